@@ -1,0 +1,26 @@
+// Memory as a channel sees it: virtual addresses through the page tables of its instance block.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "emulator/memory/physical_memory.h"
+#include "emulator/mmu/walker.h"
+
+namespace gpuvm {
+
+class GpuMemory {
+ public:
+  explicit GpuMemory(PhysicalMemory& memory) : memory_(memory) {}
+
+  // The fault that stopped the transfer, if one did; pages before it were transferred.
+  std::optional<MmuFault> read(const AddressSpace& space, uint64_t va, std::span<std::byte> out);
+  std::optional<MmuFault> write(const AddressSpace& space, uint64_t va, std::span<const std::byte> in);
+  std::optional<MmuFault> write32(const AddressSpace& space, uint64_t va, uint32_t value);
+  std::optional<MmuFault> copy(const AddressSpace& space, uint64_t to, uint64_t from, uint64_t bytes);
+
+ private:
+  PhysicalMemory& memory_;
+};
+
+}  // namespace gpuvm

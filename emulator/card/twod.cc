@@ -1,0 +1,127 @@
+// 2D, class 0x902d: solid rectangles and unscaled copies between pitch-linear surfaces.
+// Source: envytools rnndb graph/g80_2d.xml.
+#include <algorithm>
+#include <vector>
+
+#include "emulator/card/engines.h"
+#include "emulator/card/method_state.h"
+#include "emulator/card/query.h"
+
+namespace gpuvm {
+namespace {
+
+constexpr uint32_t kDestination = 0x200;  // surface: +0 format, +4 linear, +14 pitch, +18 width, +1c height, +20 address
+constexpr uint32_t kSource = 0x230;
+constexpr uint32_t kDrawShape = 0x580;
+constexpr uint32_t kDrawColor = 0x588;
+constexpr uint32_t kDrawPointX = 0x600;
+constexpr uint32_t kDrawSecondPointY = 0x60c;
+constexpr uint32_t kBlitX = 0x8b0;
+constexpr uint32_t kBlitY = 0x8b4;
+constexpr uint32_t kBlitWidth = 0x8b8;
+constexpr uint32_t kBlitHeight = 0x8bc;
+constexpr uint32_t kBlitSourceX = 0x8d4;
+constexpr uint32_t kBlitSourceYInt = 0x8dc;
+constexpr uint32_t kShapeRectangles = 4;
+
+// Bytes a pixel of a G80_SURFACE_FORMAT, 0 if this card does not draw it.
+uint32_t bytes_per_pixel(uint32_t format) {
+  struct Range {
+    uint8_t first, last, bytes;
+  };
+  static constexpr Range kRanges[] = {{0xc0, 0xc5, 16}, {0xc6, 0xce, 8}, {0xcf, 0xe7, 4}, {0xe8, 0xe9, 2},
+                                      {0xea, 0xf2, 2},  {0xf3, 0xf7, 1}, {0xf8, 0xf8, 2}, {0xf9, 0xfa, 4},
+                                      {0xfb, 0xfc, 2},  {0xfd, 0xfd, 4}};
+  for (const Range& r : kRanges) {
+    if (format >= r.first && format <= r.last) return r.bytes;
+  }
+  return 0;
+}
+
+class TwodObject : public EngineObject {
+ public:
+  std::optional<MmuFault> method(MethodContext& context, uint32_t method, uint32_t value) override {
+    state_.set(method, value);
+    if (method == kDrawSecondPointY) return fill(context);
+    if (method == kBlitSourceYInt) return blit(context);
+    return std::nullopt;
+  }
+
+ private:
+  struct Surface {
+    uint64_t address;
+    uint32_t pitch, width, height, pixel_bytes;
+    bool linear;
+
+    uint64_t at(uint32_t x, uint32_t y) const { return address + uint64_t{y} * pitch + uint64_t{x} * pixel_bytes; }
+  };
+  Surface surface(uint32_t base) const {
+    return {state_.address(base + 0x20), state_[base + 0x14],          state_[base + 0x18],
+            state_[base + 0x1c],         bytes_per_pixel(state_[base]), state_[base + 4] != 0};
+  }
+  static bool drawable(const Surface& s) { return s.linear && s.pixel_bytes != 0; }
+
+  std::optional<MmuFault> fill(MethodContext& context) {
+    const Surface to = surface(kDestination);
+    if (state_[kDrawShape] != kShapeRectangles || !drawable(to) || to.pixel_bytes > 4) return std::nullopt;
+    const uint32_t left = std::min(state_[kDrawPointX], to.width);
+    const uint32_t top = std::min(state_[kDrawPointX + 4], to.height);
+    const uint32_t right = std::min(state_[kDrawPointX + 8], to.width);
+    const uint32_t bottom = std::min(state_[kDrawPointX + 12], to.height);
+    if (left >= right || top >= bottom) return std::nullopt;
+    const uint64_t line_bytes = uint64_t{right - left} * to.pixel_bytes;
+    if (line_bytes * (bottom - top) > kMaxOperationBytes) return MmuFault{to.address, FaultReason::kLimit, true};
+
+    const uint32_t color = state_[kDrawColor];
+    const auto pixel = std::as_bytes(std::span(&color, 1)).first(to.pixel_bytes);
+    std::vector<std::byte> line(line_bytes);
+    for (size_t i = 0; i < line.size(); ++i) line[i] = pixel[i % pixel.size()];
+    for (uint32_t y = top; y < bottom; ++y) {
+      if (auto fault = context.memory.write(context.space, to.at(left, y), line)) return fault;
+    }
+    context.bytes_moved += line_bytes * (bottom - top);
+    return std::nullopt;
+  }
+
+  std::optional<MmuFault> blit(MethodContext& context) {
+    const Surface from = surface(kSource);
+    const Surface to = surface(kDestination);
+    // Scaling and format conversion are not modelled.
+    if (!drawable(from) || !drawable(to) || from.pixel_bytes != to.pixel_bytes) return std::nullopt;
+    const uint32_t x = state_[kBlitX], y = state_[kBlitY];
+    const uint32_t source_x = state_[kBlitSourceX], source_y = state_[kBlitSourceYInt];
+    if (x >= to.width || y >= to.height || source_x >= from.width || source_y >= from.height) return std::nullopt;
+    const uint32_t width = std::min({state_[kBlitWidth], to.width - x, from.width - source_x});
+    const uint32_t height = std::min({state_[kBlitHeight], to.height - y, from.height - source_y});
+    if (uint64_t{width} * to.pixel_bytes > kMaxOperationBytes) return MmuFault{to.address, FaultReason::kLimit, true};
+    return copy_lines(context, {from.at(source_x, source_y), to.at(x, y), from.pitch, to.pitch,
+                                width * to.pixel_bytes, height});
+  }
+
+  MethodState state_;
+};
+
+// 3D and compute: no shader runs, but a driver that waits for a query gets its answer.
+constexpr uint32_t kQueryAddress = 0x1b00;
+constexpr uint32_t kQuerySequence = 0x1b08;
+constexpr uint32_t kQueryGet = 0x1b0c;
+constexpr uint32_t kQueryShort = 1u << 28;
+
+class ShaderObject : public EngineObject {
+ public:
+  std::optional<MmuFault> method(MethodContext& context, uint32_t method, uint32_t value) override {
+    state_.set(method, value);
+    if (method != kQueryGet) return std::nullopt;
+    return write_query(context, state_.address(kQueryAddress), state_[kQuerySequence], (value & kQueryShort) == 0);
+  }
+
+ private:
+  MethodState state_;
+};
+
+}  // namespace
+
+std::unique_ptr<EngineObject> make_twod_object() { return std::make_unique<TwodObject>(); }
+std::unique_ptr<EngineObject> make_shader_object() { return std::make_unique<ShaderObject>(); }
+
+}  // namespace gpuvm

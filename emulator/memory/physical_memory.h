@@ -1,0 +1,50 @@
+// The two memories a GPU address can end in: its own VRAM, and the machine's through the bus.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "emulator/memory/dma_port.h"
+#include "emulator/memory/vram.h"
+
+namespace gpuvm {
+
+// Memory target codes of instance pointers, USERD pointers and the host memory window (envytools g80_mem_target).
+// 1 is no memory there; page directory entries and page table entries have codes of their own, see fermi.h.
+enum class Aperture : uint8_t { kVram = 0, kInvalid = 1, kSystem = 2, kSystemNoSnoop = 3 };
+
+class PhysicalMemory {
+ public:
+  PhysicalMemory(Vram& vram, DmaPort& dma) : vram_(vram), dma_(dma) {}
+
+  Vram& vram() { return vram_; }
+  const Vram& vram() const { return vram_; }
+
+  // False: some of the range is not memory; nothing is transferred then.
+  bool read_bytes(Aperture aperture, uint64_t address, std::span<std::byte> out) {
+    if (aperture == Aperture::kVram) return vram_.read_bytes(address, out);
+    return aperture != Aperture::kInvalid && dma_.read(address, out);
+  }
+  bool write_bytes(Aperture aperture, uint64_t address, std::span<const std::byte> in) {
+    if (aperture == Aperture::kVram) return vram_.write_bytes(address, in);
+    return aperture != Aperture::kInvalid && dma_.write(address, in);
+  }
+
+  // width 1, 2, 4 or 8 bytes; all ones where there is no memory.
+  uint64_t read(Aperture aperture, uint64_t address, unsigned width) {
+    if (aperture == Aperture::kVram) return vram_.read(address, width);
+    uint64_t value = 0;
+    if (!read_bytes(aperture, address, std::as_writable_bytes(std::span(&value, 1)).first(width))) value = ~value;
+    return width == 8 ? value : value & ((uint64_t{1} << (8 * width)) - 1);
+  }
+  void write(Aperture aperture, uint64_t address, unsigned width, uint64_t value) {
+    if (aperture == Aperture::kVram) return vram_.write(address, width, value);
+    write_bytes(aperture, address, std::as_bytes(std::span(&value, 1)).first(width));
+  }
+
+ private:
+  Vram& vram_;
+  DmaPort& dma_;
+};
+
+}  // namespace gpuvm

@@ -1,0 +1,71 @@
+// The card's own memory: sparse, bounds-checked, with a version number per page.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "emulator/memory/sparse_array.h"
+
+namespace gpuvm {
+
+class Vram {
+ public:
+  static constexpr uint64_t kPageBytes = 4096;
+
+  explicit Vram(uint64_t bytes) : bytes_(bytes), data_(bytes), versions_(bytes / kPageBytes) {
+    GPUVM_CHECK(bytes % kPageBytes == 0);
+  }
+
+  uint64_t size() const { return bytes_; }
+  bool contains(uint64_t address, uint64_t length) const { return address <= bytes_ && length <= bytes_ - address; }
+
+  // Little-endian; width 1, 2, 4 or 8 bytes, any alignment. Outside the memory: all ones, and writes are dropped.
+  uint64_t read(uint64_t address, unsigned width) const {
+    uint64_t value = ~uint64_t{0};
+    if (!contains(address, width)) return value >> (64 - 8 * width);
+    value = 0;
+    std::memcpy(&value, data_.data() + address, width);
+    return value;
+  }
+  void write(uint64_t address, unsigned width, uint64_t value) {
+    if (!contains(address, width)) return;
+    std::memcpy(data_.data() + address, &value, width);
+    touch(address / kPageBytes);
+    if (const uint64_t last = (address + width - 1) / kPageBytes; last != address / kPageBytes) touch(last);
+  }
+  uint32_t read32(uint64_t address) const { return static_cast<uint32_t>(read(address, 4)); }
+  uint64_t read64(uint64_t address) const { return read(address, 8); }
+
+  // False, and nothing done, if some of the range is outside the memory.
+  bool read_bytes(uint64_t address, std::span<std::byte> out) const;
+  bool write_bytes(uint64_t address, std::span<const std::byte> in);
+
+  // The bytes of a range that contains() holds for; to read only.
+  std::span<const std::byte> view(uint64_t address, uint64_t length) const;
+
+  // Changes with every write to the page: what caches and checkers compare. 0 = never written.
+  uint64_t page_version(uint64_t page) const { return versions_[page]; }
+
+  // XXH3 over the non-zero pages of a range with their place relative to its start, so that equal contents at
+  // different places digest alike. begin and length are multiples of the page size.
+  uint64_t digest(uint64_t begin, uint64_t length) const;
+
+  // Zeroes a range (a departing virtual machine's partition).
+  void scrub(uint64_t begin, uint64_t length);
+
+ private:
+
+  void touch(uint64_t page) {
+    if (versions_[page]++ == 0) touched_.push_back(page);
+  }
+
+  uint64_t bytes_;
+  SparseArray<std::byte> data_;
+  SparseArray<uint64_t> versions_;
+  std::vector<uint64_t> touched_;  // every page that was ever written, once
+};
+
+}  // namespace gpuvm

@@ -1,0 +1,134 @@
+#include "traces/regmap/gf100.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "traces/core/result.h"
+
+namespace gpuvm::gf100 {
+namespace {
+
+constexpr Register kRegisters[] = {
+#define GPUVM_REGISTER(id, ...) Register{__VA_ARGS__},
+#include "traces/regmap/gf100_registers.inc"
+#undef GPUVM_REGISTER
+};
+static_assert(std::size(kRegisters) == static_cast<size_t>(Reg::kCount));
+
+constexpr bool sorted() {
+  for (size_t i = 1; i < std::size(kRegisters); ++i) {
+    if (kRegisters[i - 1].offset >= kRegisters[i].offset) return false;
+  }
+  return true;
+}
+static_assert(sorted(), "gf100_registers.inc: not in order of offset, or an offset is declared twice");
+
+constexpr bool well_formed(const Register& reg) {
+  if (reg.name.empty() || reg.offset % 4 != 0 || reg.stride % 4 != 0) return false;
+  if (reg.count == 0 || reg.stride == 0 || reg.end() > kMappedBytes) return false;
+  for (const Field& field : reg.fields) {
+    if (!field.name.empty() && (field.low > field.high || field.high > 31)) return false;
+  }
+  return true;
+}
+static_assert(std::ranges::all_of(kRegisters, well_formed), "gf100_registers.inc: a declaration is malformed");
+
+// Two arrays may interleave only with one stride and different places in it.
+constexpr bool disjoint(const Register& a, const Register& b) {
+  if (a.end() <= b.offset || b.end() <= a.offset) return true;
+  const uint32_t stride = std::min(a.stride, b.stride);
+  if (a.stride % stride != 0 || b.stride % stride != 0) return false;
+  return a.offset % stride != b.offset % stride;
+}
+constexpr bool no_overlap() {
+  for (size_t i = 0; i < std::size(kRegisters); ++i) {
+    for (size_t j = i + 1; j < std::size(kRegisters); ++j) {
+      if (!disjoint(kRegisters[i], kRegisters[j])) return false;
+    }
+  }
+  return true;
+}
+static_assert(no_overlap(), "gf100_registers.inc: two declarations claim one word");
+
+}  // namespace
+
+std::span<const Register> registers() { return kRegisters; }
+
+const Register& describe(Reg reg) { return kRegisters[static_cast<size_t>(reg)]; }
+
+uint32_t offset_of(Reg reg, unsigned index) {
+  const Register& r = describe(reg);
+  GPUVM_CHECK(index < r.count);
+  return r.offset + index * r.stride;
+}
+
+RegisterIndex::RegisterIndex() : pages_(kMappedBytes >> 12, kUniform | kNoRegister) {
+  std::map<uint32_t, std::vector<uint16_t>> mixed;
+  for (size_t i = 0; i < std::size(kRegisters); ++i) {
+    for (uint32_t n = 0; n < kRegisters[i].count; ++n) {
+      const uint32_t offset = kRegisters[i].offset + n * kRegisters[i].stride;
+      auto [page, fresh] = mixed.try_emplace(offset >> 12);
+      if (fresh) page->second.assign(1024, kNoRegister);
+      page->second[(offset & 0xfff) >> 2] = static_cast<uint16_t>(i);
+    }
+  }
+  for (const auto& [page, words] : mixed) {
+    if (std::ranges::all_of(words, [&](uint16_t w) { return w == words[0]; })) {
+      pages_[page] = kUniform | words[0];
+    } else {
+      pages_[page] = static_cast<uint32_t>(words_.size());
+      words_.insert(words_.end(), words.begin(), words.end());
+    }
+  }
+}
+
+const RegisterIndex& RegisterIndex::shared() {
+  static const RegisterIndex index;
+  return index;
+}
+
+Element RegisterIndex::find(uint32_t offset) const {
+  const uint16_t reg = find_register(offset);
+  if (reg == kNoRegister) return {};
+  const Register& r = kRegisters[reg];
+  return {reg, ((offset & ~3u) - r.offset) / r.stride};
+}
+
+std::string name_of(uint32_t offset) {
+  const Element element = RegisterIndex::shared().find(offset);
+  if (!element.known()) return {};
+  const Register& reg = kRegisters[element.reg];
+  // "[]" in a name is where the index goes: PFIFO.CHAN_TABLE[].CHAN
+  const size_t brackets = reg.name.find("[]");
+  if (brackets != std::string_view::npos) {
+    return fmt::format("{}[{}]{}", reg.name.substr(0, brackets), element.index, reg.name.substr(brackets + 2));
+  }
+  if (reg.count == 1) return std::string(reg.name);
+  if (reg.access == Access::kWindow) return fmt::format("{}+0x{:x}", reg.name, element.index * 4);
+  return fmt::format("{}[{}]", reg.name, element.index);
+}
+
+std::string decode(uint32_t offset, uint32_t value) {
+  const Element element = RegisterIndex::shared().find(offset);
+  std::string text;
+  uint32_t rest = value;
+  if (element.known()) {
+    for (const Field& field : kRegisters[element.reg].fields) {
+      if (field.name.empty()) continue;
+      const uint32_t mask = static_cast<uint32_t>(((uint64_t{2} << (field.high - field.low)) - 1) << field.low);
+      const uint32_t bits = (value & mask) >> field.low;
+      rest &= ~mask;
+      const bool flag = field.low == field.high;
+      if (flag && bits == 0) continue;
+      text += text.empty() ? "{ " : " | ";
+      text += flag ? std::string(field.name) : fmt::format("{} = 0x{:x}", field.name, bits);
+    }
+  }
+  if (text.empty()) return fmt::format("0x{:x}", value);
+  if (rest != 0) text += fmt::format(" | 0x{:x}", rest);
+  return text + " }";
+}
+
+}  // namespace gpuvm::gf100
