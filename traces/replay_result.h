@@ -1,0 +1,98 @@
+// What a replay found: shared by the replayer, which fills it, and the reports, which read it. The JSON form is the
+// contract of `gpuvm replay --json` (docs/cli.md).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace gpuvm {
+
+struct BarCounts {
+  std::array<uint64_t, 5> bar{};  // BAR0 to BAR4; BAR2 does not exist
+  uint64_t reads = 0;
+  uint64_t writes = 0;
+  uint64_t total() const { return reads + writes; }
+  void add(unsigned index, bool write) {
+    ++bar[index];
+    ++(write ? writes : reads);
+  }
+};
+
+struct ShadowWork {
+  uint64_t rebuilds = 0;
+  uint64_t entries_scanned = 0;  // guest page table entries read
+  uint64_t entries_written = 0;  // shadow page table entries written
+};
+
+struct PhaseResult {
+  std::string name;
+  BarCounts accesses;
+  BarCounts traps;
+  uint64_t tlb_flushes = 0;
+  uint64_t hypercalls = 0;
+  ShadowWork shadow;
+  uint64_t duration_ns = 0;  // in the recording
+};
+
+struct Divergence {
+  uint64_t seq = 0;
+  std::string what;  // "read", "dma_write", "dma_read", "interrupt", "digest", "oracle"
+  uint8_t bar = 0;
+  uint64_t offset = 0;
+  std::string register_name;  // empty if the map does not name it
+  uint64_t expected = 0;
+  uint64_t got = 0;
+};
+
+struct ModeResult {
+  std::string mode;
+  unsigned vm = 0;
+  BarCounts accesses;
+  BarCounts traps;
+  std::map<std::string, uint64_t> hypercalls;  // by operation, without "total"
+  uint64_t tlb_flushes = 0;
+  ShadowWork shadow;
+  uint64_t reads_checked = 0;
+  uint64_t reads_mismatched = 0;
+  uint64_t reads_volatile = 0;
+  uint64_t dma_reads = 0;
+  uint64_t dma_writes_checked = 0;
+  uint64_t dma_writes_mismatched = 0;
+  uint64_t digests_checked = 0;
+  uint64_t digests_mismatched = 0;
+  uint64_t interrupts_checked = 0;
+  uint64_t interrupts_mismatched = 0;
+  uint64_t oracle_checks = 0;
+  uint64_t oracle_violations = 0;
+  std::vector<PhaseResult> phases;
+  double estimated_overhead_us = 0;
+  std::map<uint32_t, uint64_t> unknown_registers;  // BAR0 offset to accesses
+
+  bool holds() const {
+    return reads_mismatched == 0 && dma_writes_mismatched == 0 && digests_mismatched == 0 &&
+           interrupts_mismatched == 0 && oracle_violations == 0;
+  }
+};
+
+struct ReplayResult {
+  std::string trace;
+  uint64_t events = 0;
+  double wall_seconds = 0;
+  std::vector<ModeResult> modes;
+  std::vector<Divergence> divergences;  // the first ones, at most kMaxDivergences a mode
+
+  static constexpr size_t kMaxDivergences = 32;
+  bool holds() const {
+    for (const ModeResult& m : modes) {
+      if (!m.holds()) return false;
+    }
+    return true;
+  }
+};
+
+std::string to_json(const ReplayResult& result);
+
+}  // namespace gpuvm
