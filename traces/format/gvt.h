@@ -24,15 +24,20 @@ struct WriterOptions {
   bool threaded = true;           // compress and write on a second thread
 };
 
-// Appends to a file that is readable at every moment of its life. Not thread-safe.
+inline constexpr uint32_t kMaxEventPayload = 16u << 20;      // bytes; split longer ones
+inline constexpr uint32_t kMaxAttachmentSize = 32u << 20;    // bytes
+
+// Appends to a file that is readable at every moment of its life. One thread may call it at a time.
 class TraceWriter : public EventSink {
  public:
   // Errors: the file cannot be created or written.
   static Result<std::unique_ptr<TraceWriter>> create(const std::string& path, const WriterOptions& options);
 
   using EventSink::write;
-  // Errors: an earlier chunk could not be written (disk full, ...). What was written before stays readable.
+  // Errors: an earlier chunk could not be written (disk full, ...): what was written before stays readable; or the
+  // payload is longer than kMaxEventPayload.
   virtual Status write(const Event& event, Bytes payload) override = 0;
+  // Errors: as write(), or more than kMaxAttachmentSize bytes, or a name of more than 255.
   virtual Status attach(std::string_view name, Bytes bytes) override = 0;
   // Makes everything so far durable and readable by others.
   virtual Status flush() = 0;
@@ -44,6 +49,7 @@ class TraceWriter : public EventSink {
 struct TraceSummary {
   uint64_t file_bytes = 0;
   uint64_t events = 0;       // readable ones
+  uint64_t end_seq = 0;      // one past the last sequence number
   bool complete = false;     // closed cleanly, index present
   uint64_t lost_events = 0;  // sum of kLoss, as far as the index knows
   std::array<uint64_t, kEventKinds> kinds{};
@@ -51,13 +57,23 @@ struct TraceSummary {
   std::string problem;  // one line, empty if there is none: what is missing and from where
 };
 
+struct ReaderOptions {
+  // Chunks are decoded ahead on this many threads; 1: on the caller's, when asked for.
+  unsigned decode_threads = 1;
+};
+
+// Where events are missing (damage, or dropped by a repair), next() gives one kLoss event with their number, made up
+// on the spot; sequence numbers stay those of the recording.
 class TraceReader : public EventSource {
  public:
   // Opens whole, cut and growing files alike: whatever is whole can be read. Errors: not a .gvt, unreadable,
   // a version from the future.
-  static Result<std::unique_ptr<TraceReader>> open(const std::string& path);
+  static Result<std::unique_ptr<TraceReader>> open(const std::string& path, const ReaderOptions& options = {});
 
   virtual Result<const EventBatch*> next() override = 0;
+  // Looks for what a live writer has added since; true if there is something new. Call it when next() gives nullptr
+  // and summary().complete is false.
+  virtual Result<bool> refresh() = 0;
   // The next batch starts exactly at `seq` (one chunk is read); events() or beyond: at the end.
   virtual Status seek(uint64_t seq) = 0;
   virtual const TraceSummary& summary() const = 0;

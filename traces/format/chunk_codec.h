@@ -1,0 +1,73 @@
+// The body of an event chunk: events to columns and back. Independent of every other chunk.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "traces/format/gvt.h"
+#include "traces/format/layout.h"
+#include "traces/format/streams.h"
+
+namespace gpuvm::format {
+
+// Columns, as numbered in the file. See docs/trace-format.md.
+enum StreamId : uint8_t {
+  kStreamMeta = 0,
+  kStreamTime = 1,
+  kStreamAddress = 2,
+  kStreamValue = 3,
+  kStreamAux = 4,
+  kStreamBlob = 5,
+};
+
+// What a chunk says about itself, at the start of its body.
+struct ChunkStats {
+  uint64_t time_unit_ns = 1;
+  uint64_t first_time_ns = 0;
+  uint64_t last_time_ns = 0;
+  uint64_t lost_events = 0;  // sum of its kLoss events
+  std::array<uint64_t, kEventKinds> kinds{};
+};
+
+struct DecodedChunk {
+  uint64_t first_seq = 0;
+  std::vector<Event> events;
+  uint64_t blob_base = 0;
+  std::vector<std::byte> blob;
+  ChunkStats stats;
+};
+
+class ChunkEncoder {
+ public:
+  ChunkEncoder(Compression compression, uint64_t time_unit_ns);
+  ~ChunkEncoder();
+  // Appends the body for 1..kMaxChunkEvents events to `body`. Payload events own `blob`, one after the other.
+  ChunkStats encode(std::span<const Event> events, Bytes blob, Buffer& body);
+
+ private:
+  struct Scratch;
+  StreamWriter streams_;
+  uint64_t time_unit_ns_;
+  std::unique_ptr<Scratch> scratch_;
+};
+
+class ChunkDecoder {
+ public:
+  ChunkDecoder();
+  ~ChunkDecoder();
+  // Errors: the reason why `body` cannot have been written by us (without file and place).
+  Status decode(const ChunkHeader& header, ByteSpan body, DecodedChunk& out);
+  // The columns of the body decoded last.
+  std::vector<StreamInfo> columns() const { return streams_.list(); }
+
+ private:
+  struct Scratch;
+  StreamReader streams_;
+  std::unique_ptr<Scratch> scratch_;
+};
+
+// The start of a body: its statistics. `in` is left behind them.
+Status load_stats(ByteReader& in, ChunkStats& stats);
+
+}  // namespace gpuvm::format

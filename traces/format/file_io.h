@@ -1,0 +1,57 @@
+// Files as the container uses them: append with truncate-on-failure, and reads at a place.
+#pragma once
+
+#include <string>
+
+#include "traces/core/result.h"
+#include "traces/format/bytes.h"
+
+namespace gpuvm::format {
+
+class FileDescriptor {
+ public:
+  FileDescriptor() = default;
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~FileDescriptor();
+  int get() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
+
+// Read access that several threads may share. The file may grow or shrink meanwhile.
+class InputFile {
+ public:
+  static Result<InputFile> open(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  Result<uint64_t> size() const;
+  // Reads up to `count` bytes at `offset` into `to` and returns how many there were.
+  Result<size_t> read(uint64_t offset, uint8_t* to, size_t count) const;
+
+ private:
+  std::string path_;
+  FileDescriptor fd_;
+};
+
+// Appends whole records. After a failed append the file is cut back to the last whole record.
+class OutputFile {
+ public:
+  static Result<OutputFile> create(const std::string& path);
+
+  uint64_t size() const { return size_; }
+  // Errors: the reason in the system's words ("No space left on device").
+  Status append(ByteSpan bytes);
+  Status sync();
+
+ private:
+  FileDescriptor fd_;
+  uint64_t size_ = 0;
+};
+
+}  // namespace gpuvm::format
