@@ -1,0 +1,181 @@
+#include "replayer/mode_replay.h"
+
+#include "traces/regmap/gf100.h"
+
+namespace gpuvm {
+namespace {
+
+constexpr std::string_view kPhasePrefix = "phase ";
+constexpr uint64_t kProgressEvents = 1 << 16;
+
+BarCounts difference(const BarCounts& now, const BarCounts& before) {
+  BarCounts d = now;
+  for (size_t i = 0; i < d.bar.size(); ++i) d.bar[i] -= before.bar[i];
+  d.reads -= before.reads;
+  d.writes -= before.writes;
+  return d;
+}
+
+uint64_t total(const std::map<std::string, uint64_t>& counts) {
+  uint64_t sum = 0;
+  for (const auto& [name, count] : counts) sum += count;
+  return sum;
+}
+
+constexpr bool is_access_width(unsigned width) { return width == 1 || width == 2 || width == 4 || width == 8; }
+
+bool follows_clock(const Event& event) {
+  if (event.space != 0) return false;
+  const uint16_t reg = gf100::RegisterIndex::shared().find_register(static_cast<uint32_t>(event.address));
+  return reg != gf100::kNoRegister && gf100::registers()[reg].volatility == Volatility::kTime;
+}
+
+}  // namespace
+
+ModeReplay::ModeReplay(PciDevice& device, TraceFeed& feed, ReplayPeer& peer, ModeResult& result,
+                       ReplayPeer::Report report, ModeReplayOptions options)
+    : device_(device),
+      feed_(feed),
+      peer_(peer),
+      result_(result),
+      report_(std::move(report)),
+      options_(std::move(options)) {}
+
+Result<bool> ModeReplay::step() {
+  GPUVM_TRY(const TraceFeed::Item item, feed_.next());
+  if (item.event == nullptr) return false;
+  const Event& e = *item.event;
+  ++events_;
+  if (options_.progress && events_ % kProgressEvents == 0) options_.progress(events_);
+  last_time_ns_ = e.time_ns;
+  if ((is_mmio(e.kind) || e.kind == EventKind::kConfigRead || e.kind == EventKind::kConfigWrite) &&
+      !is_access_width(e.width)) {
+    return error("event {}: an access of {} bytes; the trace is damaged or was not made by a capture", item.seq,
+                 e.width);
+  }
+  switch (e.kind) {
+    case EventKind::kMmioRead:
+      device_.advance(e.time_ns);
+      read_value(item, device_.bar_read(e.space, e.address, e.width));
+      if (e.space < result_.accesses.bar.size()) result_.accesses.add(e.space, false);
+      check_device_events(item.seq);
+      break;
+    case EventKind::kMmioWrite:
+      device_.advance(e.time_ns);
+      device_.bar_write(e.space, e.address, e.width, e.value);
+      if (e.space < result_.accesses.bar.size()) result_.accesses.add(e.space, true);
+      check_device_events(item.seq);
+      break;
+    case EventKind::kConfigRead:
+      device_.advance(e.time_ns);
+      read_value(item, device_.config_read(static_cast<unsigned>(e.address), e.width));
+      break;
+    case EventKind::kConfigWrite:
+      device_.advance(e.time_ns);
+      device_.config_write(static_cast<unsigned>(e.address), e.width, static_cast<uint32_t>(e.value));
+      break;
+    case EventKind::kReset:
+      device_.advance(e.time_ns);
+      device_.reset();
+      break;
+    case EventKind::kDmaRead:
+    case EventKind::kDmaWrite:
+    case EventKind::kIrq:
+      // Work that was due before the next access. What the access itself causes has been taken already, or will be.
+      if (++device_events_seen_ > peer_.taken()) device_.advance(e.time_ns);
+      break;
+    case EventKind::kMark: mark(as_text(item.payload), e.time_ns); break;
+    case EventKind::kDigest: digest(item); break;
+    case EventKind::kLoss:
+    case EventKind::kContext:
+    case EventKind::kMap:
+    case EventKind::kUnmap:
+    case EventKind::kNote: break;
+  }
+  if (peer_.failure()) return *peer_.failure();
+  return !(diverged_ && options_.until_divergence);
+}
+
+void ModeReplay::check_device_events(uint64_t seq) {
+  if (peer_.taken() < device_events_seen_) peer_.skip_missing(seq);
+}
+
+void ModeReplay::read_value(const TraceFeed::Item& item, uint64_t got) {
+  const Event& e = *item.event;
+  if ((e.flags & kFlagValueUnknown) != 0) return;
+  const uint64_t mask = width_mask(e.width);
+  if ((e.value & mask) == (got & mask)) {
+    if (e.kind == EventKind::kMmioRead && follows_clock(e)) {
+      ++result_.reads_volatile;
+    } else {
+      ++result_.reads_checked;
+    }
+    return;
+  }
+  if (follows_clock(e)) {
+    ++result_.reads_volatile;
+    return;
+  }
+  ++result_.reads_checked;
+  ++result_.reads_mismatched;
+  diverge(item, "read", e.value & mask, got & mask);
+}
+
+void ModeReplay::digest(const TraceFeed::Item& item) {
+  const Event& e = *item.event;
+  const uint64_t got = e.space == kDigestVram ? device_.memory_digest() : device_.register_digest();
+  ++result_.digests_checked;
+  if (got == e.value) return;
+  ++result_.digests_mismatched;
+  diverge(item, e.space == kDigestVram ? "memory_digest" : "register_digest", e.value, got);
+}
+
+void ModeReplay::diverge(const TraceFeed::Item& item, const char* what, uint64_t expected, uint64_t got) {
+  diverged_ = true;
+  Divergence d;
+  d.seq = item.seq;
+  d.what = what;
+  d.bar = item.event->space;
+  d.offset = item.event->address;
+  if (is_mmio(item.event->kind) && d.bar == 0) d.register_name = gf100::name_of(static_cast<uint32_t>(d.offset));
+  d.expected = expected;
+  d.got = got;
+  report_(d);
+}
+
+void ModeReplay::mark(std::string_view text, uint64_t time_ns) {
+  if (!text.starts_with(kPhasePrefix)) return;
+  close_phase(time_ns);
+  phase_ = text.substr(kPhasePrefix.size());
+}
+
+void ModeReplay::close_phase(uint64_t time_ns) {
+  const MeterReading now = options_.meters ? options_.meters() : MeterReading{};
+  PhaseResult phase;
+  phase.name = phase_;
+  phase.accesses = difference(result_.accesses, phase_accesses_);
+  phase.traps = difference(now.traps, phase_meters_.traps);
+  phase.tlb_flushes = now.tlb_flushes - phase_meters_.tlb_flushes;
+  phase.hypercalls = total(now.hypercalls) - total(phase_meters_.hypercalls);
+  phase.shadow = {now.shadow.rebuilds - phase_meters_.shadow.rebuilds,
+                  now.shadow.entries_scanned - phase_meters_.shadow.entries_scanned,
+                  now.shadow.entries_written - phase_meters_.shadow.entries_written};
+  phase.duration_ns = time_ns - phase_start_ns_;
+  result_.phases.push_back(std::move(phase));
+  phase_start_ns_ = time_ns;
+  phase_accesses_ = result_.accesses;
+  phase_meters_ = now;
+}
+
+void ModeReplay::finish() {
+  if (!(diverged_ && options_.until_divergence)) peer_.skip_missing(~uint64_t{0});
+  close_phase(last_time_ns_);
+  if (!options_.meters) return;
+  const MeterReading now = options_.meters();
+  result_.traps = now.traps;
+  result_.tlb_flushes = now.tlb_flushes;
+  result_.shadow = now.shadow;
+  result_.hypercalls = now.hypercalls;
+}
+
+}  // namespace gpuvm

@@ -1,0 +1,65 @@
+// Drives one device with one trace, comparing as it goes.
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include "emulator/pci/pci_device.h"
+#include "replayer/replay_peer.h"
+#include "traces/replay_result.h"
+
+namespace gpuvm {
+
+// What a hypervisor has counted so far; the bare card counts nothing.
+struct MeterReading {
+  BarCounts traps;
+  uint64_t tlb_flushes = 0;
+  ShadowWork shadow;
+  std::map<std::string, uint64_t> hypercalls;
+};
+
+struct ModeReplayOptions {
+  bool until_divergence = false;
+  std::function<MeterReading()> meters;           // empty: no hypervisor
+  std::function<void(uint64_t events)> progress;  // called now and then; may be empty
+};
+
+class ModeReplay {
+ public:
+  // The device's DMA and interrupts must go to `peer`. All outlive this.
+  ModeReplay(PciDevice& device, TraceFeed& feed, ReplayPeer& peer, ModeResult& result, ReplayPeer::Report report,
+             ModeReplayOptions options);
+
+  // Replays one event. False: the end, or the first divergence if that is what was asked for.
+  Result<bool> step();
+  // Closes the last phase and takes the final counts.
+  void finish();
+  uint64_t events() const { return events_; }
+
+ private:
+  void read_value(const TraceFeed::Item& item, uint64_t got);
+  void check_device_events(uint64_t seq);
+  void digest(const TraceFeed::Item& item);
+  void mark(std::string_view text, uint64_t time_ns);
+  void close_phase(uint64_t time_ns);
+  void diverge(const TraceFeed::Item& item, const char* what, uint64_t expected, uint64_t got);
+
+  PciDevice& device_;
+  TraceFeed& feed_;
+  ReplayPeer& peer_;
+  ModeResult& result_;
+  ReplayPeer::Report report_;
+  ModeReplayOptions options_;
+  uint64_t events_ = 0;
+  uint64_t device_events_seen_ = 0;
+  uint64_t last_time_ns_ = 0;
+  bool diverged_ = false;
+
+  // The phase in progress, and the counts at its start.
+  std::string phase_ = "boot";
+  uint64_t phase_start_ns_ = 0;
+  BarCounts phase_accesses_;
+  MeterReading phase_meters_;
+};
+
+}  // namespace gpuvm

@@ -1,0 +1,66 @@
+#include "replayer/trace_feed.h"
+
+#include <algorithm>
+
+namespace gpuvm {
+
+TraceFeed::Item TraceFeed::Batch::item(size_t index) const {
+  const Event& event = events[index];
+  const Bytes payload = has_payload(event.kind) ? Bytes(blob).subspan(event.value - blob_base, event.aux) : Bytes();
+  return {&event, first_seq + index, payload};
+}
+
+Result<bool> TraceFeed::load() {
+  GPUVM_TRY(const EventBatch* batch, source_.next());
+  if (batch == nullptr) return false;
+  batches_.push_back({batch->first_seq,
+                      batch->blob_base,
+                      {batch->events.begin(), batch->events.end()},
+                      {batch->blob.begin(), batch->blob.end()}});
+  return true;
+}
+
+bool TraceFeed::find_device_event() {
+  const Batch& batch = batches_[ahead_batch_ - first_batch_];
+  while (ahead_index_ < batch.events.size() && !is_device_driven(batch.events[ahead_index_].kind)) ++ahead_index_;
+  if (ahead_index_ < batch.events.size()) return true;
+  ++ahead_batch_;
+  ahead_index_ = 0;
+  return false;
+}
+
+void TraceFeed::drop_finished() {
+  // A batch that still has an event for the device stays: the access that makes the device ask may come later.
+  while (ahead_batch_ < batch_ && !find_device_event()) {
+  }
+  while (!batches_.empty() && first_batch_ < std::min(batch_, ahead_batch_)) {
+    batches_.pop_front();
+    ++first_batch_;
+  }
+}
+
+Result<TraceFeed::Item> TraceFeed::next() {
+  while (true) {
+    if (batch_ - first_batch_ == batches_.size()) {
+      drop_finished();
+      GPUVM_TRY(const bool more, load());
+      if (!more) return Item{};
+    }
+    const Batch& batch = batches_[batch_ - first_batch_];
+    if (index_ < batch.events.size()) return batch.item(index_++);
+    ++batch_;
+    index_ = 0;
+  }
+}
+
+Result<TraceFeed::Item> TraceFeed::peek_device_event() {
+  while (true) {
+    if (ahead_batch_ - first_batch_ == batches_.size()) {
+      GPUVM_TRY(const bool more, load());
+      if (!more) return Item{};
+    }
+    if (find_device_event()) return batches_[ahead_batch_ - first_batch_].item(ahead_index_);
+  }
+}
+
+}  // namespace gpuvm

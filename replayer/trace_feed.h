@@ -1,0 +1,54 @@
+// The events of a trace for a replay: one cursor follows what the guest did, another runs ahead to what the device
+// did by itself (DMA, interrupts), which the replayed device asks for before the first cursor gets there.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "traces/stream.h"
+
+namespace gpuvm {
+
+constexpr bool is_device_driven(EventKind kind) {
+  return kind == EventKind::kDmaRead || kind == EventKind::kDmaWrite || kind == EventKind::kIrq;
+}
+
+class TraceFeed {
+ public:
+  explicit TraceFeed(EventSource& source) : source_(source) {}
+
+  struct Item {
+    const Event* event = nullptr;  // nullptr: the end
+    uint64_t seq = 0;
+    Bytes payload;
+  };
+  // The next event for the guest's side, in order. Valid until the next call.
+  Result<Item> next();
+  // The next device-driven event that was not taken yet, wherever it is; peek, then take.
+  Result<Item> peek_device_event();
+  void take_device_event() { ++ahead_index_; }
+
+ private:
+  struct Batch {
+    uint64_t first_seq = 0;
+    uint64_t blob_base = 0;
+    std::vector<Event> events;
+    std::vector<std::byte> blob;
+    Item item(size_t index) const;
+  };
+  // False: there are no more.
+  Result<bool> load();
+  // Moves the second cursor to the next device-driven event of its batch; false: past the batch, there is none.
+  bool find_device_event();
+  void drop_finished();
+
+  EventSource& source_;
+  std::deque<Batch> batches_;
+  uint64_t first_batch_ = 0;  // number of batches_.front() since the start
+  uint64_t batch_ = 0;        // where next() is
+  size_t index_ = 0;
+  uint64_t ahead_batch_ = 0;  // where peek_device_event() is
+  size_t ahead_index_ = 0;
+};
+
+}  // namespace gpuvm

@@ -1,0 +1,54 @@
+#include "tracer/qemu/guest_memory.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace gpuvm {
+
+Status GuestMemory::set_map(const std::vector<wire::MemorySection>& sections, std::vector<UniqueFd> fds) {
+  std::vector<Region> regions;
+  for (size_t i = 0; i < sections.size(); ++i) {
+    struct stat info {};
+    if (fstat(fds[i].get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+      return error("QEMU link: memory section {} is not backed by a file; start QEMU with memory-backend-memfd,share=on",
+                   i);
+    }
+    regions.push_back({sections[i].address, sections[i].bytes, sections[i].file_offset, std::move(fds[i])});
+  }
+  regions_ = std::move(regions);
+  return Ok{};
+}
+
+const GuestMemory::Region* GuestMemory::find(uint64_t address, uint64_t bytes) const {
+  for (const Region& r : regions_) {
+    if (address >= r.address && bytes <= r.bytes && address - r.address <= r.bytes - bytes) return &r;
+  }
+  return nullptr;
+}
+
+bool GuestMemory::read(uint64_t address, std::span<std::byte> out) {
+  const Region* r = find(address, out.size());
+  if (r == nullptr) return false;
+  const auto at = static_cast<off_t>(r->file_offset + (address - r->address));
+  return pread(r->fd.get(), out.data(), out.size(), at) == static_cast<ssize_t>(out.size());
+}
+
+bool GuestMemory::write(uint64_t address, std::span<const std::byte> in) {
+  const Region* r = find(address, in.size());
+  if (r == nullptr) return false;
+  const auto at = static_cast<off_t>(r->file_offset + (address - r->address));
+  // Never past the end: that would grow the peer's file.
+  struct stat info {};
+  if (fstat(r->fd.get(), &info) != 0 || at + static_cast<off_t>(in.size()) > info.st_size) return false;
+  return pwrite(r->fd.get(), in.data(), in.size(), at) == static_cast<ssize_t>(in.size());
+}
+
+uint64_t GuestMemory::end() const {
+  uint64_t end = 0;
+  for (const Region& r : regions_) end = std::max(end, r.address + r.bytes);
+  return end;
+}
+
+}  // namespace gpuvm

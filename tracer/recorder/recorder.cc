@@ -1,0 +1,82 @@
+#include "tracer/recorder/recorder.h"
+
+#include <chrono>
+
+namespace gpuvm {
+
+Clock steady_clock_in_steps_of(uint64_t time_unit_ns) {
+  const auto start = std::chrono::steady_clock::now();
+  return [start, time_unit_ns] {
+    const auto elapsed = std::chrono::steady_clock::now() - start;
+    const auto ns = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
+    return ns - ns % time_unit_ns;
+  };
+}
+
+bool RecordingDma::read(uint64_t address, std::span<std::byte> out) {
+  const bool ok = memory_.read(address, out);
+  recorder_.write({.address = address, .kind = EventKind::kDmaRead}, ok ? Bytes(out) : Bytes());
+  return ok;
+}
+
+bool RecordingDma::write(uint64_t address, std::span<const std::byte> in) {
+  const bool ok = memory_.write(address, in);
+  recorder_.write({.address = address, .kind = EventKind::kDmaWrite}, ok ? in : Bytes());
+  return ok;
+}
+
+void RecordingInterrupts::set_intx(bool asserted) {
+  recorder_.write({.value = asserted, .kind = EventKind::kIrq, .space = kIrqIntx});
+  next_.set_intx(asserted);
+}
+
+void RecordingInterrupts::send_msi(uint64_t address, uint32_t data) {
+  recorder_.write({.address = address, .value = data, .kind = EventKind::kIrq, .space = kIrqMsi});
+  next_.send_msi(address, data);
+}
+
+uint64_t RecordingDevice::bar_read(unsigned bar, uint64_t offset, unsigned width) {
+  advance();
+  const uint64_t value = device_.bar_read(bar, offset, width);
+  recorder_.write({.address = offset, .value = value, .kind = EventKind::kMmioRead,
+                   .space = static_cast<uint8_t>(bar), .width = static_cast<uint8_t>(width)});
+  return value;
+}
+
+void RecordingDevice::bar_write(unsigned bar, uint64_t offset, unsigned width, uint64_t value) {
+  advance();
+  value &= width_mask(width);
+  recorder_.write({.address = offset, .value = value, .kind = EventKind::kMmioWrite,
+                   .space = static_cast<uint8_t>(bar), .width = static_cast<uint8_t>(width)});
+  device_.bar_write(bar, offset, width, value);
+}
+
+uint32_t RecordingDevice::config_read(unsigned offset, unsigned width) {
+  advance();
+  const uint32_t value = device_.config_read(offset, width);
+  recorder_.write({.address = offset, .value = value, .kind = EventKind::kConfigRead,
+                   .width = static_cast<uint8_t>(width)});
+  return value;
+}
+
+void RecordingDevice::config_write(unsigned offset, unsigned width, uint32_t value) {
+  advance();
+  recorder_.write({.address = offset, .value = value, .kind = EventKind::kConfigWrite,
+                   .width = static_cast<uint8_t>(width)});
+  device_.config_write(offset, width, value);
+}
+
+void RecordingDevice::reset() {
+  advance();
+  recorder_.write({.kind = EventKind::kReset});
+  device_.reset();
+}
+
+void RecordingDevice::mark(std::string_view text) {
+  advance();
+  recorder_.write({.kind = EventKind::kMark}, as_bytes(text));
+  recorder_.write({.value = device_.memory_digest(), .kind = EventKind::kDigest, .space = kDigestVram});
+  recorder_.write({.value = device_.register_digest(), .kind = EventKind::kDigest, .space = kDigestRegisters});
+}
+
+}  // namespace gpuvm

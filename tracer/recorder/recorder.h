@@ -1,0 +1,91 @@
+// Puts a recorder between a bus and a device: everything that crosses, in both directions, becomes an event.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "emulator/memory/dma_port.h"
+#include "emulator/pci/pci_device.h"
+#include "traces/stream.h"
+
+namespace gpuvm {
+
+// Nanoseconds since the start of the recording, in steps of the trace's time unit: the device must see the very times
+// that the trace keeps, or a replay could not repeat it.
+using Clock = std::function<uint64_t()>;
+Clock steady_clock_in_steps_of(uint64_t time_unit_ns);
+
+// Where the parts below write. Without a sink it only keeps time.
+class Recorder {
+ public:
+  Recorder(EventSink* sink, Clock clock) : sink_(sink), clock_(std::move(clock)) {}
+
+  uint64_t now() { return now_ns_ = clock_(); }
+  // The moment that is being recorded: of the access in progress.
+  uint64_t current() const { return now_ns_; }
+  void write(Event event, Bytes payload = {}) {
+    if (sink_ == nullptr || failure_) return;
+    event.time_ns = now_ns_;
+    if (Status status = sink_->write(event, payload); !status) failure_ = status.error();
+  }
+  // The first error of the sink; nothing is recorded after it.
+  Status status() const { return failure_ ? Status(*failure_) : Status(Ok{}); }
+
+ private:
+  EventSink* sink_;
+  Clock clock_;
+  uint64_t now_ns_ = 0;
+  std::optional<Error> failure_;
+};
+
+// The device's way to guest memory.
+class RecordingDma : public DmaPort {
+ public:
+  RecordingDma(Recorder& recorder, DmaPort& memory) : recorder_(recorder), memory_(memory) {}
+  // A failed transfer is recorded too, with no payload.
+  bool read(uint64_t address, std::span<std::byte> out) override;
+  bool write(uint64_t address, std::span<const std::byte> in) override;
+
+ private:
+  Recorder& recorder_;
+  DmaPort& memory_;
+};
+
+// The device's way to interrupt the guest.
+class RecordingInterrupts : public InterruptSink {
+ public:
+  RecordingInterrupts(Recorder& recorder, InterruptSink& next) : recorder_(recorder), next_(next) {}
+  void set_intx(bool asserted) override;
+  void send_msi(uint64_t address, uint32_t data) override;
+
+ private:
+  Recorder& recorder_;
+  InterruptSink& next_;
+};
+
+// The bus's way to the device. Order in the trace: what the device does by itself until an access, the access, what
+// the device does because of it; a read comes after what it caused, since its value does.
+class RecordingDevice {
+ public:
+  RecordingDevice(Recorder& recorder, PciDevice& device) : recorder_(recorder), device_(device) {}
+
+  uint64_t bar_read(unsigned bar, uint64_t offset, unsigned width);
+  void bar_write(unsigned bar, uint64_t offset, unsigned width, uint64_t value);
+  uint32_t config_read(unsigned offset, unsigned width);
+  void config_write(unsigned offset, unsigned width, uint32_t value);
+  void reset();
+  // Lets the device do what is due by now.
+  void advance() { device_.advance(recorder_.now()); }
+  uint64_t next_due() const { return device_.next_due(); }
+  // Records a mark, and digests of memory and registers as they are now.
+  void mark(std::string_view text);
+
+  const DeviceInfo& info() const { return device_.info(); }
+  Status status() const { return recorder_.status(); }
+
+ private:
+  Recorder& recorder_;
+  PciDevice& device_;
+};
+
+}  // namespace gpuvm
