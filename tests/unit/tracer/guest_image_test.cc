@@ -1,0 +1,235 @@
+#include <elf.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "tracer/guest/child_process.h"
+#include "tracer/guest/cpio.h"
+#include "tracer/guest/initramfs.h"
+#include "tracer/guest/kernel_modules.h"
+#include "tracer/guest/packages.h"
+#include "tracer/guest/qemu_process.h"
+
+namespace gpuvm {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+void write(const fs::path& file, std::string_view bytes) {
+  fs::create_directories(file.parent_path());
+  std::ofstream(file, std::ios::binary) << bytes;
+}
+
+// The least ELF that has a .modinfo section.
+std::string module_elf(const std::string& modinfo) {
+  const std::string names("\0.modinfo\0.shstrtab\0", 20);
+  Elf64_Ehdr header{};
+  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+  header.e_ident[EI_CLASS] = ELFCLASS64;
+  header.e_shentsize = sizeof(Elf64_Shdr);
+  header.e_shnum = 3;
+  header.e_shstrndx = 2;
+  header.e_shoff = sizeof header + modinfo.size() + names.size();
+  Elf64_Shdr sections[3] = {};
+  sections[1].sh_name = 1;
+  sections[1].sh_offset = sizeof header;
+  sections[1].sh_size = modinfo.size();
+  sections[2].sh_name = 10;
+  sections[2].sh_offset = sizeof header + modinfo.size();
+  sections[2].sh_size = names.size();
+  std::string elf(reinterpret_cast<const char*>(&header), sizeof header);
+  elf += modinfo + names;
+  elf.append(reinterpret_cast<const char*>(sections), sizeof sections);
+  return elf;
+}
+
+std::string module_with(const std::string& depends) {
+  return module_elf("license=GPL" + std::string(1, '\0') + "depends=" + depends + std::string(1, '\0'));
+}
+
+class GuestImage : public testing::Test {
+ protected:
+  GuestImage() : directory_(std::move(RunDirectory::create("")).value()), root_(directory_.path()) {}
+  RunDirectory directory_;
+  fs::path root_;
+};
+
+TEST_F(GuestImage, ModulesComeAfterWhatTheyNeed) {
+  write(root_ / "gpu/nouveau.ko", module_with("ttm,i2c-algo-bit,not-a-module"));
+  write(root_ / "ttm.ko", module_with("drm"));
+  write(root_ / "i2c-algo-bit.ko", module_with(""));
+  write(root_ / "drm.ko", module_with("nouveau"));  // a cycle, which no real kernel has, must not hang us
+  write(root_ / "other.ko", module_with("drm"));
+  auto available = find_modules(root_);
+  ASSERT_TRUE(available.ok());
+  auto order = modules_in_load_order(available.value(), std::span(&kGpuModule, 1));
+  ASSERT_TRUE(order.ok()) << order.error().message;
+  std::vector<std::string> names;
+  for (const KernelModule& module : order.value()) names.push_back(module.name);
+  EXPECT_THAT(names, ElementsAre("drm", "ttm", "i2c_algo_bit", "nouveau"));
+  const std::string_view missing[] = {"nvidia"};
+  EXPECT_THAT(modules_in_load_order(available.value(), missing).error().message,
+              HasSubstr("no module nvidia"));
+}
+
+TEST_F(GuestImage, CompressedModulesAreUnpacked) {
+  write(root_ / "a.ko", module_with("b"));
+  ASSERT_TRUE(run_command({"xz", (root_ / "a.ko").string()}).value().succeeded);
+  auto bytes = read_module(root_ / "a.ko.xz");
+  ASSERT_TRUE(bytes.ok()) << bytes.error().message;
+  EXPECT_EQ(bytes.value(), module_with("b"));
+  write(root_ / "bad.ko.xz", "this is not xz");
+  EXPECT_THAT(read_module(root_ / "bad.ko.xz").error().message, HasSubstr("cannot unpack"));
+}
+
+TEST(ModuleInfo, DamagedElfIsAnErrorNotACrash) {
+  const std::string good = module_with("drm");
+  for (size_t cut = 0; cut < good.size(); ++cut)
+    EXPECT_FALSE(module_info(good.substr(0, cut), "depends").ok());
+  std::mt19937 random(3);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string bad = good;
+    for (int i = 0; i < 3; ++i) bad[random() % bad.size()] = static_cast<char>(random());
+    (void)module_info(bad, "depends").ok();
+  }
+}
+
+TEST_F(GuestImage, CpioIsReadByTheRealTool) {
+  CpioWriter writer;
+  writer.add_directory("dev");
+  writer.add_file("dev/odd", "12345");
+  writer.add_file("init", "#!", true);
+  write(root_ / "image", writer.finish());
+  auto listed = run_command({"sh", "-c", "cpio -tv <" + (root_ / "image").string()});
+  ASSERT_TRUE(listed.ok());
+  EXPECT_THAT(listed.value().text, testing::ContainsRegex("drwxr-xr-x +1 root +root +0 .* dev\n"));
+  EXPECT_THAT(listed.value().text, testing::ContainsRegex("-rw-r--r-- +1 root +root +5 .* dev/odd\n"));
+  EXPECT_THAT(listed.value().text, testing::ContainsRegex("-rwxr-xr-x +1 root +root +2 .* init\n"));
+}
+
+TEST(Apt, AnswersAreUnderstood) {
+  EXPECT_EQ(image_dependency("linux-image-amd64\n  Depends: linux-image-6.1.0-56-amd64\n"),
+            "linux-image-6.1.0-56-amd64");
+  EXPECT_EQ(image_dependency("linux-image-6.1.0-56-amd64\n  Depends: kmod\n  Depends: linux-base\n"), "");
+  EXPECT_EQ(candidate_version("x:\n  Installed: (none)\n  Candidate: 6.1.192-2\n  Version table:\n"),
+            "6.1.192-2");
+  EXPECT_EQ(candidate_version("x:\n  Installed: (none)\n  Candidate: (none)\n"), "");
+}
+
+// Stands in for apt: PATH starts with a folder of shell scripts.
+class FakeApt : public GuestImage {
+ protected:
+  FakeApt() : old_path_(getenv("PATH")) {
+    setenv("PATH", ((root_ / "bin").string() + ":" + old_path_).c_str(), 1);
+    program("apt-cache",
+            "[ $2 = linux-image-no ] && { echo 'E: No packages found'; exit 100; }\n"
+            "[ $1 = policy ] && echo '  Candidate: 9-1'\n"
+            "[ $1$2 = dependslinux-image-amd64 ] && echo '  Depends: linux-image-9-amd64'\nexit 0");
+    program("apt-get", "echo x >>" + (root_ / "downloads").string() + "; sleep 0.2; cp " +
+                           (root_ / "kernel.deb").string() + " linux-image-9-amd64_9-1_amd64.deb");
+    make_deb();
+    request_.cache_directory = root_ / "cache";
+  }
+  ~FakeApt() override { setenv("PATH", old_path_.c_str(), 1); }
+
+  void program(const std::string& name, const std::string& script) {
+    write(root_ / "bin" / name, "#!/bin/sh\n" + script + "\n");
+    chmod((root_ / "bin" / name).c_str(), 0755);
+  }
+  void make_deb() {
+    write(root_ / "deb/DEBIAN/control",
+          "Package: linux-image-9-amd64\nVersion: 9-1\nArchitecture: amd64\nMaintainer: x "
+          "<x@x>\nDescription: x\n");
+    write(root_ / "deb/boot/vmlinuz-9-amd64", "kernel");
+    for (const char* name : {"nouveau", "virtio_pci", "virtio_console", "unused"})
+      write(root_ / "deb/lib/modules/9-amd64/kernel" / (std::string(name) + ".ko"), module_with(""));
+    auto built =
+        run_command({"dpkg-deb", "-Znone", "-b", (root_ / "deb").string(), (root_ / "kernel.deb").string()});
+    ASSERT_TRUE(built.ok() && built.value().succeeded) << built.value().text;
+  }
+
+  std::string old_path_;
+  KernelRequest request_;
+};
+
+TEST_F(FakeApt, FetchesOnceAndThenUsesTheCache) {
+  for (int round = 0; round < 2; ++round) {
+    auto kernel = provide_kernel(request_);
+    ASSERT_TRUE(kernel.ok()) << kernel.error().message;
+    EXPECT_EQ(kernel.value().release, "9-amd64");
+    EXPECT_EQ(kernel.value().package, "linux-image-9-amd64 9-1");
+    EXPECT_TRUE(fs::exists(kernel.value().vmlinuz));
+    EXPECT_TRUE(fs::exists(kernel.value().modules / "nouveau.ko"));
+    EXPECT_FALSE(fs::exists(kernel.value().modules / "unused.ko"));
+  }
+  EXPECT_EQ(fs::file_size(root_ / "downloads"), 2u) << "one download";
+}
+
+TEST_F(FakeApt, TwoAtOnceDownloadOnce) {
+  pid_t child = fork();
+  if (child == 0) _exit(provide_kernel(request_).ok() ? 0 : 1);
+  EXPECT_TRUE(provide_kernel(request_).ok());
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(fs::file_size(root_ / "downloads"), 2u);
+}
+
+TEST_F(FakeApt, WithoutNetworkAnEarlierKernelServes) {
+  ASSERT_TRUE(provide_kernel(request_).ok());
+  program("apt-cache", "exit 100");
+  std::string said;
+  request_.progress = [&](const std::string& line) { said += line; };
+  auto kernel = provide_kernel(request_);
+  ASSERT_TRUE(kernel.ok()) << kernel.error().message;
+  EXPECT_THAT(said, HasSubstr("using linux-image-9-amd64 9-1"));
+  request_.package = "linux-image-other";
+  EXPECT_FALSE(provide_kernel(request_).ok()) << "another kernel than the one asked for";
+}
+
+TEST_F(FakeApt, FailuresAreOneLineEach) {
+  request_.package = "linux-image-no";
+  EXPECT_THAT(provide_kernel(request_).error().message, HasSubstr("apt knows no package linux-image-no"));
+  request_.package = KernelRequest{}.package;
+  program("apt-get", "echo 'E: Failed to fetch http://x  Could not resolve'; exit 100");
+  EXPECT_THAT(provide_kernel(request_).error().message,
+              HasSubstr("cannot download linux-image-9-amd64 9-1: E: Failed"));
+  program("apt-get", "echo garbage >linux-image-9-amd64.deb");
+  EXPECT_THAT(provide_kernel(request_).error().message, HasSubstr("cannot unpack"));
+  program("apt-get", "cp " + (root_ / "kernel.deb").string() + " linux-image-9-amd64.deb");
+  program("dpkg-deb", "echo 'cannot copy: No space left on device'; exit 2");
+  EXPECT_THAT(provide_kernel(request_).error().message, HasSubstr("No space left on device"));
+  for (const fs::directory_entry& entry : fs::directory_iterator(root_ / "cache" / "kernels-1"))
+    EXPECT_EQ(entry.path().filename(), "lock") << "nothing may be left behind";
+  write(root_ / "file", "");
+  request_.cache_directory = root_ / "file" / "cache";
+  EXPECT_THAT(provide_kernel(request_).error().message, HasSubstr("cannot make the cache folder"));
+}
+
+TEST_F(GuestImage, ImageIsWrittenOrTheErrorSaysWhy) {
+  for (const char* name : {"nouveau", "virtio_pci", "virtio_console"})
+    write(root_ / "modules" / (std::string(name) + ".ko"), module_with(""));
+  write(root_ / "program", "static program");
+  GuestKernel kernel{.vmlinuz = root_ / "vmlinuz", .modules = root_ / "modules"};
+  Status built = build_initramfs(kernel, root_ / "program", root_ / "initrd");
+  ASSERT_TRUE(built.ok()) << built.error().message;
+  EXPECT_GT(fs::file_size(root_ / "initrd"), 1000u);
+  EXPECT_THAT(build_initramfs(kernel, root_ / "nothing", root_ / "initrd").error().message,
+              HasSubstr("guest program"));
+  if (fs::exists("/dev/full")) {
+    EXPECT_THAT(build_initramfs(kernel, root_ / "program", "/dev/full").error().message,
+                HasSubstr("is the disk full?"));
+  }
+}
+
+}  // namespace
+}  // namespace gpuvm

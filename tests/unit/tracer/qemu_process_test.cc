@@ -1,0 +1,143 @@
+#include "tracer/guest/qemu_process.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+namespace gpuvm {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::Contains;
+using testing::HasSubstr;
+
+class FakeQemu : public testing::Test {
+ protected:
+  FakeQemu() : directory_(std::move(RunDirectory::create("")).value()) {
+    config_.program = (directory_.path() / "qemu").string();
+  }
+  void program(const std::string& script) {
+    std::ofstream(config_.program) << "#!/bin/sh\n" << script << "\n";
+    chmod(config_.program.c_str(), 0755);
+  }
+  QemuProcess start() {
+    return std::move(QemuProcess::start(config_, UniqueFd(), directory_.path())).value();
+  }
+
+  RunDirectory directory_;
+  QemuConfig config_;
+};
+
+TEST(QemuCommand, HasWhatTheSpecificationSays) {
+  QemuConfig config;
+  config.kernel = "/k";
+  config.icount_shift = 2;
+  config.machine = QemuMachine::kQ35;
+  config.mmiotrace = true;
+  config.extra_arguments = {"-trace", "x"};
+  std::vector<std::string> command = qemu_command(config, {5, 6, 7, 8}, "/tmp/a,b", "/tmp/m");
+  EXPECT_THAT(command, Contains("x-pci-proxy-dev,id=gpu,fd=5,addr=8"));
+  EXPECT_THAT(command, Contains("socket,id=qmp,fd=6"));
+  EXPECT_THAT(command, Contains("qtest,id=qtest0,chardev=qtest,log=none"));
+  EXPECT_THAT(command, Contains("virtserialport,chardev=guest,name=out"));
+  EXPECT_THAT(command, Contains("virtserialport,chardev=mmiotrace,name=mmiotrace"));
+  EXPECT_THAT(command, Contains("q35,memory-backend=mem"));
+  EXPECT_THAT(command, Contains("memory-backend-memfd,id=mem,size=1024M,share=on"));
+  EXPECT_THAT(command, Contains("file,id=console,path=/tmp/a,,b"));
+  EXPECT_THAT(command, Contains("shift=2,sleep=off"));
+  EXPECT_EQ(command.back(), "x");
+}
+
+TEST(KernelArguments, JoinWhatEveryoneWants) {
+  GuestKernelOptions options{
+      .workload = "load-noaccel", .msi = false, .module_options = "debug=info config=gr=0"};
+  auto arguments = guest_kernel_arguments(options);
+  ASSERT_TRUE(arguments.ok());
+  EXPECT_THAT(arguments.value(), HasSubstr("gpuvm.workload=load-noaccel"));
+  EXPECT_THAT(arguments.value(), HasSubstr("nouveau.noaccel=1 nouveau.debug=info"));
+  EXPECT_THAT(arguments.value(), HasSubstr("nouveau.config=NvMSI=0,NvPowerChecks=0,gr=0"));
+  options.workload = "dance";
+  EXPECT_THAT(guest_kernel_arguments(options).error().message,
+              HasSubstr("no workload \"dance\"; choose one of none, load"));
+}
+
+TEST(QemuVersion, IsRead) {
+  EXPECT_EQ(qemu_version_number("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)"), 702u);
+  EXPECT_EQ(qemu_version_number("QEMU emulator version 10.0.2"), 1000u);
+  EXPECT_EQ(qemu_version_number("QEMU"), 0u);
+  EXPECT_EQ(qemu_version_number("v7"), 0u);
+  EXPECT_EQ(qemu_version_number("99999999999999999999.1"), 0u);
+}
+
+TEST_F(FakeQemu, UnusableOnesAreNamed) {
+  EXPECT_THAT(check_qemu("/no/such/qemu").error().message, HasSubstr("install the package qemu-system-x86"));
+  program("echo 'QEMU emulator version 6.1.0'");
+  EXPECT_THAT(check_qemu(config_.program).error().message, HasSubstr("7.2 or newer"));
+  program("echo 'QEMU emulator version 7.2.1'");
+  EXPECT_THAT(check_qemu(config_.program).error().message, HasSubstr("x-pci-proxy-dev"));
+  program("echo 'Illegal instruction'; exit 132");
+  EXPECT_THAT(check_qemu(config_.program).error().message, HasSubstr("Illegal instruction"));
+  program("echo 'QEMU emulator version 7.2.1 (x)'; echo x-pci-proxy-dev");
+  EXPECT_EQ(check_qemu(config_.program).value(), "7.2.1 (x)");
+}
+
+TEST_F(FakeQemu, EarlyDeathIsReportedWithItsLastWords) {
+  program("echo first; echo 'cannot do this' >&2; exit 3");
+  QemuProcess qemu = start();
+  while (qemu.running()) usleep(1000);
+  EXPECT_EQ(qemu.ended().message,
+            "QEMU exited with status 3 before the guest was done: first | cannot do this");
+  ASSERT_TRUE(qemu.guest().on_readable().ok());
+  EXPECT_TRUE(qemu.guest().closed());
+}
+
+TEST_F(FakeQemu, SignalAndPanicAreReported) {
+  program("kill -SEGV $$");
+  QemuProcess qemu = start();
+  while (qemu.running()) usleep(1000);
+  EXPECT_THAT(qemu.ended().message, HasSubstr("killed by signal 11"));
+  std::ofstream(qemu.serial_log()) << "hello\n[ 1.0] Kernel panic - not syncing: VFS\r\n[ 1.1] Rebooting\n";
+  EXPECT_EQ(qemu.ended().message, "the guest crashed: Kernel panic - not syncing: VFS");
+}
+
+TEST_F(FakeQemu, StubbornOnesAreKilled) {
+  program("trap '' TERM; echo ready; while :; do sleep 1; done");
+  QemuProcess qemu = start();
+  while (fs::file_size(qemu.qemu_log()) == 0) usleep(1000);
+  qemu.stop(std::chrono::milliseconds(100));
+  EXPECT_FALSE(qemu.running());
+  EXPECT_THAT(qemu.ended().message, HasSubstr("killed by signal 9"));
+}
+
+TEST_F(FakeQemu, InheritsOnlyItsOwnDescriptors) {
+  UniqueFd secret(open("/dev/null", O_RDWR));  // not close-on-exec
+  program("ls /proc/$$/fd | sort -n | tr '\\n' ' '");
+  QemuProcess qemu = start();
+  while (qemu.running()) usleep(1000);
+  std::ifstream in(qemu.qemu_log());
+  std::string listed;
+  std::getline(in, listed);
+  EXPECT_EQ(std::count(listed.begin(), listed.end(), ' '), 3 + 3 + 1)
+      << listed;  // stdio, sockets, the script itself
+}
+
+TEST(RunDirectory, TemporaryOnesVanishAndNamedOnesStay) {
+  fs::path temporary, named = fs::temp_directory_path() / "gpuvm-run-directory-test";
+  {
+    auto one = RunDirectory::create("");
+    ASSERT_TRUE(one.ok());
+    temporary = one.value().path();
+    EXPECT_TRUE(fs::exists(temporary));
+    auto other = RunDirectory::create(named);
+    ASSERT_TRUE(other.ok());
+  }
+  EXPECT_FALSE(fs::exists(temporary));
+  EXPECT_TRUE(fs::remove(named));
+}
+
+}  // namespace
+}  // namespace gpuvm

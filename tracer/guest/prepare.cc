@@ -1,0 +1,34 @@
+#include "tracer/guest/prepare.h"
+
+#include "tracer/guest/initramfs.h"
+
+namespace gpuvm {
+
+Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
+  GPUVM_TRY(std::string arguments, guest_kernel_arguments(options.kernel));
+  const WorkloadInfo* workload = find_workload(options.kernel.workload);
+  GPUVM_CHECK(workload != nullptr);
+  GPUVM_TRY(std::string qemu_version, check_qemu(options.qemu));
+  std::filesystem::path guest_program = options.guest_program;
+  if (guest_program.empty()) {
+    GPUVM_TRY(guest_program, find_guest_program());
+  }
+  GPUVM_TRY(GuestKernel kernel, provide_kernel(options.package));
+  GPUVM_TRY(RunDirectory directory, RunDirectory::create(options.run_directory));
+
+  QemuConfig config;
+  config.program = options.qemu;
+  config.machine = options.machine;
+  config.memory_mib = options.memory_mib.value_or(workload->memory_mib);
+  config.icount_shift = options.icount_shift;
+  config.mmiotrace = options.kernel.mmiotrace;
+  config.kernel = kernel.vmlinuz;
+  config.initrd = directory.path() / "initrd";
+  config.kernel_arguments = std::move(arguments);
+  config.extra_arguments = options.qemu_arguments;
+  GPUVM_TRY_STATUS(build_initramfs(kernel, guest_program, config.initrd));
+  return PreparedGuest{std::move(directory), std::move(config), std::move(kernel), workload,
+                       std::move(qemu_version)};
+}
+
+}  // namespace gpuvm

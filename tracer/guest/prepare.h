@@ -1,0 +1,40 @@
+// From "run this workload" to everything that QemuProcess::start needs.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tracer/guest/packages.h"
+#include "tracer/guest/qemu_command.h"
+#include "tracer/guest/qemu_process.h"
+#include "tracer/guest/workloads.h"
+#include "traces/core/result.h"
+
+namespace gpuvm {
+
+struct GuestOptions {
+  GuestKernelOptions kernel = {};
+  KernelRequest package = {};
+  std::string qemu = "qemu-system-x86_64";
+  QemuMachine machine = QemuMachine::kPc;
+  std::optional<unsigned> memory_mib = {};  // else what the workload asks for
+  std::optional<unsigned> icount_shift = {};
+  std::vector<std::string> qemu_arguments = {};  // further ones
+  std::filesystem::path run_directory = {};      // kept afterwards; empty: a temporary one
+  std::filesystem::path guest_program = {};      // empty: the one beside our executable
+};
+
+struct PreparedGuest {
+  RunDirectory directory;
+  QemuConfig config;
+  GuestKernel kernel;
+  const WorkloadInfo* workload;
+  std::string qemu_version;
+};
+
+// Checks QEMU, fetches the kernel, builds the image. Downloads only when the kernel is not in the cache.
+Result<PreparedGuest> prepare_guest(const GuestOptions& options);
+
+}  // namespace gpuvm

@@ -1,0 +1,36 @@
+// What /init asks of the kernel: mounts, modules, files, logs, the end.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "traces/core/result.h"
+
+namespace gpuvm::guest {
+
+Status mount_file_system(const char* type, const char* directory);
+Result<std::string> read_file(const std::string& path);
+Status write_file(const std::string& path, std::string_view text);
+
+// "a.b=c d" → {{"a.b", "c"}, {"d", ""}}; values may be quoted.
+std::map<std::string, std::string> parse_command_line(std::string_view text);
+// The options of `module` on the kernel's command line, as modprobe would pass them: "config=… modeset=2".
+std::string module_options(const std::map<std::string, std::string>& command_line, std::string_view module);
+
+// `file`: /modules/NAME.ko. A module that is loaded already is fine.
+Status load_module(const std::string& file, const std::string& options);
+Status unload_module(const std::string& file);
+// Loads every module that a list in the image names; `options` go to the last one.
+Status load_modules(const std::string& list_file, const std::string& options);
+Result<std::vector<std::string>> read_lines(const std::string& path);
+
+std::string kernel_release();  // "6.1.0-56-amd64 #1 SMP …": release and version
+std::string kernel_log();      // like dmesg(1)
+// The symbols of every loaded module but virtio's, and the kernel's own MMIO accessors, from /proc/kallsyms.
+std::string gpu_symbols();
+
+[[noreturn]] void power_off();
+
+}  // namespace gpuvm::guest
