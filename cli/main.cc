@@ -5,6 +5,8 @@
 #include <functional>
 
 #include "cli/verbs.h"
+#include "tracer/guest/qemu_command.h"
+#include "tracer/guest/workloads.h"
 #include "traces/meta.h"
 
 namespace {
@@ -38,6 +40,63 @@ void add_info(CLI::App& app, Action& action) {
   verb->callback([options, &action] { action = [options] { return run_info(*options); }; });
 }
 
+std::string workload_help() {
+  std::string text = "what the guest does:";
+  for (const gpuvm::WorkloadInfo& w : gpuvm::kWorkloads) {
+    text += "\n  " + std::string(w.name) + ": " + std::string(w.summary);
+  }
+  return text;
+}
+
+void add_capture(CLI::App& app, Action& action, const std::string& command_line) {
+  CLI::App* verb = add_verb(app, "capture", "Boot a guest in QEMU on the virtual GPU, run a workload, record",
+                            "gpuvm capture --workload copy -o copy.gvt");
+  auto options = std::make_shared<CaptureVerbOptions>();
+  options->command_line = command_line;
+  verb->add_option("-o,--output", options->output, "the trace to write")->required()->type_name("OUT.gvt");
+  verb->add_option("--workload", options->workload, workload_help())
+      ->capture_default_str()
+      ->check([](const std::string& name) {
+        return gpuvm::find_workload(name) != nullptr ? "" : "no workload '" + name + "'; see --help for the names";
+      })
+      ->type_name("NAME");
+  verb->add_option("--machine", options->machine, "QEMU's machine")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"pc", "q35"}));
+  verb->add_flag("--intx", options->intx, "interrupt by INTx instead of MSI");
+  verb->add_flag("--mmiotrace", options->mmiotrace,
+                 "run the guest kernel's own tracer too, and compare the two records event for event");
+  verb->add_flag("--vga", options->vga, "PCI class 0x0300 (VGA) instead of 0x0302 (3D controller)");
+  verb->add_option("--vram", options->vram_mib, "video memory")->capture_default_str()->check(CLI::Range(64, 16384))->type_name("MIB");
+  verb->add_option("--delay", options->delay_us, "execute push buffers this much later")->capture_default_str()->check(CLI::Range(0, 10'000'000))->type_name("US");
+  verb->add_option("--time-unit", options->time_unit_ns, "resolution of time stamps")->capture_default_str()->check(CLI::Range(1, 1'000'000'000))->type_name("NS");
+  verb->add_option("--time-limit", options->time_limit_s, "give up after this long (default: by workload)")->type_name("S");
+  verb->add_option("--module-options", options->module_options, "further options of nouveau, e.g. \"debug=info\"");
+  verb->add_option("--run-directory", options->run_directory, "keep QEMU's logs there")->type_name("DIR");
+  verb->add_option("--cache", options->cache_directory, "where the guest's kernel is kept")->type_name("DIR");
+  verb->callback([options, &action] { action = [options] { return run_capture(*options); }; });
+}
+
+void add_replay(CLI::App& app, Action& action) {
+  CLI::App* verb = add_verb(app, "replay", "Drive the emulator from traces: validate, and count traps by mode",
+                            "gpuvm replay copy.gvt --mode all");
+  auto options = std::make_shared<ReplayVerbOptions>();
+  verb->add_option("TRACE", options->traces, "the traces")->required();
+  verb->add_option("--mode", options->modes, "modes to replay in, separated by commas, or all")
+      ->delimiter(',')
+      ->type_name("M");
+  verb->add_flag("--json", options->json, "one JSON object on stdout");
+  verb->add_flag("--until-divergence", options->until_divergence, "stop at the first difference");
+  verb->callback([options, &action] { action = [options] { return run_replay(*options); }; });
+}
+
+// The command as typed, for the record.
+std::string joined(int argc, char** argv) {
+  std::string text = "gpuvm";
+  for (int i = 1; i < argc; ++i) text += std::string(" ") + argv[i];
+  return text;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -47,6 +106,8 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string(gpuvm::tool_version()));
   app.require_subcommand(1);
   Action action;
+  add_capture(app, action, joined(argc, argv));
+  add_replay(app, action);
   add_info(app, action);
   add_verify(app, action);
   try {

@@ -2,7 +2,9 @@
 // arguments or input). main.cc alone knows the argument parser.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace gpuvm::cli {
 
@@ -22,5 +24,32 @@ struct InfoOptions {
   bool json = false;
 };
 int run_info(const InfoOptions& options);
+
+struct CaptureVerbOptions {
+  std::string output;
+  std::string workload = "copy";
+  std::string machine = "pc";
+  std::string module_options;
+  std::string run_directory;    // kept if named
+  std::string cache_directory;  // empty: the user's
+  std::string command_line;     // as typed, kept in the trace
+  bool intx = false;
+  bool mmiotrace = false;
+  bool vga = false;
+  uint32_t vram_mib = 1024;
+  uint32_t delay_us = 0;
+  uint64_t time_unit_ns = 1000;
+  uint32_t time_limit_s = 0;  // 0: the workload's
+  size_t max_unknown = 16;
+};
+int run_capture(const CaptureVerbOptions& options);
+
+struct ReplayVerbOptions {
+  std::vector<std::string> traces;
+  std::vector<std::string> modes;  // names, or "all"
+  bool json = false;
+  bool until_divergence = false;
+};
+int run_replay(const ReplayVerbOptions& options);
 
 }  // namespace gpuvm::cli

@@ -1,0 +1,87 @@
+#include "tracer/guest/capture.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "tracer/guest/guest_session.h"
+
+namespace gpuvm {
+namespace {
+
+constexpr int kMaxWaitMs = 250;  // progress is shown at least this often
+constexpr double kProgressSeconds = 0.2;
+
+TraceMeta describe(const CaptureOptions& options, const PreparedGuest& prepared, const DeviceInfo& device) {
+  TraceMeta meta;
+  meta.device = device;
+  meta.driver = "nouveau";
+  meta.kernel = prepared.kernel.package;
+  meta.workload = std::string(prepared.workload->name);
+  meta.mode = "passthrough";
+  meta.command = options.command_line;
+  meta.tool = std::string(tool_version());
+  meta.source = "capture, QEMU " + prepared.qemu_version;
+  meta.time_unit_ns = options.writer.time_unit_ns;
+  return meta;
+}
+
+}  // namespace
+
+Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
+  GPUVM_TRY(const PreparedGuest prepared, prepare_guest(options.guest));
+  const Clock clock = steady_clock_in_steps_of(options.writer.time_unit_ns);
+  std::unique_ptr<TraceWriter> writer;
+  if (options.record) {
+    GPUVM_TRY(writer, TraceWriter::create(options.outputs.at(0), options.writer));
+  }
+  GuestSession session(std::move(writer), clock);
+  Card card(options.card, session.dma(), session.interrupts());
+  // Described at once: a capture that is cut off must still say what it is of.
+  GPUVM_TRY_STATUS(session.start(card, prepared));
+
+  const std::chrono::seconds wanted =
+      options.time_limit.count() != 0 ? options.time_limit : std::chrono::seconds(prepared.workload->time_limit_s);
+  const uint64_t limit_ns = static_cast<uint64_t>(std::chrono::nanoseconds(wanted).count());
+  std::vector<pollfd> entries;
+  uint64_t next_progress_ns = 0;
+  while (!session.finished()) {
+    entries.clear();
+    session.add_poll_entries(entries);
+    const uint64_t now = clock();
+    const uint64_t due = session.next_due();
+    int wait_ms = kMaxWaitMs;
+    if (due <= now) {
+      wait_ms = 0;
+    } else if (due - now < uint64_t{kMaxWaitMs} * 1'000'000) {
+      wait_ms = static_cast<int>((due - now + 999'999) / 1'000'000);
+    }
+    if (poll(entries.data(), entries.size(), wait_ms) < 0 && errno != EINTR) {
+      return error("waiting for QEMU: {}", std::strerror(errno));
+    }
+    if (Status status = session.handle(entries, 0); !status) session.stop(status.error().message);
+    if (session.finished()) break;
+    if (session.next_due() <= clock()) session.advance();
+    if (now > limit_ns) {
+      session.stop(fmt::format("the time limit of {} s is over while the guest was in '{}'; a hung guest, or a busy "
+                               "machine: try --time-limit",
+                               wanted.count(), session.phase()));
+    }
+    if (options.progress && now >= next_progress_ns) {
+      next_progress_ns = now + static_cast<uint64_t>(kProgressSeconds * 1e9);
+      options.progress({0, session.phase(), session.take_log(), session.events(), static_cast<double>(now) * 1e-9});
+    }
+  }
+  GuestOutcome outcome;
+  outcome.seconds = static_cast<double>(clock()) * 1e-9;
+  const Status closed = session.close(describe(options, prepared, card.info()));
+  outcome.succeeded = session.succeeded() && closed.ok();
+  outcome.message = closed ? session.message() : closed.error().message;
+  outcome.events = session.events();
+  outcome.stray_accesses = session.stray_accesses();
+  outcome.unknown_registers = card.registers().unknown();
+  outcome.ignored_methods = card.ignored_methods();
+  return std::vector<GuestOutcome>{std::move(outcome)};
+}
+
+}  // namespace gpuvm

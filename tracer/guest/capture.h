@@ -1,0 +1,49 @@
+// A capture: guests in QEMU, the virtual GPU served to them, everything recorded.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "emulator/card/card.h"
+#include "tracer/guest/prepare.h"
+#include "traces/format/gvt.h"
+
+namespace gpuvm {
+
+struct CaptureProgress {
+  unsigned guest = 0;
+  std::string phase;    // the last mark
+  std::string message;  // a line from the guest, usually empty
+  uint64_t events = 0;
+  double seconds = 0;
+};
+
+struct CaptureOptions {
+  GuestOptions guest;
+  CardConfig card;
+  std::vector<std::string> outputs;  // one trace a guest
+  WriterOptions writer;
+  bool record = true;                // false: serve only (to measure what recording costs)
+  std::chrono::seconds time_limit{0};  // 0: what the workload asks for
+  std::string command_line;          // kept in the trace
+  std::function<void(const CaptureProgress&)> progress;  // may be empty
+};
+
+struct GuestOutcome {
+  bool succeeded = false;
+  std::string message;  // the workload's result, or why there is none
+  uint64_t events = 0;
+  uint64_t stray_accesses = 0;
+  double seconds = 0;
+  std::map<uint32_t, RegisterFile::Unknown> unknown_registers;
+  uint64_t ignored_methods = 0;
+};
+
+// Runs one guest a device until all have ended or the time is up. Whatever happens, the traces are closed and hold all
+// that was recorded. Errors: what kept the capture from starting.
+Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options);
+
+}  // namespace gpuvm
