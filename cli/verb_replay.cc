@@ -1,25 +1,85 @@
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include "cli/verbs.h"
 #include "replayer/replay.h"
 
 namespace gpuvm::cli {
+namespace {
+
+// 1,234,567
+std::string grouped(uint64_t n) {
+  std::string s = std::to_string(n);
+  for (size_t i = s.size(); i > 3; i -= 3) s.insert(i - 3, ",");
+  return s;
+}
+
+void show_progress(const std::string& mode, double done) {
+  fmt::print(stderr, "\r\033[K{:>14} {:3.0f} %", mode, done * 100);
+  std::fflush(stderr);
+}
+
+std::string verdict(const ModeResult& m) {
+  if (m.holds()) return "same";
+  std::string text;
+  const auto count = [&](uint64_t n, const char* what) {
+    if (n != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", grouped(n), what);
+  };
+  count(m.reads_mismatched, "reads");
+  count(m.dma_writes_mismatched, "DMA");
+  count(m.digests_mismatched, "digests");
+  count(m.interrupts_mismatched, "interrupts");
+  count(m.oracle_violations, "violations");
+  return text + " DIFFER";
+}
+
+void print_result(const ReplayResult& result) {
+  for (const std::string& trace : result.traces) fmt::print("{}\n", trace);
+  fmt::print("{} events, {} modes in {:.2f} s\n\n", grouped(result.events), result.modes.size(),
+             result.wall_seconds);
+  fmt::print("{:<13} {:>11} {:>8} {:>8} {:>12} {:>10}  {}\n", "mode", "traps", "flushes", "rebuilds", "scanned",
+             "hypercalls", "guest");
+  for (const ModeResult& m : result.modes) {
+    uint64_t hypercalls = 0;
+    for (const auto& [name, count] : m.hypercalls) hypercalls += count;
+    fmt::print("{:<13} {:>11} {:>8} {:>8} {:>12} {:>10}  {}\n", m.mode, grouped(m.traps.total()),
+               grouped(m.tlb_flushes), grouped(m.shadow.rebuilds), grouped(m.shadow.entries_scanned),
+               grouped(hypercalls), verdict(m));
+  }
+  constexpr size_t kShown = 8;
+  for (size_t i = 0; i < result.divergences.size(); ++i) {
+    if (i == kShown) {
+      fmt::print("... {} more; --json has them\n", result.divergences.size() - kShown);
+      break;
+    }
+    const Divergence& d = result.divergences[i];
+    if (i == 0) fmt::print("\n");
+    fmt::print("{} event {}: {} at BAR{}+0x{:06x} {}: recorded 0x{:x}, now 0x{:x}\n", d.mode, d.seq, d.what, d.bar,
+               d.offset, d.register_name, d.expected, d.got);
+  }
+}
+
+}  // namespace
 
 int run_replay(const ReplayVerbOptions& options) {
   ReplayOptions replay_options;
   if (!options.modes.empty()) replay_options.modes = options.modes;
   replay_options.until_divergence = options.until_divergence;
-  bool holds = true;
-  for (const std::string& trace : options.traces) {
-    const auto result = replay_trace(trace, replay_options);
-    if (!result) {
-      fmt::print(stderr, "gpuvm replay: {}: {}\n", trace, result.error().message);
-      return kUnusable;
-    }
-    holds = holds && result.value().holds();
-    fmt::print("{}\n", to_json(result.value()));
+  const bool terminal = isatty(STDERR_FILENO) != 0;
+  if (terminal) replay_options.progress = show_progress;
+  const auto result = replay_traces(options.traces, replay_options);
+  if (terminal) fmt::print(stderr, "\r\033[K");
+  if (!result) {
+    fmt::print(stderr, "gpuvm replay: {}\n", result.error().message);
+    return kUnusable;
   }
-  return holds ? kDone : kDoesNotHold;
+  if (options.json) {
+    fmt::print("{}\n", to_json(result.value()));
+  } else {
+    print_result(result.value());
+  }
+  return result.value().holds() ? kDone : kDoesNotHold;
 }
 
 }  // namespace gpuvm::cli

@@ -6,7 +6,6 @@ namespace gpuvm {
 namespace {
 
 constexpr std::string_view kPhasePrefix = "phase ";
-constexpr uint64_t kProgressEvents = 1 << 16;
 
 BarCounts difference(const BarCounts& now, const BarCounts& before) {
   BarCounts d = now;
@@ -46,7 +45,6 @@ Result<bool> ModeReplay::step() {
   if (item.event == nullptr) return false;
   const Event& e = *item.event;
   ++events_;
-  if (options_.progress && events_ % kProgressEvents == 0) options_.progress(events_);
   last_time_ns_ = e.time_ns;
   if ((is_mmio(e.kind) || e.kind == EventKind::kConfigRead || e.kind == EventKind::kConfigWrite) &&
       !is_access_width(e.width)) {

@@ -20,8 +20,7 @@ struct MeterReading {
 
 struct ModeReplayOptions {
   bool until_divergence = false;
-  std::function<MeterReading()> meters;           // empty: no hypervisor
-  std::function<void(uint64_t events)> progress;  // called now and then; may be empty
+  std::function<MeterReading()> meters;  // empty: no hypervisor
 };
 
 class ModeReplay {
@@ -35,6 +34,7 @@ class ModeReplay {
   // Closes the last phase and takes the final counts.
   void finish();
   uint64_t events() const { return events_; }
+  uint64_t next_time_ns() { return feed_.next_time_ns(); }
 
  private:
   void read_value(const TraceFeed::Item& item, uint64_t got);

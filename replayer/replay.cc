@@ -1,57 +1,105 @@
 #include "replayer/replay.h"
 
+#include <algorithm>
 #include <chrono>
 
-#include "emulator/card/card.h"
+#include "replayer/machine.h"
 #include "replayer/mode_replay.h"
 #include "traces/format/gvt.h"
 
 namespace gpuvm {
 namespace {
 
-Result<ModeResult> replay_passthrough(const std::string& path, const CardConfig& config, const ReplayOptions& options,
-                                      ReplayResult& all) {
-  GPUVM_TRY(const std::unique_ptr<TraceReader> reader, TraceReader::open(path));
+// One trace and all that its replay needs beside the device.
+struct Lane {
+  std::unique_ptr<TraceReader> reader;
+  std::unique_ptr<TraceFeed> feed;
   ModeResult result;
-  result.mode = "passthrough";
+  std::unique_ptr<ReplayPeer> peer;
+  std::unique_ptr<ModeReplay> replay;
   size_t reported = 0;
-  const auto report = [&](const Divergence& d) {
-    if (reported++ < ReplayResult::kMaxDivergences) all.divergences.push_back(d);
-  };
-  TraceFeed feed(*reader);
-  ReplayPeer peer(feed, result, report);
-  Card card(config, peer, peer);
-  ModeReplayOptions mode_options;
-  mode_options.until_divergence = options.until_divergence;
-  const auto total = static_cast<double>(reader->summary().events);
-  if (options.progress) {
-    mode_options.progress = [&](uint64_t events) { options.progress(result.mode, static_cast<double>(events) / total); };
+};
+
+Result<std::vector<std::unique_ptr<Lane>>> open_lanes(const std::vector<std::string>& paths) {
+  std::vector<std::unique_ptr<Lane>> lanes;
+  for (const std::string& path : paths) {
+    auto lane = std::make_unique<Lane>();
+    GPUVM_TRY(lane->reader, TraceReader::open(path));
+    lane->result.trace = path;
+    lane->feed = std::make_unique<TraceFeed>(*lane->reader);
+    lanes.push_back(std::move(lane));
   }
-  ModeReplay replay(card, feed, peer, result, report, mode_options);
-  while (true) {
-    GPUVM_TRY(const bool more, replay.step());
-    if (!more) break;
+  return lanes;
+}
+
+// Always the lane whose next event is the earliest: the card's time never goes back.
+Lane* earliest(const std::vector<Lane*>& running) {
+  return *std::ranges::min_element(running, {}, [](Lane* lane) { return lane->replay->next_time_ns(); });
+}
+
+Result<ModeResult> replay_mode(const std::vector<std::string>& paths, const std::string& mode,
+                               const ReplayOptions& options, ReplayResult& all) {
+  GPUVM_TRY(const auto lanes, open_lanes(paths));
+  std::vector<MachineVm> vms;
+  for (unsigned vm = 0; vm < lanes.size(); ++vm) {
+    Lane* lane = lanes[vm].get();
+    lane->result.mode = mode;
+    const auto report = [lane, vm, mode, &all](Divergence d) {
+      d.mode = mode;
+      d.vm = vm;
+      if (lane->reported++ < ReplayResult::kMaxDivergences) all.divergences.push_back(std::move(d));
+    };
+    lane->peer = std::make_unique<ReplayPeer>(*lane->feed, lane->result, report);
+    GPUVM_TRY(const CardConfig config, config_of(lane->reader->meta().device));
+    vms.push_back({config, lane->reader->meta().guest_ram_bytes, lane->peer.get(), lane->peer.get(), &lane->result,
+                   report});
   }
-  replay.finish();
-  all.events = replay.events();
-  for (const auto& [offset, count] : card.registers().unknown()) {
-    result.unknown_registers[offset] = count.reads + count.writes;
+  GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(mode, vms));
+
+  uint64_t total = 0;
+  std::vector<Lane*> running;
+  for (unsigned vm = 0; vm < lanes.size(); ++vm) {
+    Lane* lane = lanes[vm].get();
+    total += lane->reader->summary().events;
+    ModeReplayOptions mode_options;
+    mode_options.until_divergence = options.until_divergence;
+    if (machine->counts()) mode_options.meters = [&machine, vm] { return machine->meters(vm); };
+    lane->replay = std::make_unique<ModeReplay>(machine->device(vm), *lane->feed, *lane->peer, lane->result,
+                                                vms[vm].report, mode_options);
+    running.push_back(lane);
   }
-  return result;
+  constexpr uint64_t kProgressEvents = 1 << 16;
+  uint64_t events = 0;
+  while (!running.empty()) {
+    Lane* lane = running.size() == 1 ? running.front() : earliest(running);
+    GPUVM_TRY(const bool more, lane->replay->step());
+    if (!more) std::erase(running, lane);
+    if (++events % kProgressEvents == 0 && options.progress) {
+      options.progress(mode, static_cast<double>(events) / static_cast<double>(std::max<uint64_t>(total, 1)));
+    }
+  }
+  std::vector<ModeResult> results;
+  all.events = 0;
+  for (unsigned vm = 0; vm < lanes.size(); ++vm) {
+    lanes[vm]->replay->finish();
+    lanes[vm]->result.unknown_registers = machine->unknown_registers(vm);
+    all.events += lanes[vm]->replay->events();
+    results.push_back(std::move(lanes[vm]->result));
+  }
+  return merged(std::move(results));
 }
 
 }  // namespace
 
-Result<ReplayResult> replay_trace(const std::string& path, const ReplayOptions& options) {
-  GPUVM_TRY(const std::unique_ptr<TraceReader> reader, TraceReader::open(path));
-  GPUVM_TRY(const CardConfig config, config_of(reader->meta().device));
+Result<ReplayResult> replay_traces(const std::vector<std::string>& paths, const ReplayOptions& options) {
   ReplayResult result;
-  result.trace = path;
+  result.traces = paths;
   const auto start = std::chrono::steady_clock::now();
-  for (const std::string& mode : options.modes) {
-    if (mode != "passthrough") return error("replay: there is no mode '{}'", mode);
-    GPUVM_TRY(ModeResult mode_result, replay_passthrough(path, config, options, result));
+  GPUVM_TRY(const std::vector<std::string> modes, expand_modes(options.modes));
+  for (const std::string& mode : modes) {
+    GPUVM_TRY(ModeResult mode_result, replay_mode(paths, mode, options, result));
     result.modes.push_back(std::move(mode_result));
+    if (options.until_divergence && !result.holds()) break;
   }
   result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;

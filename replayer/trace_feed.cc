@@ -39,18 +39,28 @@ void TraceFeed::drop_finished() {
   }
 }
 
-Result<TraceFeed::Item> TraceFeed::next() {
+Result<bool> TraceFeed::find_event() {
   while (true) {
     if (batch_ - first_batch_ == batches_.size()) {
       drop_finished();
       GPUVM_TRY(const bool more, load());
-      if (!more) return Item{};
+      if (!more) return false;
     }
-    const Batch& batch = batches_[batch_ - first_batch_];
-    if (index_ < batch.events.size()) return batch.item(index_++);
+    if (index_ < batches_[batch_ - first_batch_].events.size()) return true;
     ++batch_;
     index_ = 0;
   }
+}
+
+Result<TraceFeed::Item> TraceFeed::next() {
+  GPUVM_TRY(const bool more, find_event());
+  if (!more) return Item{};
+  return batches_[batch_ - first_batch_].item(index_++);
+}
+
+uint64_t TraceFeed::next_time_ns() {
+  const auto more = find_event();
+  return more && more.value() ? batches_[batch_ - first_batch_].events[index_].time_ns : 0;
 }
 
 Result<TraceFeed::Item> TraceFeed::peek_device_event() {

@@ -24,6 +24,8 @@ class TraceFeed {
   };
   // The next event for the guest's side, in order. Valid until the next call.
   Result<Item> next();
+  // When the next event is; the end, or a trace that cannot be read on, is at time 0: next() says which.
+  uint64_t next_time_ns();
   // The next device-driven event that was not taken yet, wherever it is; peek, then take.
   Result<Item> peek_device_event();
   void take_device_event() { ++ahead_index_; }
@@ -38,6 +40,8 @@ class TraceFeed {
   };
   // False: there are no more.
   Result<bool> load();
+  // Moves the first cursor to a batch with an event left. False: the end.
+  Result<bool> find_event();
   // Moves the second cursor to the next device-driven event of its batch; false: past the batch, there is none.
   bool find_device_event();
   void drop_finished();

@@ -1,6 +1,9 @@
 #include "traces/replay_result.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace gpuvm {
@@ -46,8 +49,13 @@ json mode(const ModeResult& m) {
   for (const PhaseResult& p : m.phases) phases.push_back(phase(p));
   json unknown = json::object();
   for (const auto& [offset, count] : m.unknown_registers) unknown[fmt::format("0x{:06x}", offset)] = count;
-  return {{"mode", m.mode},
-          {"vm", m.vm},
+  json vms = json::array();
+  for (const ModeResult& vm : m.vms) {
+    json one = mode(vm);
+    one["trace"] = vm.trace;
+    vms.push_back(std::move(one));
+  }
+  json j{{"mode", m.mode},
           {"accesses", bars(m.accesses, false)},
           {"traps", bars(m.traps, true)},
           {"hypercalls", hypercalls},
@@ -65,16 +73,71 @@ json mode(const ModeResult& m) {
           {"phases", phases},
           {"unknown_registers", unknown},
           {"estimated_overhead_us", m.estimated_overhead_us}};
+  if (!vms.empty()) j["vms"] = std::move(vms);
+  return j;
+}
+
+void add(BarCounts& sum, const BarCounts& more) {
+  for (size_t i = 0; i < sum.bar.size(); ++i) sum.bar[i] += more.bar[i];
+  sum.reads += more.reads;
+  sum.writes += more.writes;
+}
+
+void add(ShadowWork& sum, const ShadowWork& more) {
+  sum.rebuilds += more.rebuilds;
+  sum.entries_scanned += more.entries_scanned;
+  sum.entries_written += more.entries_written;
+}
+
+void add(std::vector<PhaseResult>& sum, const PhaseResult& more) {
+  auto same = std::ranges::find(sum, more.name, &PhaseResult::name);
+  if (same == sum.end()) {
+    sum.push_back(more);
+    return;
+  }
+  add(same->accesses, more.accesses);
+  add(same->traps, more.traps);
+  add(same->shadow, more.shadow);
+  same->tlb_flushes += more.tlb_flushes;
+  same->hypercalls += more.hypercalls;
+  same->duration_ns = std::max(same->duration_ns, more.duration_ns);
 }
 
 }  // namespace
+
+ModeResult merged(std::vector<ModeResult> vms) {
+  if (vms.size() == 1) return std::move(vms.front());
+  // What is a plain count.
+  static constexpr uint64_t ModeResult::* kCounts[] = {
+      &ModeResult::tlb_flushes,        &ModeResult::reads_checked,         &ModeResult::reads_mismatched,
+      &ModeResult::reads_volatile,     &ModeResult::dma_reads,             &ModeResult::dma_writes_checked,
+      &ModeResult::digests_checked,    &ModeResult::dma_writes_mismatched, &ModeResult::digests_mismatched,
+      &ModeResult::interrupts_checked, &ModeResult::interrupts_mismatched, &ModeResult::oracle_checks,
+      &ModeResult::oracle_violations};
+  ModeResult sum;
+  for (const ModeResult& vm : vms) {
+    sum.mode = vm.mode;
+    add(sum.accesses, vm.accesses);
+    add(sum.traps, vm.traps);
+    add(sum.shadow, vm.shadow);
+    for (uint64_t ModeResult::* count : kCounts) sum.*count += vm.*count;
+    for (const auto& [name, count] : vm.hypercalls) sum.hypercalls[name] += count;
+    for (const auto& [offset, count] : vm.unknown_registers) sum.unknown_registers[offset] += count;
+    for (const PhaseResult& p : vm.phases) add(sum.phases, p);
+    sum.estimated_overhead_us += vm.estimated_overhead_us;
+  }
+  sum.vms = std::move(vms);
+  return sum;
+}
 
 std::string to_json(const ReplayResult& result) {
   json modes = json::array();
   for (const ModeResult& m : result.modes) modes.push_back(mode(m));
   json divergences = json::array();
   for (const Divergence& d : result.divergences) {
-    divergences.push_back({{"seq", d.seq},
+    divergences.push_back({{"mode", d.mode},
+                           {"vm", d.vm},
+                           {"seq", d.seq},
                            {"what", d.what},
                            {"bar", d.bar},
                            {"offset", fmt::format("0x{:06x}", d.offset)},
@@ -86,7 +149,8 @@ std::string to_json(const ReplayResult& result) {
                           ? static_cast<double>(result.events) * static_cast<double>(result.modes.size()) /
                                 result.wall_seconds
                           : 0;
-  const json j{{"trace", result.trace},
+  const json j{{"trace", fmt::format("{}", fmt::join(result.traces, ", "))},
+               {"traces", result.traces},
                {"events", result.events},
                {"wall_seconds", result.wall_seconds},
                {"events_per_second", rate},

@@ -38,6 +38,8 @@ struct PhaseResult {
 };
 
 struct Divergence {
+  std::string mode;
+  unsigned vm = 0;
   uint64_t seq = 0;
   std::string what;  // "read", "dma_write", "dma_read", "interrupt", "digest", "oracle"
   uint8_t bar = 0;
@@ -47,9 +49,10 @@ struct Divergence {
   uint64_t got = 0;
 };
 
+// One mode over one trace, or, with `vms` filled, the sum over the virtual machines that ran side by side.
 struct ModeResult {
   std::string mode;
-  unsigned vm = 0;
+  std::string trace;
   BarCounts accesses;
   BarCounts traps;
   std::map<std::string, uint64_t> hypercalls;  // by operation, without "total"
@@ -70,6 +73,7 @@ struct ModeResult {
   std::vector<PhaseResult> phases;
   double estimated_overhead_us = 0;
   std::map<uint32_t, uint64_t> unknown_registers;  // BAR0 offset to accesses
+  std::vector<ModeResult> vms;
 
   bool holds() const {
     return reads_mismatched == 0 && dma_writes_mismatched == 0 && digests_mismatched == 0 &&
@@ -78,11 +82,11 @@ struct ModeResult {
 };
 
 struct ReplayResult {
-  std::string trace;
-  uint64_t events = 0;
+  std::vector<std::string> traces;  // more than one: VM 0, 1, ... on one card
+  uint64_t events = 0;              // of all traces
   double wall_seconds = 0;
   std::vector<ModeResult> modes;
-  std::vector<Divergence> divergences;  // the first ones, at most kMaxDivergences a mode
+  std::vector<Divergence> divergences;  // the first ones, at most kMaxDivergences a mode and VM
 
   static constexpr size_t kMaxDivergences = 32;
   bool holds() const {
@@ -92,6 +96,9 @@ struct ReplayResult {
     return true;
   }
 };
+
+// Sums over virtual machines; phases of one name are added up.
+ModeResult merged(std::vector<ModeResult> vms);
 
 std::string to_json(const ReplayResult& result);
 

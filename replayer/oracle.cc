@@ -1,0 +1,153 @@
+#include "replayer/oracle.h"
+
+#include <cstring>
+
+namespace gpuvm {
+namespace {
+
+uint64_t load(const std::byte* table, uint64_t index) {
+  uint64_t value;
+  std::memcpy(&value, table + 8 * index, sizeof value);
+  return value;
+}
+
+bool inside(uint64_t address, uint64_t bytes, uint64_t limit) { return bytes <= limit && address <= limit - bytes; }
+
+// The isolation policy, stated once more: what an entry of the guest's may become.
+uint64_t allowed(const Reach& reach, uint64_t raw, uint64_t page_bytes) {
+  const fermi::Pte pte{raw};
+  if (!pte.present()) return 0;
+  switch (pte.aperture()) {
+    case Aperture::kVram:
+      if (!inside(pte.address(), page_bytes, reach.vram_bytes)) return 0;
+      return fermi::with_address_field(raw, 4, pte.address() + reach.vram_base);
+    case Aperture::kSystem:
+    case Aperture::kSystemNoSnoop:
+      if (!inside(pte.address(), page_bytes, reach.system_bytes)) return 0;
+      return fermi::with_address_field(raw, 4, pte.address() + reach.system_base);
+    case Aperture::kInvalid: break;
+  }
+  return 0;
+}
+
+// What the hardware would use for a small page: the small entry if present, else the large one.
+struct Effective {
+  uint64_t small = 0;
+  uint64_t large = 0;
+  friend bool operator==(const Effective&, const Effective&) = default;
+};
+
+constexpr uint64_t kMix = 0x9e3779b97f4a7c15;
+
+}  // namespace
+
+uint64_t Oracle::versions(uint64_t address, uint64_t bytes) const {
+  uint64_t sum = address * kMix;
+  for (uint64_t page = address / Vram::kPageBytes; page < (address + bytes + Vram::kPageBytes - 1) / Vram::kPageBytes;
+       ++page) {
+    sum += vram_.page_version(page);
+  }
+  return sum;
+}
+
+Oracle::Tables Oracle::guest_tables(const Reach& reach, const fermi::Geometry& geometry, fermi::Pde pde) const {
+  Tables t;
+  const uint64_t small_bytes = 8 * uint64_t{geometry.small_entries()};
+  if (pde.small_target() == 1 && inside(pde.small_address(), small_bytes, reach.vram_bytes)) {
+    const uint64_t address = reach.vram_base + pde.small_address();
+    t.small = vram_.view(address, small_bytes).data();
+    t.fingerprint += versions(address, small_bytes);
+  }
+  const uint64_t large_bytes = 8 * uint64_t{pde.large_entries()};
+  if (pde.large_target() == 1 && inside(pde.large_address(), large_bytes, reach.vram_bytes)) {
+    const uint64_t address = reach.vram_base + pde.large_address();
+    t.large = vram_.view(address, large_bytes).data();
+    t.large_entries = pde.large_entries();
+    t.fingerprint += versions(address, large_bytes) * 3;
+  }
+  return t;
+}
+
+Oracle::Tables Oracle::shadow_tables(const fermi::Geometry& geometry, fermi::Pde pde) const {
+  // The shadow lies anywhere on the card, so its reach is the card.
+  return guest_tables({.vram_base = 0, .vram_bytes = vram_.size(), .system_base = 0, .system_bytes = 0}, geometry, pde);
+}
+
+std::optional<OracleViolation> Oracle::compare(const Reach& reach, const fermi::Geometry& geometry, uint64_t va,
+                                               const Tables& guest, const Tables& shadow) {
+  const unsigned small_per_large = geometry.large_shift - fermi::kSmallShift;
+  const uint64_t large_bytes = uint64_t{1} << geometry.large_shift;
+  for (uint32_t i = 0; i < geometry.small_entries(); ++i) {
+    ++entries_compared_;
+    const uint32_t j = i >> small_per_large;
+    Effective want, got;
+    // An entry that is present but not allowed is a hole: it must not let the large page behind it shine through in
+    // one table and not in the other, so the guest's own precedence decides.
+    const uint64_t guest_small = guest.small != nullptr ? load(guest.small, i) : 0;
+    want.small = allowed(reach, guest_small, 4096);
+    if (want.small == 0 && guest.large != nullptr && j < guest.large_entries) {
+      want.large = allowed(reach, load(guest.large, j), large_bytes);
+    }
+    got.small = shadow.small != nullptr ? load(shadow.small, i) : 0;
+    if (!fermi::Pte{got.small}.present()) got.small = 0;
+    if (got.small == 0 && shadow.large != nullptr && j < shadow.large_entries) {
+      got.large = load(shadow.large, j);
+      if (!fermi::Pte{got.large}.present()) got.large = 0;
+    }
+    if (want != got) {
+      return OracleViolation{va + (uint64_t{i} << fermi::kSmallShift), want.small != 0 ? want.small : want.large,
+                             got.small != 0 ? got.small : got.large};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSpace& guest,
+                                             const AddressSpace& shadow) {
+  const fermi::Geometry& geometry = guest.geometry;
+  const uint64_t directory_bytes = 8 * uint64_t{geometry.directory_entries()};
+  const bool guest_readable = guest.directory_aperture == Aperture::kVram &&
+                              inside(guest.directory, directory_bytes, reach.vram_bytes);
+  const std::byte* guest_directory =
+      guest_readable ? vram_.view(reach.vram_base + guest.directory, directory_bytes).data() : nullptr;
+  if (shadow.directory_aperture != Aperture::kVram || !inside(shadow.directory, directory_bytes, vram_.size())) {
+    return OracleViolation{0, 0, shadow.directory};
+  }
+  const std::byte* shadow_directory = vram_.view(shadow.directory, directory_bytes).data();
+
+  Verified& known = verified_[{reach.vram_base + guest.directory, shadow.directory}];
+  const uint64_t fingerprint =
+      (guest_readable ? versions(reach.vram_base + guest.directory, directory_bytes) : 1) * 5 +
+      versions(shadow.directory, directory_bytes) + geometry.large_shift;
+  const bool directory_known = known.fingerprint == fingerprint;
+  if (!directory_known) known.directory_entries.clear();
+
+  const auto check_entry = [&](uint32_t index) -> std::optional<OracleViolation> {
+    const fermi::Pde guest_pde{guest_directory != nullptr ? load(guest_directory, index) : 0};
+    const fermi::Pde shadow_pde{load(shadow_directory, index)};
+    if (guest_pde.raw == 0 && shadow_pde.raw == 0) return std::nullopt;
+    const Tables guest_t = guest_tables(reach, geometry, guest_pde);
+    const Tables shadow_t = shadow_tables(geometry, shadow_pde);
+    const uint64_t print = guest_t.fingerprint * 7 + shadow_t.fingerprint;
+    if (const auto it = known.directory_entries.find(index); it != known.directory_entries.end() && it->second == print) {
+      return std::nullopt;
+    }
+    if (auto violation = compare(reach, geometry, index * geometry.span(), guest_t, shadow_t)) return violation;
+    known.directory_entries[index] = print;
+    return std::nullopt;
+  };
+
+  if (directory_known) {
+    for (const auto& [index, print] : std::map(known.directory_entries)) {
+      if (auto violation = check_entry(index)) return violation;
+    }
+    return std::nullopt;
+  }
+  for (uint32_t index = 0; index < geometry.directory_entries(); ++index) {
+    if (auto violation = check_entry(index)) return violation;
+  }
+  known.fingerprint = fingerprint;
+  return std::nullopt;
+}
+
+}  // namespace gpuvm

@@ -1,0 +1,65 @@
+// The second witness of shadow paging: walks the guest's tables and the shadow's with a plain walker of its own, and
+// requires that the shadow maps exactly what the isolation policy makes of the guest's mappings. It shares no code with
+// the hypervisor's rebuild.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "emulator/memory/vram.h"
+#include "emulator/mmu/walker.h"
+
+namespace gpuvm {
+
+// What a guest may reach: its partition of VRAM, and its own memory as the card's bus sees it.
+struct Reach {
+  uint64_t vram_base = 0;    // card address of the guest's VRAM address 0
+  uint64_t vram_bytes = 0;
+  uint64_t system_base = 0;  // bus address of the guest's physical address 0
+  uint64_t system_bytes = 0;
+};
+
+struct OracleViolation {
+  uint64_t va = 0;
+  uint64_t expected = 0;  // page table entry that the policy asks for, 0: not mapped
+  uint64_t got = 0;       // page table entry in the shadow, 0: not mapped
+};
+
+class Oracle {
+ public:
+  explicit Oracle(const Vram& vram) : vram_(vram) {}
+
+  // The first virtual address at which the shadow differs. `guest` is in the guest's own addresses, `shadow` in the
+  // card's.
+  std::optional<OracleViolation> check(const Reach& reach, const AddressSpace& guest, const AddressSpace& shadow);
+  // Entries compared since the start: proof that it did look.
+  uint64_t entries_compared() const { return entries_compared_; }
+
+ private:
+  // A root that was found right; it stays so until a page that matters is written.
+  struct Verified {
+    uint64_t fingerprint = 0;
+    std::map<uint32_t, uint64_t> directory_entries;  // index to fingerprint, of those with tables
+  };
+  struct Tables {
+    const std::byte* small = nullptr;
+    const std::byte* large = nullptr;
+    uint32_t large_entries = 0;
+    uint64_t fingerprint = 0;
+  };
+
+  Tables guest_tables(const Reach& reach, const fermi::Geometry& geometry, fermi::Pde pde) const;
+  Tables shadow_tables(const fermi::Geometry& geometry, fermi::Pde pde) const;
+  std::optional<OracleViolation> compare(const Reach& reach, const fermi::Geometry& geometry, uint64_t va,
+                                         const Tables& guest, const Tables& shadow);
+  uint64_t versions(uint64_t address, uint64_t bytes) const;
+
+  const Vram& vram_;
+  uint64_t entries_compared_ = 0;
+  std::map<std::pair<uint64_t, uint64_t>, Verified> verified_;  // by guest and shadow directory address
+};
+
+}  // namespace gpuvm
