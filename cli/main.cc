@@ -90,6 +90,25 @@ void add_replay(CLI::App& app, Action& action) {
   verb->callback([options, &action] { action = [options] { return run_replay(*options); }; });
 }
 
+void add_import(CLI::App& app, Action& action) {
+  CLI::App* verb = add_verb(app, "import", "Turn a Linux mmiotrace or QEMU trace log into a trace",
+                            "gpuvm import mmiotrace.log.xz -o boot.gvt\n"
+                            "  cat /sys/kernel/tracing/trace_pipe | gpuvm import - -o live.gvt\n"
+                            "  gpuvm import cut.log --bars 0=0xf6000000:16M,1=0xe8000000:128M -o cut.gvt");
+  auto options = std::make_shared<ImportVerbOptions>();
+  verb->add_option("LOG", options->log, "the log, plain or gz, xz or zst; - is standard input")->required();
+  verb->add_option("-o,--output", options->output, "the trace to write")->required()->type_name("OUT.gvt");
+  verb->add_option("--format", options->format, "what the log is")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "mmiotrace", "qemu-vfio"}));
+  verb->add_option("--bars", options->bars, "where the BARs are, if the log does not say or is wrong")
+      ->type_name("0=BASE:SIZE,...");
+  verb->add_option("--device", options->device, "which device, if the log has several: 01:00.0 or QEMU's name")
+      ->type_name("DEVICE");
+  verb->add_flag("--json", options->json, "one JSON object on stdout");
+  verb->callback([options, &action] { action = [options] { return run_import(*options); }; });
+}
+
 // The command as typed, for the record.
 std::string joined(int argc, char** argv) {
   std::string text = "gpuvm";
@@ -108,6 +127,7 @@ int main(int argc, char** argv) {
   Action action;
   add_capture(app, action, joined(argc, argv));
   add_replay(app, action);
+  add_import(app, action);
   add_info(app, action);
   add_verify(app, action);
   try {

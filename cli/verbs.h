@@ -52,4 +52,14 @@ struct ReplayVerbOptions {
 };
 int run_replay(const ReplayVerbOptions& options);
 
+struct ImportVerbOptions {
+  std::string log;     // "-": standard input
+  std::string output;  //
+  std::string format = "auto";
+  std::string bars;    // "0=BASE:SIZE,…", empty: the log's own
+  std::string device;  // which of several, empty: the one that is accessed most
+  bool json = false;
+};
+int run_import(const ImportVerbOptions& options);
+
 }  // namespace gpuvm::cli
