@@ -2,18 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "cli/print.h"
 #include "cli/verbs.h"
 #include "replayer/replay.h"
 
 namespace gpuvm::cli {
 namespace {
-
-// 1,234,567
-std::string grouped(uint64_t n) {
-  std::string s = std::to_string(n);
-  for (size_t i = s.size(); i > 3; i -= 3) s.insert(i - 3, ",");
-  return s;
-}
 
 void show_progress(const std::string& mode, double done) {
   fmt::print(stderr, "\r\033[K{:>14} {:3.0f} %", mode, done * 100);
