@@ -40,27 +40,33 @@ void TraceFeed::drop_finished() {
 }
 
 Result<bool> TraceFeed::find_event() {
+  if (current_ != nullptr) {
+    if (index_ < current_->events.size()) return true;
+    current_ = nullptr;
+    ++batch_;
+    index_ = 0;
+  }
   while (true) {
     if (batch_ - first_batch_ == batches_.size()) {
       drop_finished();
       GPUVM_TRY(const bool more, load());
       if (!more) return false;
     }
-    if (index_ < batches_[batch_ - first_batch_].events.size()) return true;
+    current_ = &batches_[batch_ - first_batch_];
+    if (!current_->events.empty()) return true;
     ++batch_;
-    index_ = 0;
   }
 }
 
 Result<TraceFeed::Item> TraceFeed::next() {
   GPUVM_TRY(const bool more, find_event());
   if (!more) return Item{};
-  return batches_[batch_ - first_batch_].item(index_++);
+  return current_->item(index_++);
 }
 
 uint64_t TraceFeed::next_time_ns() {
   const auto more = find_event();
-  return more && more.value() ? batches_[batch_ - first_batch_].events[index_].time_ns : 0;
+  return more && more.value() ? current_->events[index_].time_ns : 0;
 }
 
 Result<TraceFeed::Item> TraceFeed::peek_device_event() {

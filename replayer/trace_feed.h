@@ -51,6 +51,7 @@ class TraceFeed {
   uint64_t first_batch_ = 0;  // number of batches_.front() since the start
   uint64_t batch_ = 0;        // where next() is
   size_t index_ = 0;
+  const Batch* current_ = nullptr;  // that batch; it stays where it is until both cursors are past it
   uint64_t ahead_batch_ = 0;  // where peek_device_event() is
   size_t ahead_index_ = 0;
 };

@@ -1,7 +1,6 @@
 #include "traces/regmap/gf100.h"
 
 #include <algorithm>
-#include <map>
 
 #include <fmt/format.h>
 
@@ -65,23 +64,31 @@ uint32_t offset_of(Reg reg, unsigned index) {
 }
 
 RegisterIndex::RegisterIndex() : pages_(kMappedBytes >> 12, kUniform | kNoRegister) {
-  std::map<uint32_t, std::vector<uint16_t>> mixed;
+  constexpr uint32_t kPageWords = 1024;
   for (size_t i = 0; i < std::size(kRegisters); ++i) {
     for (uint32_t n = 0; n < kRegisters[i].count; ++n) {
       const uint32_t offset = kRegisters[i].offset + n * kRegisters[i].stride;
-      auto [page, fresh] = mixed.try_emplace(offset >> 12);
-      if (fresh) page->second.assign(1024, kNoRegister);
-      page->second[(offset & 0xfff) >> 2] = static_cast<uint16_t>(i);
+      uint32_t& page = pages_[offset >> 12];
+      if (page & kUniform) {
+        page = static_cast<uint32_t>(words_.size());
+        words_.resize(words_.size() + kPageWords, kNoRegister);
+      }
+      words_[page + ((offset & 0xfff) >> 2)] = static_cast<uint16_t>(i);
     }
   }
-  for (const auto& [page, words] : mixed) {
+  // Pages of one register (windows) need no words of their own.
+  std::vector<uint16_t> kept;
+  for (uint32_t& page : pages_) {
+    if (page & kUniform) continue;
+    const auto words = std::span(words_).subspan(page, kPageWords);
     if (std::ranges::all_of(words, [&](uint16_t w) { return w == words[0]; })) {
-      pages_[page] = kUniform | words[0];
+      page = kUniform | words[0];
     } else {
-      pages_[page] = static_cast<uint32_t>(words_.size());
-      words_.insert(words_.end(), words.begin(), words.end());
+      page = static_cast<uint32_t>(kept.size());
+      kept.insert(kept.end(), words.begin(), words.end());
     }
   }
+  words_ = std::move(kept);
 }
 
 const RegisterIndex& RegisterIndex::shared() {
