@@ -84,7 +84,7 @@ TEST(GuestBoot, NoneBootsAndSaysWhatItIs) {
   EXPECT_TRUE(heard.done) << qemu.value().ended().message;
   EXPECT_FALSE(qemu.value().running());
   EXPECT_EQ(heard.result, "ok") << heard.result_text;
-  EXPECT_THAT(heard.marks, testing::ElementsAre("phase none"));
+  EXPECT_THAT(heard.marks, testing::ElementsAre("phase none", "phase end"));
   EXPECT_THAT(heard.attachments["kernel.txt"], testing::StartsWith(guest.value().kernel.release));
   EXPECT_THAT(heard.attachments["dmesg.txt"], HasSubstr("Linux version"));
   EXPECT_THAT(heard.attachments["dmesg.txt"], testing::Not(HasSubstr("WARNING")));

@@ -1,6 +1,8 @@
 #include "tracer/guest/workload/workloads.h"
 
+#include "tracer/guest/workload/client_workloads.h"
 #include "tracer/guest/workload/kernel.h"
+#include "tracer/guest/workloads.h"
 
 namespace gpuvm::guest {
 namespace {
@@ -11,20 +13,47 @@ struct Workload {
   Result<std::string> (*run)(GpuDriver& driver, Reporter& reporter);
 };
 
-Result<std::string> do_nothing(GpuDriver&, Reporter&) {
-  return std::string("the driver is loaded");
-}
-
 Result<std::string> run_none(GpuDriver&, Reporter& reporter) {
   GPUVM_TRY_STATUS(reporter.phase("none"));
   return std::string("booted");
 }
 
+Result<std::string> run_load(GpuDriver&, Reporter&) {
+  return std::string("the driver is loaded");
+}
+
+Result<std::string> run_reload(GpuDriver& driver, Reporter& reporter) {
+  GPUVM_TRY_STATUS(check_fresh_channel(4));
+  GPUVM_TRY_STATUS(driver.unload());
+  GPUVM_TRY_STATUS(driver.load());
+  GPUVM_TRY(std::string copied, run_copy(reporter));
+  return "unloaded and loaded again, " + copied;
+}
+
+template <Result<std::string> (*run)(Reporter&)>
+Result<std::string> as_client(GpuDriver&, Reporter& reporter) {
+  return run(reporter);
+}
+
 constexpr Workload kTable[] = {
     {"none", false, run_none},
-    {"load", true, do_nothing},
-    {"load-noaccel", true, do_nothing},
+    {"load", true, run_load},
+    {"load-noaccel", true, run_load},
+    {"copy", true, as_client<run_copy>},
+    {"twod", true, as_client<run_twod>},
+    {"channels", true, as_client<run_channels>},
+    {"reload", true, run_reload},
+    {"fault", true, as_client<run_fault>},
+    {"stress", true, as_client<run_stress>},
 };
+
+constexpr bool tables_agree() {
+  if (std::size(kTable) != std::size(kWorkloads)) return false;
+  for (size_t i = 0; i < std::size(kTable); ++i)
+    if (kTable[i].name != kWorkloads[i].name) return false;
+  return true;
+}
+static_assert(tables_agree(), "tracer/guest/workloads.h lists the same workloads in the same order");
 
 }  // namespace
 
@@ -47,7 +76,10 @@ Result<std::string> run_workload(std::string_view name, GpuDriver& driver, Repor
   for (const Workload& workload : kTable) {
     if (workload.name != name) continue;
     if (workload.loads_driver) GPUVM_TRY_STATUS(driver.load());
-    return workload.run(driver, reporter);
+    GPUVM_TRY(std::string did, workload.run(driver, reporter));
+    // What the kernel does at power-off is nobody's phase.
+    GPUVM_TRY_STATUS(reporter.phase("end"));
+    return did;
   }
   return error("this guest image has no workload \"{}\"", name);
 }
