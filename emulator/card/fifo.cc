@@ -7,20 +7,16 @@ namespace {
 
 using gf100::Reg;
 
-constexpr uint32_t kPbdmas = 0x7;
 constexpr uint32_t kChannelEnable = 1u << 0;
-constexpr uint32_t kBar1BaseEnable = 1u << 28;
 constexpr uint64_t kFirstPollNs = 20'000;
-constexpr unsigned kMaxPollShift = 9;   // polls back off to about 10 ms
-constexpr uint32_t kMaxPolls = 2000;    // then the acquire has timed out, after about 20 s, and the channel stops
+constexpr unsigned kMaxPollShift = 9;  // polls back off to about 10 ms
+constexpr uint32_t kMaxPolls =
+    2000;  // then the acquire has timed out, after about 20 s, and the channel stops
 
 }  // namespace
 
 Fifo::Fifo(RegisterFile& registers, PhysicalMemory& memory, Timeline& timeline, uint64_t delay_ns)
     : registers_(registers), memory_(memory), timeline_(timeline), delay_ns_(delay_ns) {
-  registers_.on_write(Reg::kPfifoSubfifoEnable, [this](unsigned, uint32_t value) {
-    registers_.poke(Reg::kPfifoSubfifoEnable, value & kPbdmas);
-  });
   registers_.on_write(Reg::kPfifoChan, [this](unsigned chid, uint32_t value) {
     registers_.poke(Reg::kPfifoChan, chid, value);
     bind(chid, value);
@@ -40,8 +36,7 @@ void Fifo::bind(unsigned chid, uint32_t pointer) {
   ++slot.generation;
   slot.scheduled = false;
   slot.polls = 0;
-  slot.channel =
-      fermi::instance_valid(pointer) ? std::make_unique<Channel>(chid, pointer, memory_) : nullptr;
+  slot.channel = fermi::instance_valid(pointer) ? std::make_unique<Channel>(chid, pointer, memory_) : nullptr;
 }
 
 void Fifo::commit_runlist(uint32_t length) {
@@ -57,12 +52,6 @@ void Fifo::commit_runlist(uint32_t length) {
   for (unsigned chid = 0; chid < kChannels; ++chid) {
     if (runlist_.test(chid)) schedule(chid, delay_ns_);
   }
-}
-
-std::optional<uint64_t> Fifo::userd_base() const {
-  const uint32_t value = registers_.peek(Reg::kPfifoBar1Base);
-  if ((value & kBar1BaseEnable) == 0) return std::nullopt;
-  return uint64_t{value & 0x0fffffff} << 12;
 }
 
 void Fifo::doorbell(unsigned chid, uint32_t ib_put) {

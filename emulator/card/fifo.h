@@ -22,8 +22,6 @@ class Fifo {
 
   // A write of IB_PUT to the channel's USERD page.
   void doorbell(unsigned chid, uint32_t ib_put);
-  // Where BAR1 accesses are doorbells: base of the USERD array in BAR1 addresses, if it is enabled.
-  std::optional<uint64_t> userd_base() const;
   void reset();
 
   uint64_t ignored_methods() const;
@@ -31,7 +29,7 @@ class Fifo {
  private:
   struct Slot {
     std::unique_ptr<Channel> channel;
-    uint32_t polls = 0;  // of a semaphore that does not hold yet
+    uint32_t polls = 0;       // of a semaphore that does not hold yet
     uint64_t generation = 0;  // of the binding: work scheduled for an earlier one is void
     bool scheduled = false;
   };

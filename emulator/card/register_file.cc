@@ -70,6 +70,14 @@ void RegisterFile::write_word(uint32_t offset, uint32_t value) {
     store(offset, value);
     return;
   }
+  write_register(reg, offset, value);
+  if (const WriteHook& hook = written_hooks_[reg]) {
+    const Register& r = gf100::registers()[reg];
+    hook((offset - r.offset) / r.stride, value);
+  }
+}
+
+void RegisterFile::write_register(uint16_t reg, uint32_t offset, uint32_t value) {
   const Register& r = gf100::registers()[reg];
   if (const WriteHook& hook = write_hooks_[reg]) {
     hook((offset - r.offset) / r.stride, value);
@@ -77,10 +85,15 @@ void RegisterFile::write_word(uint32_t offset, uint32_t value) {
   }
   switch (r.access) {
     case Access::kStorage:
-    case Access::kWindow: store(offset, value); break;
-    case Access::kPending: store(offset, words_[offset / 4] & ~value); break;
+    case Access::kWindow:
+      store(offset, value);
+      break;
+    case Access::kPending:
+      store(offset, words_[offset / 4] & ~value);
+      break;
     case Access::kReadOnly:
-    case Access::kCommand: break;
+    case Access::kCommand:
+      break;
   }
 }
 
@@ -100,7 +113,8 @@ uint64_t RegisterFile::read(uint64_t offset, unsigned width) {
 
 void RegisterFile::write(uint64_t offset, unsigned width, uint64_t value) {
   if (offset + width > gf100::kMappedBytes) return;
-  if (width == 4 && offset % 4 == 0) return write_word(static_cast<uint32_t>(offset), static_cast<uint32_t>(value));
+  if (width == 4 && offset % 4 == 0)
+    return write_word(static_cast<uint32_t>(offset), static_cast<uint32_t>(value));
   for (unsigned done = 0; done < width;) {
     const unsigned shift = static_cast<unsigned>(offset + done) % 4;
     const unsigned bytes = std::min(width - done, 4 - shift);

@@ -1,5 +1,5 @@
-// BAR0's registers as the register map declares them: storage, reset values and access kinds, with hooks where a unit
-// computes or reacts. The card has one; so has each virtual GPU.
+// BAR0's registers as the register map declares them: storage, reset values and access kinds, with hooks
+// where a unit computes or reacts. The card has one; so has each virtual GPU.
 #pragma once
 
 #include <array>
@@ -24,6 +24,10 @@ class RegisterFile {
 
   void on_read(gf100::Reg reg, ReadHook hook) { read_hooks_[static_cast<size_t>(reg)] = std::move(hook); }
   void on_write(gf100::Reg reg, WriteHook hook) { write_hooks_[static_cast<size_t>(reg)] = std::move(hook); }
+  // Called with the value written, after the write has had its effect.
+  void on_written(gf100::Reg reg, WriteHook hook) {
+    written_hooks_[static_cast<size_t>(reg)] = std::move(hook);
+  }
 
   // width 1, 2, 4 or 8 bytes at any offset of BAR0; narrow writes merge with what is stored.
   uint64_t read(uint64_t offset, unsigned width);
@@ -53,6 +57,7 @@ class RegisterFile {
 
   uint32_t read_word(uint32_t offset);
   void write_word(uint32_t offset, uint32_t value);
+  void write_register(uint16_t reg, uint32_t offset, uint32_t value);
   void store(uint32_t offset, uint32_t value);
   void count_unknown(uint32_t offset, bool write);
 
@@ -62,6 +67,7 @@ class RegisterFile {
   std::vector<bool> is_touched_;
   std::array<ReadHook, kRegisters> read_hooks_;
   std::array<WriteHook, kRegisters> write_hooks_;
+  std::array<WriteHook, kRegisters> written_hooks_;
   std::map<uint32_t, uint32_t> reset_;  // words whose reset value is not zero
   std::map<uint32_t, Unknown> unknown_;
 };
