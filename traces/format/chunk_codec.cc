@@ -2,6 +2,10 @@
 
 #include <limits>
 
+#include "traces/format/record_decoder.h"
+#include "traces/format/record_encoder.h"
+#include "traces/format/time_column.h"
+
 namespace gpuvm::format {
 namespace {
 
@@ -26,10 +30,18 @@ void store_stats(Buffer& body, const ChunkStats& stats) {
 }  // namespace
 
 struct ChunkEncoder::Scratch {
-  Buffer meta, time, address, value, aux;
+  RecordEncoder records;
+  RecordColumns record_columns;
+  TimeEncoder times;
+  TimeStreams time_streams;
+  std::vector<uint64_t> time_units;
+  unsigned max_time_tables = 16;
 };
 
-struct ChunkDecoder::Scratch {};
+struct ChunkDecoder::Scratch {
+  RecordDecoder records;
+  TimeDecoder times;
+};
 
 ChunkEncoder::ChunkEncoder(Compression compression, uint64_t time_unit_ns)
     : streams_(zstd_level(compression)), time_unit_ns_(time_unit_ns), scratch_(std::make_unique<Scratch>()) {}
@@ -45,29 +57,37 @@ ChunkStats ChunkEncoder::encode(std::span<const Event> events, Bytes blob, Buffe
   stats.first_time_ns = events.front().time_ns / time_unit_ns_ * time_unit_ns_;
   stats.last_time_ns = events.back().time_ns / time_unit_ns_ * time_unit_ns_;
   Scratch& s = *scratch_;
-  for (Buffer* column : {&s.meta, &s.time, &s.address, &s.value, &s.aux}) column->clear();
-  Event before;
+  s.time_units.resize(events.size());
+  // Microseconds are the usual unit; a constant divisor is several times as fast.
+  if (time_unit_ns_ == 1000) {
+    for (size_t i = 0; i < events.size(); ++i) s.time_units[i] = events[i].time_ns / 1000;
+  } else {
+    for (size_t i = 0; i < events.size(); ++i) s.time_units[i] = events[i].time_ns / time_unit_ns_;
+  }
   for (const Event& event : events) {
     auto kind = static_cast<uint8_t>(event.kind);
     if (kind < kEventKinds) ++stats.kinds[kind];
     if (event.kind == EventKind::kLoss) {
       stats.lost_events += std::min(event.value, std::numeric_limits<uint64_t>::max() - stats.lost_events);
     }
-    append(s.meta, std::array{kind, event.space, event.width, event.flags});
-    append_varint(s.time, zigzag(event.time_ns / time_unit_ns_ - before.time_ns / time_unit_ns_));
-    append_varint(s.address, zigzag(event.address - before.address));
-    if (!has_payload(event.kind)) append_varint(s.value, zigzag(event.value - before.value));
-    append_varint(s.aux, event.aux);
-    uint64_t value = has_payload(event.kind) ? before.value : event.value;
-    before = event;
-    before.value = value;
   }
+  const RecordedEvents& recorded = s.records.encode(events);
+  store_records(recorded.records, s.record_columns);
+  s.times.encode(s.time_units, recorded.classes, s.max_time_tables, s.time_streams);
+
   store_stats(body, stats);
-  streams_.put(body, kStreamMeta, s.meta);
-  streams_.put(body, kStreamTime, s.time);
-  streams_.put(body, kStreamAddress, s.address);
-  streams_.put(body, kStreamValue, s.value);
-  streams_.put(body, kStreamAux, s.aux);
+  streams_.put(body, kStreamIds, recorded.id_bytes);
+  streams_.put(body, kStreamShapes, s.record_columns.shapes);
+  streams_.put(body, kStreamShapeOf, s.record_columns.shape_of);
+  streams_.put(body, kStreamRecordAddresses, s.record_columns.addresses);
+  streams_.put(body, kStreamRecordValues, s.record_columns.values);
+  streams_.put(body, kStreamFarSteps, recorded.far_steps);
+  streams_.put(body, kStreamLiterals32, recorded.literals32);
+  streams_.put(body, kStreamLiterals64, recorded.literals64);
+  streams_.put(body, kStreamLengths, recorded.lengths);
+  streams_.put(body, kStreamTimeHead, s.time_streams.head);
+  streams_.put(body, kStreamTimeWords, s.time_streams.words);
+  streams_.put(body, kStreamTimeExtra, s.time_streams.extra);
   streams_.put(body, kStreamBlob, {reinterpret_cast<const uint8_t*>(blob.data()), blob.size()});
   return stats;
 }
@@ -93,36 +113,30 @@ Status ChunkDecoder::decode(const ChunkHeader& header, ByteSpan body, DecodedChu
   GPUVM_TRY_STATUS(load_stats(in, out.stats));
   GPUVM_TRY_STATUS(streams_.open(in.bytes(in.remaining())));
   const uint64_t count = header.count;
-  GPUVM_TRY(ByteSpan meta, streams_.get(kStreamMeta, count * 4));
-  GPUVM_TRY(ByteSpan times, streams_.get(kStreamTime, count * 10));
-  GPUVM_TRY(ByteSpan addresses, streams_.get(kStreamAddress, count * 10));
-  GPUVM_TRY(ByteSpan values, streams_.get(kStreamValue, count * 10));
-  GPUVM_TRY(ByteSpan auxes, streams_.get(kStreamAux, count * 5));
-  if (meta.size() != count * 4) return error("it has fewer events than its header says");
-  ByteReader time(times), address(addresses), value(values), aux(auxes);
+  constexpr uint64_t kVarint = 10;  // most bytes of one
+  GPUVM_TRY(ByteSpan ids, streams_.get(kStreamIds, count * 4));
+  RecordColumnSpans records;
+  GPUVM_TRY(records.shapes, streams_.get(kStreamShapes, count * kVarint));
+  GPUVM_TRY(records.shape_of, streams_.get(kStreamShapeOf, count * kVarint));
+  GPUVM_TRY(records.addresses, streams_.get(kStreamRecordAddresses, count * kVarint));
+  GPUVM_TRY(records.values, streams_.get(kStreamRecordValues, count * kVarint));
+  GPUVM_TRY_STATUS(scratch_->records.open(records, ids, header.count));
+  GPUVM_TRY(ByteSpan time_head, streams_.get(kStreamTimeHead, 1 << 20));
+  GPUVM_TRY(ByteSpan time_words, streams_.get(kStreamTimeWords, count * kVarint));
+  GPUVM_TRY(ByteSpan time_extra, streams_.get(kStreamTimeExtra, count * 8));
+  GPUVM_TRY_STATUS(scratch_->times.decode(time_head, time_words, time_extra, scratch_->records.classes()));
+  EventColumnSpans columns{.id_bytes = ids, .far_steps = {}, .literals32 = {}, .literals64 = {}, .lengths = {}};
+  GPUVM_TRY(columns.far_steps, streams_.get(kStreamFarSteps, count * kVarint));
+  GPUVM_TRY(columns.literals32, streams_.get(kStreamLiterals32, count * 4));
+  GPUVM_TRY(columns.literals64, streams_.get(kStreamLiterals64, count * 8));
+  GPUVM_TRY(columns.lengths, streams_.get(kStreamLengths, count * kVarint));
   out.first_seq = header.first_seq;
   out.blob_base = header.blob_base;
   out.events.resize(count);
   out.blob.resize(header.blob_bytes);
-  uint64_t time_units = 0, last_address = 0, last_value = 0, blob_at = 0;
-  for (uint64_t i = 0; i < count; ++i) {
-    Event& event = out.events[i];
-    event.kind = static_cast<EventKind>(meta[i * 4]);
-    event.space = meta[i * 4 + 1];
-    event.width = meta[i * 4 + 2];
-    event.flags = meta[i * 4 + 3];
-    event.time_ns = (time_units += unzigzag(time.varint())) * out.stats.time_unit_ns;
-    event.address = last_address += unzigzag(address.varint());
-    event.aux = static_cast<uint32_t>(aux.varint());
-    if (has_payload(event.kind)) {
-      event.value = header.blob_base + blob_at;
-      blob_at += event.aux;
-      if (blob_at > header.blob_bytes) return error("its payloads are longer than its header says");
-    } else {
-      event.value = last_value += unzigzag(value.varint());
-    }
-  }
-  if (!time.ok() || !address.ok() || !value.ok() || !aux.ok()) return error("a column ends too early");
+  GPUVM_TRY_STATUS(scratch_->records.decode(columns, scratch_->times.deltas(),
+                                            out.stats.first_time_ns / out.stats.time_unit_ns, out.stats.time_unit_ns,
+                                            header.blob_base, header.blob_bytes, out.events));
   return streams_.get_into(kStreamBlob, reinterpret_cast<uint8_t*>(out.blob.data()), out.blob.size());
 }
 

@@ -13,13 +13,21 @@ namespace gpuvm::format {
 
 // Columns, as numbered in the file. See docs/trace-format.md.
 enum StreamId : uint8_t {
-  kStreamMeta = 0,
-  kStreamTime = 1,
-  kStreamAddress = 2,
-  kStreamValue = 3,
-  kStreamAux = 4,
-  kStreamBlob = 5,
+  kStreamIds = 0,
+  kStreamShapes = 1,
+  kStreamShapeOf = 2,
+  kStreamRecordAddresses = 3,
+  kStreamRecordValues = 4,
+  kStreamFarSteps = 5,
+  kStreamLiterals32 = 6,
+  kStreamLiterals64 = 7,
+  kStreamLengths = 8,
+  kStreamTimeHead = 9,
+  kStreamTimeWords = 10,
+  kStreamTimeExtra = 11,
+  kStreamBlob = 12,
 };
+inline constexpr unsigned kStreams = 13;
 
 // What a chunk says about itself, at the start of its body.
 struct ChunkStats {
