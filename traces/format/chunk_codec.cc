@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "traces/format/plain_codec.h"
 #include "traces/format/record_decoder.h"
 #include "traces/format/record_encoder.h"
 #include "traces/format/time_column.h"
@@ -35,7 +36,7 @@ struct ChunkEncoder::Scratch {
   TimeEncoder times;
   TimeStreams time_streams;
   std::vector<uint64_t> time_units;
-  unsigned max_time_tables = 16;
+  unsigned max_time_tables = 32;
 };
 
 struct ChunkDecoder::Scratch {
@@ -112,6 +113,8 @@ Status ChunkDecoder::decode(const ChunkHeader& header, ByteSpan body, DecodedChu
   ByteReader in(body);
   GPUVM_TRY_STATUS(load_stats(in, out.stats));
   GPUVM_TRY_STATUS(streams_.open(in.bytes(in.remaining())));
+  if (header.flags == kPlainCodec) return decode_plain(header, streams_, out);
+  if (header.flags != kRecordCodec) return error("it is coded in a way ({}) of a later version", header.flags);
   const uint64_t count = header.count;
   constexpr uint64_t kVarint = 10;  // most bytes of one
   GPUVM_TRY(ByteSpan ids, streams_.get(kStreamIds, count * 4));

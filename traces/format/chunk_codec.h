@@ -29,6 +29,10 @@ enum StreamId : uint8_t {
 };
 inline constexpr unsigned kStreams = 13;
 
+// ChunkHeader::flags of an event chunk: how its body is coded.
+inline constexpr uint16_t kPlainCodec = 0;   // version 1: plain columns, read only
+inline constexpr uint16_t kRecordCodec = 1;  // version 2
+
 // What a chunk says about itself, at the start of its body.
 struct ChunkStats {
   uint64_t time_unit_ns = 1;

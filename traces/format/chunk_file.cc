@@ -40,6 +40,7 @@ Status ChunkFile::append_events(Buffer& frame, uint64_t first_seq, uint32_t coun
   std::lock_guard lock(mutex_);
   uint64_t offset = file_.size();
   GPUVM_TRY_STATUS(append_frame(frame, {.type = static_cast<uint16_t>(ChunkType::kEvents),
+                                        .flags = kRecordCodec,
                                         .count = count,
                                         .first_seq = first_seq,
                                         .blob_base = blob_base,

@@ -9,7 +9,7 @@
 
 namespace gpuvm::format {
 
-inline constexpr uint16_t kVersion = 1;
+inline constexpr uint16_t kVersion = 2;
 // A reader refuses a file with a required flag that it does not know, and ignores unknown optional ones.
 inline constexpr uint32_t kKnownRequiredFlags = 0;
 

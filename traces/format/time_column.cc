@@ -9,6 +9,7 @@ enum TimeMode : uint8_t { kPlain = 0, kModelled = 1 };
 
 // The decoder advances this many lanes at once; the symbols of a lane are consecutive.
 constexpr size_t kLanes = 8;
+constexpr uint8_t kUnknownTable = 0xff;
 constexpr size_t kWorthModelling = 1024;  // events; below, the model takes more than it saves
 
 size_t lane_length(size_t count) { return (count + kLanes - 1) / kLanes; }
@@ -115,6 +116,7 @@ Status TimeDecoder::decode_symbols(ByteReader& head, ByteSpan words, std::span<c
   }
   tables_.resize(model_.frequencies.size());
   for (size_t t = 0; t < tables_.size(); ++t) tables_[t].build(model_.frequencies[t]);
+  table_of_.assign(kTimeSituations, kUnknownTable);
 
   // One row of lanes takes at most kLanes words: with as much room behind the end, one look per row is enough.
   const size_t count = classes.size(), length = lane_length(count);
@@ -134,7 +136,11 @@ Status TimeDecoder::decode_symbols(ByteReader& head, ByteSpan words, std::span<c
     const size_t at = lane * length + i;
     const unsigned where = situation(classes_[at], classes_[at + 1], histories[lane]);
     uint32_t x = states[lane];
-    const uint32_t slot = tables_[model_.table_of[where]].slots[x & (kRansTotal - 1)];
+    uint8_t table = table_of_[where];
+    if (table == kUnknownTable) [[unlikely]] {
+      table = table_of_[where] = static_cast<uint8_t>(model_.table_of(where));
+    }
+    const uint32_t slot = tables_[table].slots[x & (kRansTotal - 1)];
     const uint32_t symbol = slot >> 24;
     x = ((slot >> 12) & 0xfff) * (x >> kRansBits) + (slot & 0xfff);
     const bool refill = x < kRansLow;

@@ -36,6 +36,7 @@ class TimeDecoder {
 
   TimeModel model_;
   std::vector<RansDecodeTable> tables_;
+  std::vector<uint8_t> table_of_;  // situation -> table, as far as it came up
   std::vector<uint16_t> words_;
   std::vector<uint8_t> symbols_, classes_;
   Buffer extra_;

@@ -9,14 +9,42 @@
 namespace gpuvm::format {
 namespace {
 
-constexpr uint32_t kWorthTelling = 48;   // occurrences of a situation in the chunk
-constexpr size_t kMostActive = 384;      // situations, the most frequent ones
-constexpr unsigned kRounds = 3;          // of regrouping
-constexpr float kTableCostBits = 180;    // what a further table takes in the file, about
+constexpr float kSplitCostBits = 220;  // what a further table and node take in the file, about
 
-using Histogram = std::array<uint32_t, 32>;
-using Costs = std::array<float, 32>;
+// n log2 n, which is most of what entropies are made of.
+class NLogN {
+ public:
+  NLogN() {
+    for (uint32_t n = 1; n < kSmall; ++n) small_[n] = compute(n);
+  }
+  float operator()(uint32_t n) const { return n < kSmall ? small_[n] : compute(n); }
 
+ private:
+  static constexpr uint32_t kSmall = 2048;
+  static float compute(uint32_t n) { return static_cast<float>(n) * std::log2(static_cast<float>(n)); }
+  std::array<float, kSmall> small_{};
+};
+
+const NLogN kNLogN;
+
+// Bits for the symbols of `histogram` under their own probabilities.
+template <typename Histogram>
+float entropy_bits(const Histogram& histogram) {
+  uint32_t total = 0;
+  float bits = 0;
+  for (uint32_t count : histogram) {
+    total += count;
+    bits -= kNLogN(count);
+  }
+  return bits + kNLogN(total);
+}
+
+template <typename Histogram>
+void add_to(Histogram& sum, const Histogram& more) {
+  for (size_t s = 0; s < sum.size(); ++s) sum[s] += more[s];
+}
+
+// Levels of about equal weight.
 void choose_levels(std::span<const uint8_t> symbols, TimeModel& model, RansCounts& counts) {
   counts = {};
   for (uint8_t symbol : symbols) ++counts[symbol];
@@ -33,35 +61,14 @@ void choose_levels(std::span<const uint8_t> symbols, TimeModel& model, RansCount
   }
 }
 
-// Bits that each symbol takes under the probabilities of `histogram`.
-Costs costs_of(const Histogram& histogram) {
-  float total = 0;
-  for (uint32_t count : histogram) total += static_cast<float>(count) + 0.05f;
-  Costs costs;
-  for (size_t s = 0; s < costs.size(); ++s) costs[s] = std::log2(total / (static_cast<float>(histogram[s]) + 0.05f));
-  return costs;
-}
-
-float cost(const Histogram& histogram, const Costs& costs) {
-  float bits = 0;
-  for (size_t s = 0; s < costs.size(); ++s) bits += static_cast<float>(histogram[s]) * costs[s];
-  return bits;
-}
-
 }  // namespace
 
 void TimeModel::store(Buffer& out) const {
-  // Levels: where each one ends. Situations: runs of the same table.
   for (unsigned l = 0; l + 1 < kTimeLevels; ++l) {
     append_varint(out, static_cast<uint64_t>(std::upper_bound(level.begin(), level.end(), l) - level.begin()));
   }
-  append_varint(out, frequencies.size());
-  for (size_t at = 0; at < table_of.size();) {
-    size_t run = 1;
-    while (at + run < table_of.size() && table_of[at + run] == table_of[at]) ++run;
-    out.push_back(table_of[at]);
-    append_varint(out, run);
-    at += run;
+  for (const Node& node : nodes) {
+    out.push_back(node.threshold == 0 ? uint8_t{0} : static_cast<uint8_t>(node.feature << 3 | node.threshold));
   }
   for (const RansCounts& table : frequencies) store_frequencies(out, table);
 }
@@ -73,14 +80,28 @@ bool TimeModel::load(ByteReader& in) {
     if (end < symbol || end > kTimeSymbols) return false;
     for (; symbol < end; ++symbol) level[symbol] = static_cast<uint8_t>(l);
   }
-  uint64_t tables = in.varint();
-  if (tables == 0 || tables > kMaxTimeTables) return false;
-  for (size_t at = 0; at < table_of.size();) {
-    uint8_t table = in.u8();
-    uint64_t run = in.varint();
-    if (!in.ok() || table >= tables || run == 0 || run > table_of.size() - at) return false;
-    std::fill_n(table_of.begin() + static_cast<std::ptrdiff_t>(at), run, table);
-    at += run;
+  nodes.clear();
+  std::vector<size_t> open;  // inner nodes whose second child is still to come
+  uint8_t tables = 0;
+  for (bool complete = false; !complete;) {
+    uint8_t byte = in.u8();
+    if (!in.ok() || nodes.size() >= 2 * kMaxTimeTables) return false;
+    Node node{.feature = static_cast<uint8_t>(byte >> 3), .threshold = static_cast<uint8_t>(byte & 7)};
+    if (byte != 0) {
+      if (node.threshold == 0 || node.feature >= kTimeFeatures) return false;
+      open.push_back(nodes.size());
+      nodes.push_back(node);
+      continue;
+    }
+    if (tables >= kMaxTimeTables) return false;
+    node.table = tables++;
+    nodes.push_back(node);
+    if (open.empty()) {
+      complete = true;
+    } else {
+      nodes[open.back()].other = static_cast<uint8_t>(nodes.size());
+      open.pop_back();
+    }
   }
   frequencies.resize(tables);
   for (RansCounts& table : frequencies) {
@@ -89,47 +110,105 @@ bool TimeModel::load(ByteReader& in) {
   return in.ok();
 }
 
-// Groups the active situations, so that those with like histograms share a table.
-void TimeModeller::group(unsigned max_tables, TimeModel& model) {
-  std::vector<Histogram> centres;
-  std::vector<Costs> costs;
-  std::vector<uint8_t> group_of(active_.size(), 0);
+void TimeModeller::count(std::span<const uint8_t> symbols, std::span<const uint8_t> classes, size_t lane_length,
+                         const TimeModel& model, const RansCounts& counts) {
+  std::array<uint8_t, kTimeSymbols> order, rank;
+  std::iota(order.begin(), order.end(), uint8_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](uint8_t a, uint8_t b) { return counts[a] > counts[b]; });
+  for (size_t r = 0; r < order.size(); ++r) rank[order[r]] = static_cast<uint8_t>(std::min<size_t>(r, kRanks - 1));
+
+  row_of_.resize(kTimeSituations, 0);
+  row_situations_.clear();
+  histograms_.clear();
+  event_rows_.resize(symbols.size());
+  unsigned history = 0, class_before = 0;
+  for (size_t i = 0, lane_end = 0; i < symbols.size(); ++i) {
+    if (i == lane_end) {
+      history = 0;
+      lane_end += lane_length;
+    }
+    unsigned where = situation(class_before, classes[i], history);
+    class_before = classes[i];
+    uint32_t& row = row_of_[where];
+    if (row == 0) {
+      row_situations_.push_back(where);
+      histograms_.emplace_back();
+      row = static_cast<uint32_t>(histograms_.size());
+    }
+    event_rows_[i] = row - 1;
+    ++histograms_[row - 1][rank[symbols[i]]];
+    history = next_history(history, model.level[symbols[i]]);
+  }
+  for (uint32_t where : row_situations_) row_of_[where] = 0;
+}
+
+void TimeModeller::find_split(Leaf& leaf) const {
+  leaf.gain = 0;
+  if (leaf.rows.size() < 2) return;
+  std::array<std::array<Histogram, 8>, kTimeFeatures> by_value{};
+  for (uint32_t row : leaf.rows) {
+    for (unsigned f = 0; f < kTimeFeatures; ++f) add_to(by_value[f][feature_of(row_situations_[row], f)], histograms_[row]);
+  }
   Histogram all{};
-  for (const Histogram& histogram : histograms_) {
-    for (size_t s = 0; s < all.size(); ++s) all[s] += histogram[s];
-  }
-  centres.push_back(all);
-  costs.push_back(costs_of(all));
-  // The situation that its group serves worst gets a table of its own, as long as that pays.
-  while (centres.size() < max_tables && centres.size() < active_.size()) {
-    float most = kTableCostBits;
-    size_t worst = active_.size();
-    for (size_t a = 0; a < active_.size(); ++a) {
-      float gain = cost(histograms_[a], costs[group_of[a]]) - cost(histograms_[a], costs_of(histograms_[a]));
-      if (gain > most) most = gain, worst = a;
-    }
-    if (worst == active_.size()) break;
-    centres.push_back(histograms_[worst]);
-    costs.push_back(costs_of(histograms_[worst]));
-    auto newest = static_cast<uint8_t>(centres.size() - 1);
-    for (size_t a = 0; a < active_.size(); ++a) {
-      if (cost(histograms_[a], costs[newest]) < cost(histograms_[a], costs[group_of[a]])) group_of[a] = newest;
-    }
-  }
-  for (unsigned round = 0; round < kRounds; ++round) {
-    std::fill(centres.begin(), centres.end(), Histogram{});
-    for (size_t a = 0; a < active_.size(); ++a) {
-      for (size_t s = 0; s < 32; ++s) centres[group_of[a]][s] += histograms_[a][s];
-    }
-    for (size_t c = 0; c < centres.size(); ++c) costs[c] = costs_of(centres[c]);
-    for (size_t a = 0; a < active_.size(); ++a) {
-      for (uint8_t c = 0; c < centres.size(); ++c) {
-        if (cost(histograms_[a], costs[c]) < cost(histograms_[a], costs[group_of[a]])) group_of[a] = c;
+  for (const Histogram& part : by_value[0]) add_to(all, part);
+  float whole = entropy_bits(all);
+  if (whole < kSplitCostBits) return;
+  for (unsigned f = 0; f < kTimeFeatures; ++f) {
+    Histogram low{}, high = all;
+    for (unsigned threshold = 1; threshold < 8; ++threshold) {
+      const Histogram& moved = by_value[f][threshold - 1];
+      if (std::all_of(moved.begin(), moved.end(), [](uint32_t c) { return c == 0; })) continue;
+      for (size_t s = 0; s < kRanks; ++s) low[s] += moved[s], high[s] -= moved[s];
+      float gain = whole - entropy_bits(low) - entropy_bits(high);
+      if (gain > leaf.gain) {
+        leaf.gain = gain;
+        leaf.feature = static_cast<uint8_t>(f);
+        leaf.threshold = static_cast<uint8_t>(threshold);
       }
     }
   }
-  model.frequencies.assign(centres.size(), RansCounts{});
-  for (size_t a = 0; a < active_.size(); ++a) model.table_of[active_[a]] = group_of[a];
+}
+
+void TimeModeller::grow(unsigned max_tables) {
+  leaves_.clear();
+  leaves_.emplace_back();
+  leaves_[0].rows.resize(histograms_.size());
+  std::iota(leaves_[0].rows.begin(), leaves_[0].rows.end(), 0u);
+  find_split(leaves_[0]);
+  for (unsigned tables = 1; tables < max_tables; ++tables) {
+    size_t best = 0;
+    for (size_t l = 0; l < leaves_.size(); ++l) {
+      if (leaves_[l].low < 0 && (leaves_[best].low >= 0 || leaves_[l].gain > leaves_[best].gain)) best = l;
+    }
+    if (leaves_[best].low >= 0 || leaves_[best].gain < kSplitCostBits) return;
+    Leaf low, high;
+    for (uint32_t row : leaves_[best].rows) {
+      bool below = feature_of(row_situations_[row], leaves_[best].feature) < leaves_[best].threshold;
+      (below ? low : high).rows.push_back(row);
+    }
+    find_split(low);
+    find_split(high);
+    leaves_[best].low = static_cast<int>(leaves_.size());
+    leaves_.push_back(std::move(low));
+    leaves_[best].high = static_cast<int>(leaves_.size());
+    leaves_.push_back(std::move(high));
+  }
+}
+
+void TimeModeller::write_tree(size_t leaf, TimeModel& model) {
+  const Leaf& from = leaves_[leaf];
+  if (from.low < 0) {
+    auto table = static_cast<uint8_t>(model.frequencies.size());
+    for (uint32_t row : from.rows) row_tables_[row] = table;
+    model.nodes.push_back({.table = table});
+    model.frequencies.emplace_back();
+    return;
+  }
+  size_t at = model.nodes.size();
+  model.nodes.push_back({.feature = from.feature, .threshold = from.threshold});
+  write_tree(static_cast<size_t>(from.low), model);
+  model.nodes[at].other = static_cast<uint8_t>(model.nodes.size());
+  write_tree(static_cast<size_t>(from.high), model);
 }
 
 TimeModel TimeModeller::fit(std::span<const uint8_t> symbols, std::span<const uint8_t> classes, size_t lane_length,
@@ -137,52 +216,18 @@ TimeModel TimeModeller::fit(std::span<const uint8_t> symbols, std::span<const ui
   TimeModel model;
   RansCounts counts;
   choose_levels(symbols, model, counts);
+  count(symbols, classes, lane_length, model, counts);
+  grow(max_tables);
+  row_tables_.resize(histograms_.size());
+  write_tree(0, model);
 
-  const size_t count = symbols.size();
-  situations_.resize(count);
-  situation_count_.assign(kTimeSituations, 0);
-  unsigned history = 0;
-  for (size_t i = 0; i < count; ++i) {
-    if (i % lane_length == 0) history = 0;
-    unsigned s = situation(i == 0 ? 0 : classes[i - 1], classes[i], history);
-    situations_[i] = static_cast<uint16_t>(s);
-    ++situation_count_[s];
-    history = next_history(history, model.level[symbols[i]]);
-  }
-
-  active_.clear();
-  for (unsigned s = 0; s < kTimeSituations; ++s) {
-    if (situation_count_[s] >= kWorthTelling) active_.push_back(static_cast<uint16_t>(s));
-  }
-  std::sort(active_.begin(), active_.end(),
-            [this](uint16_t a, uint16_t b) { return situation_count_[a] > situation_count_[b]; });
-  if (active_.size() > kMostActive) active_.resize(kMostActive);
-
-  // For grouping, the 31 most frequent symbols are told apart.
-  std::array<uint8_t, kTimeSymbols> order, rank;
-  std::iota(order.begin(), order.end(), uint8_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](uint8_t a, uint8_t b) { return counts[a] > counts[b]; });
-  for (size_t r = 0; r < order.size(); ++r) rank[order[r]] = static_cast<uint8_t>(std::min<size_t>(r, 31));
-  constexpr uint16_t kInactive = UINT16_MAX;
-  std::vector<uint16_t> row_of(kTimeSituations, kInactive);
-  for (size_t a = 0; a < active_.size(); ++a) row_of[active_[a]] = static_cast<uint16_t>(a);
-  histograms_.assign(active_.size(), Histogram{});
-  for (size_t i = 0; i < count; ++i) {
-    uint16_t row = row_of[situations_[i]];
-    if (row != kInactive) ++histograms_[row][rank[symbols[i]]];
-  }
-  group(max_tables, model);
-
-  tables.resize(count);
-  for (size_t i = 0; i < count; ++i) {
-    uint8_t table = model.table_of[situations_[i]];
+  tables.resize(symbols.size());
+  for (size_t i = 0; i < symbols.size(); ++i) {
+    uint8_t table = row_tables_[event_rows_[i]];
     tables[i] = table;
     ++model.frequencies[table][symbols[i]];
   }
-  for (RansCounts& table : model.frequencies) {
-    if (std::all_of(table.begin(), table.end(), [](uint32_t c) { return c == 0; })) table[0] = 1;
-    normalise(table);
-  }
+  for (RansCounts& table : model.frequencies) normalise(table);
   return model;
 }
 

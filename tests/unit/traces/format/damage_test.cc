@@ -189,6 +189,19 @@ TEST(Damage, NotAGvt) {
   EXPECT_FALSE(TraceReader::open("/").ok());
 }
 
+// Written by the writer of version 1 (plain columns).
+TEST(Versions, One) {
+  const std::string path = GPUVM_SOURCE_DIR "/tests/data/traces/version1.gvt";
+  EXPECT_TRUE(verify_trace(path).value().whole());
+  auto reader = TraceReader::open(path).value();
+  EXPECT_EQ(reader->meta().workload, "version 1");
+  MemoryTrace trace = read_all(*reader);
+  ASSERT_EQ(trace.events().size(), 300u);
+  auto hash = [](const void* bytes, size_t size) { return format::hash_bytes({static_cast<const uint8_t*>(bytes), size}); };
+  EXPECT_EQ(hash(trace.events().data(), 300 * sizeof(Event)), 2036451097834526351u);
+  EXPECT_EQ(hash(trace.batch().blob.data(), trace.batch().blob.size()), 5860500313828132852u);
+}
+
 TEST(Versions, FromTheFuture) {
   TempFile file;
   std::string whole = sample(file.path(), 100);
