@@ -4,6 +4,7 @@
 #include <csignal>
 #include <functional>
 
+#include "cli/print.h"
 #include "cli/verbs.h"
 #include "tracer/guest/qemu_command.h"
 #include "tracer/guest/workloads.h"
@@ -124,6 +125,10 @@ int main(int argc, char** argv) {
   CLI::App app{"Record, replay and virtualise the MMIO traffic of a GPU driver", "gpuvm"};
   app.set_version_flag("--version", std::string(gpuvm::tool_version()));
   app.require_subcommand(1);
+  app.footer("Example:\n  gpuvm capture -o copy.gvt\n  gpuvm replay copy.gvt --mode all\n  gpuvm report copy.gvt -o copy.html");
+  app.formatter_fn([](const CLI::App* of, const std::string& name, CLI::AppFormatMode mode) {
+    return wrapped(CLI::Formatter().make_help(of, name, mode), terminal_columns());
+  });
   Action action;
   add_capture(app, action, joined(argc, argv));
   add_replay(app, action);

@@ -1,5 +1,11 @@
 #include "cli/print.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <sstream>
+
 #include <array>
 
 #include "cli/verbs.h"
@@ -41,6 +47,32 @@ std::string printable(const std::string& text) {
   std::string safe;
   for (char c : text) safe += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
   return safe;
+}
+
+std::string wrapped(const std::string& text, size_t columns) {
+  constexpr size_t kDescriptionColumn = 30;  // CLI11's
+  std::string out;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t leading = std::min(line.find_first_not_of(' '), line.size());
+    const size_t indent = leading >= kDescriptionColumn ? leading + 2 : kDescriptionColumn;
+    while (line.size() > columns) {
+      const size_t cut = line.rfind(' ', columns);
+      if (cut == std::string::npos || cut <= indent) break;
+      out += line.substr(0, cut) + "\n";
+      line = std::string(indent, ' ') + line.substr(cut + 1);
+    }
+    out += line + "\n";
+  }
+  return out;
+}
+
+size_t terminal_columns() {
+  winsize size{};
+  if (isatty(STDOUT_FILENO) != 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60) {
+    return size.ws_col;
+  }
+  return 80;
 }
 
 }  // namespace gpuvm::cli

@@ -17,4 +17,9 @@ std::string duration(uint64_t nanoseconds);  // 1.234 s
 // Escape sequences and other control characters of a hostile file must not reach the terminal.
 std::string printable(const std::string& text);
 
+// Breaks the lines of a help text that are longer than `columns`; what goes on stands under the description.
+std::string wrapped(const std::string& text, size_t columns);
+// Of the terminal, 80 if there is none.
+size_t terminal_columns();
+
 }  // namespace gpuvm::cli
