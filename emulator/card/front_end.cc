@@ -72,11 +72,22 @@ void FrontEnd::attach() {
 void FrontEnd::set_interrupt_line(bool level) {
   if (level == interrupt_line_) return;
   interrupt_line_ = level;
-  if (const auto msi = config_space_.msi()) {
-    if (level) interrupts_.send_msi(msi->address, msi->data);
-    return;
-  }
-  if (!config_space_.intx_disabled()) interrupts_.set_intx(level);
+  if (const auto msi = config_space_.msi(); msi && level) interrupts_.send_msi(msi->address, msi->data);
+  update_intx();
+}
+
+void FrontEnd::update_intx() {
+  // A level: it also changes when the guest switches to messages, or switches the pin off, while it is
+  // asserted.
+  const bool asserted = interrupt_line_ && !config_space_.msi() && !config_space_.intx_disabled();
+  if (asserted == intx_asserted_) return;
+  intx_asserted_ = asserted;
+  interrupts_.set_intx(asserted);
+}
+
+void FrontEnd::config_write(unsigned offset, unsigned width, uint32_t value) {
+  config_space_.write(offset, width, value);
+  update_intx();
 }
 
 void FrontEnd::reset() {

@@ -21,7 +21,9 @@ class FrontEnd {
   FrontEnd(const CardConfig& config, Clock clock, InterruptSink& interrupts);
 
   const DeviceInfo& info() const { return info_; }
-  ConfigSpace& config_space() { return config_space_; }
+  const ConfigSpace& config_space() const { return config_space_; }
+  // Not through config_space(): it may move the interrupt pin.
+  void config_write(unsigned offset, unsigned width, uint32_t value);
   RegisterFile& registers() { return registers_; }
   const RegisterFile& registers() const { return registers_; }
   FifoInterrupts& fifo_interrupts() { return fifo_interrupts_; }
@@ -32,6 +34,7 @@ class FrontEnd {
  private:
   void attach();
   void set_interrupt_line(bool level);
+  void update_intx();
   uint64_t timer_ns() const { return clock_() + timer_offset_ns_; }
 
   DeviceInfo info_;
@@ -43,6 +46,7 @@ class FrontEnd {
   std::vector<uint8_t> vbios_;
   uint64_t timer_offset_ns_ = 0;
   bool interrupt_line_ = false;
+  bool intx_asserted_ = false;
 };
 
 }  // namespace gpuvm

@@ -13,6 +13,11 @@ constexpr uint32_t kPageWords = 1024;
 // A hostile guest can touch every word; the list of unknown ones stays readable.
 constexpr size_t kMaxUnknown = 65536;
 
+// Offsets come from guests and traces: any 64-bit number.
+bool mapped(uint64_t offset, unsigned width) {
+  return offset < gf100::kMappedBytes && width <= gf100::kMappedBytes - offset;
+}
+
 }  // namespace
 
 RegisterFile::RegisterFile()
@@ -97,8 +102,13 @@ void RegisterFile::write_register(uint16_t reg, uint32_t offset, uint32_t value)
   }
 }
 
+bool RegisterFile::clears_by_one(uint32_t offset) const {
+  const uint16_t reg = index_.find_register(offset);
+  return reg != gf100::kNoRegister && gf100::registers()[reg].access == Access::kPending;
+}
+
 uint64_t RegisterFile::read(uint64_t offset, unsigned width) {
-  if (offset + width > gf100::kMappedBytes) return width_mask(width);
+  if (!mapped(offset, width)) return width_mask(width);
   if (width == 4 && offset % 4 == 0) return read_word(static_cast<uint32_t>(offset));
   uint64_t value = 0;
   for (unsigned done = 0; done < width;) {
@@ -112,7 +122,7 @@ uint64_t RegisterFile::read(uint64_t offset, unsigned width) {
 }
 
 void RegisterFile::write(uint64_t offset, unsigned width, uint64_t value) {
-  if (offset + width > gf100::kMappedBytes) return;
+  if (!mapped(offset, width)) return;
   if (width == 4 && offset % 4 == 0)
     return write_word(static_cast<uint32_t>(offset), static_cast<uint32_t>(value));
   for (unsigned done = 0; done < width;) {
@@ -121,7 +131,8 @@ void RegisterFile::write(uint64_t offset, unsigned width, uint64_t value) {
     const auto at = static_cast<uint32_t>(offset + done) & ~3u;
     const auto mask = static_cast<uint32_t>(width_mask(bytes) << (8 * shift));
     const auto bits = static_cast<uint32_t>((value >> (8 * done)) << (8 * shift)) & mask;
-    write_word(at, (words_[at / 4] & ~mask) | bits);
+    // A bit that writing 1 clears must not be written back with the bytes that the guest left alone.
+    write_word(at, clears_by_one(at) ? bits : (words_[at / 4] & ~mask) | bits);
     done += bytes;
   }
 }

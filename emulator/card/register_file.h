@@ -59,6 +59,7 @@ class RegisterFile {
   void write_word(uint32_t offset, uint32_t value);
   void write_register(uint16_t reg, uint32_t offset, uint32_t value);
   void store(uint32_t offset, uint32_t value);
+  bool clears_by_one(uint32_t offset) const;
   void count_unknown(uint32_t offset, bool write);
 
   const gf100::RegisterIndex& index_;

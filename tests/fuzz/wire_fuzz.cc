@@ -1,0 +1,210 @@
+// Any bytes as what a peer sends on the QEMU socket, with any descriptors: served by a real card with a
+// recorder between. Neither may it crash, hang or leak a descriptor, nor may what was recorded break the
+// rules of the event vocabulary.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "emulator/card/card.h"
+#include "tests/support/byte_source.h"
+#include "tracer/qemu/device_link.h"
+#include "traces/core/memory_stream.h"
+
+namespace {
+
+using namespace gpuvm;
+using namespace gpuvm::test;
+
+void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "wire_fuzz: %s\n", what);
+  std::abort();
+}
+
+class NoInterrupts : public InterruptSink {
+ public:
+  void set_intx(bool) override {}
+  void send_msi(uint64_t, uint32_t) override {}
+};
+
+UniqueFd some_descriptor(uint8_t kind) {
+  switch (kind & 7) {
+    case 0:
+      return UniqueFd(open("/dev/null", O_RDWR | O_CLOEXEC));
+    case 1: {
+      int ends[2];
+      if (pipe2(ends, O_CLOEXEC) != 0) return {};
+      ::close(ends[1]);
+      return UniqueFd(ends[0]);
+    }
+    case 2:
+      return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    case 3:
+      return UniqueFd(open("/", O_RDONLY | O_CLOEXEC));
+    default: {
+      UniqueFd fd(memfd_create("ram", MFD_CLOEXEC));
+      if (ftruncate(fd.get(), kind & 8 ? 0x10000 : 100) != 0) return {};
+      return fd;
+    }
+  }
+}
+
+// A message that is mostly well-formed, so that what lies behind the parser is reached.
+std::vector<std::byte> make_message(ByteSource& in) {
+  static constexpr uint64_t kBodies[] = {192, 8, 12, 12, 24, 24, 0, 0};
+  const uint8_t how = in.u8();
+  const int32_t command = how & 0x80 ? in.take<int32_t>() : how & 7;
+  uint64_t size = command >= 0 && command < 8 ? kBodies[command] : in.u8();
+  if (how & 0x40) size = in.u64();
+  std::vector<std::byte> bytes(16 + std::min<uint64_t>(size, 256));
+  std::memcpy(bytes.data(), &command, 4);
+  std::memcpy(bytes.data() + 8, &size, 8);
+  std::byte* body = bytes.data() + 16;
+  const auto put = [&](size_t at, auto value) { std::memcpy(body + at, &value, sizeof value); };
+  if ((how & 0xc0) != 0) {
+    const auto raw = in.bytes(bytes.size() - 16);
+    if (!raw.empty()) std::memcpy(body, raw.data(), raw.size());
+  } else if (command == 0) {
+    for (size_t i = 0; i < 8; ++i) {
+      put(8 * i, how & 8 ? in.u64() : uint64_t{0x10000} * i);
+      put(64 + 8 * i, how & 16 ? in.u64() : uint64_t{0x10000});
+      put(128 + 8 * i, how & 32 ? in.u64() : uint64_t{0});
+    }
+  } else if (command == 2 || command == 3) {
+    put(0, how & 8 ? in.u32() : uint32_t{in.u8()});
+    put(4, in.u32());
+    put(8, how & 16 ? in.u32() : uint32_t{1} << (in.u8() & 3));
+  } else if (command == 4 || command == 5) {
+    uint64_t address = in.u32();
+    if (how & 8) address = 0xc0000000 + address % 0x2000000;   // BAR0 as set up below
+    if (how & 16) address = 0xd0000000 + address % 0x8000000;  // BAR1
+    put(0, address);
+    put(8, in.u64());
+    put(16, how & 32 ? in.u32() : uint32_t{1} << (in.u8() & 3));
+  }
+  return bytes;
+}
+
+void send_with(int socket, std::span<const std::byte> bytes, const std::vector<UniqueFd>& fds) {
+  iovec iov{const_cast<std::byte*>(bytes.data()), bytes.size()};
+  std::array<char, CMSG_SPACE(16 * sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &iov;
+  message.msg_iovlen = 1;
+  if (!fds.empty()) {
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
+    cmsghdr* c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+    for (size_t i = 0; i < fds.size(); ++i) {
+      const int fd = fds[i].get();
+      std::memcpy(CMSG_DATA(c) + i * sizeof fd, &fd, sizeof fd);
+    }
+  }
+  (void)sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void check(const MemoryTrace& trace) {
+  for (const Event& event : trace.events()) {
+    if (is_mmio(event.kind)) {
+      require(event.width == 1 || event.width == 2 || event.width == 4 || event.width == 8,
+              "a width that is none");
+      require(event.space < 6, "a BAR that is none");
+      require((event.value & ~width_mask(event.width)) == 0, "a value wider than its access");
+    }
+    if (event.kind == EventKind::kConfigRead || event.kind == EventKind::kConfigWrite) {
+      require(event.address + event.width <= 256, "configuration space beyond its end");
+    }
+  }
+}
+
+void serve(const uint8_t* data, size_t size) {
+  ByteSource in(data, size);
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return;
+  UniqueFd peer(ends[1]);
+  MemoryTrace trace;
+  uint64_t now = 0;
+  Recorder recorder(&trace, [&now] { return now += 1000; });
+  GuestMemory memory;
+  NoInterrupts no_interrupts;
+  RecordingDma dma(recorder, memory);
+  RecordingInterrupts interrupts(recorder, no_interrupts);
+  Card card({.vram_bytes = 4 << 20}, dma, interrupts);
+  RecordingDevice device(recorder, card);
+  DeviceLink link(UniqueFd{ends[0]}, device, memory);
+  bool broken = false;
+  const auto pump = [&] {
+    int waiting = 1;
+    while (!broken && !link.closed() && waiting > 0) {
+      char byte;
+      waiting = static_cast<int>(recv(link.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT));
+      if (waiting < 0) break;
+      broken = !link.on_readable().ok();
+      char reply[256];
+      while (recv(peer.get(), reply, sizeof reply, MSG_DONTWAIT) > 0) {
+      }
+    }
+  };
+  const auto simple = [&](int32_t command, uint32_t offset, uint32_t value) {
+    std::array<std::byte, 28> message{};
+    const uint64_t body = command == 7 ? 0 : 12;
+    const uint32_t width = 4;
+    std::memcpy(message.data(), &command, 4);
+    std::memcpy(message.data() + 8, &body, 8);
+    std::memcpy(message.data() + 16, &offset, 4);
+    std::memcpy(message.data() + 20, &value, 4);
+    std::memcpy(message.data() + 24, &width, 4);
+    send_with(peer.get(), std::span(message).first(16 + body), {});
+    pump();
+  };
+  if (in.u8() & 1) {
+    simple(7, 0, 0);
+    simple(2, 0x10, 0xc0000000);
+    simple(2, 0x14, 0xd0000000);
+    simple(2, 0x1c, 0xe0000000);
+    simple(2, 0x04, 6);
+  }
+  for (unsigned n = 0; n < 64 && !in.empty() && !broken && !link.closed(); ++n) {
+    std::vector<UniqueFd> fds;
+    const uint8_t count = in.u8();
+    for (unsigned i = 0; i < count % 13u && (count & 0x80); ++i) {
+      if (UniqueFd fd = some_descriptor(in.u8()); fd.valid()) fds.push_back(std::move(fd));
+    }
+    const auto message = make_message(in);
+    const uint8_t cut = in.u8();
+    if (cut > 0xf0) {
+      // The peer goes away in the middle.
+      send_with(peer.get(), std::span(message).first(message.size() * (cut & 15) / 16), fds);
+      shutdown(peer.get(), SHUT_WR);
+      pump();
+      break;
+    }
+    send_with(peer.get(), message, fds);
+    // Half a message would rightly be waited for.
+    uint64_t announced = 0;
+    std::memcpy(&announced, message.data() + 8, 8);
+    if (announced > message.size() - 16) shutdown(peer.get(), SHUT_WR);
+    pump();
+  }
+  check(trace);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const int before = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ::close(before);
+  serve(data, size);
+  const int after = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ::close(after);
+  require(before == after, "a descriptor leaked");
+  return 0;
+}
