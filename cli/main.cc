@@ -117,6 +117,32 @@ std::string joined(int argc, char** argv) {
   return text;
 }
 
+void add_diff(CLI::App& app, Action& action) {
+  CLI::App* verb = add_verb(app, "diff", "Align two traces and explain the differences",
+                            "gpuvm diff monday.gvt tuesday.gvt\n"
+                            "Exit status: 0 same (values may differ where registers follow the clock or hold a system\n"
+                            "address), 1 different, 2 a trace cannot be read");
+  auto options = std::make_shared<DiffVerbOptions>();
+  verb->add_option("A", options->a, "the trace to compare with")->required();
+  verb->add_option("B", options->b, "the trace that is compared")->required();
+  verb->add_flag("--json", options->json, "one JSON object on stdout");
+  verb->add_flag("--sequence-only", options->sequence_only, "judge order, address and width, not values");
+  verb->add_flag("--device-events", options->device_events, "DMA and interrupts take part too");
+  verb->add_option("--places", options->max_places, "differences shown in detail")->capture_default_str();
+  verb->callback([options, &action] { action = [options] { return run_diff(*options); }; });
+}
+
+void add_report(CLI::App& app, Action& action) {
+  CLI::App* verb = add_verb(app, "report", "Replay traces in every mode and write one self-contained HTML page",
+                            "gpuvm report boot.gvt -o boot.html\n  gpuvm report vm0.gvt vm1.gvt -o both.html");
+  auto options = std::make_shared<ReportVerbOptions>();
+  verb->add_option("TRACE", options->traces, "the traces to report on")->required();
+  verb->add_option("-o,--output", options->output, "the page to write")->required()->type_name("REPORT.html");
+  verb->add_option("--mode", options->modes, "modes to replay, comma-separated (default: all)")->delimiter(',');
+  verb->add_flag("!--no-replay", options->replay, "only what the traces say, no replay");
+  verb->callback([options, &action] { action = [options] { return run_report(*options); }; });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -135,6 +161,8 @@ int main(int argc, char** argv) {
   add_import(app, action);
   add_info(app, action);
   add_verify(app, action);
+  add_diff(app, action);
+  add_report(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -62,4 +62,22 @@ struct ImportVerbOptions {
 };
 int run_import(const ImportVerbOptions& options);
 
+struct DiffVerbOptions {
+  std::string a;
+  std::string b;
+  bool json = false;
+  bool sequence_only = false;  // values do not matter
+  bool device_events = false;  // DMA and interrupts take part
+  unsigned max_places = 20;    // shown in detail
+};
+int run_diff(const DiffVerbOptions& options);
+
+struct ReportVerbOptions {
+  std::vector<std::string> traces;
+  std::string output;
+  std::vector<std::string> modes;  // empty: all
+  bool replay = true;              // false: only what the trace itself says
+};
+int run_report(const ReportVerbOptions& options);
+
 }  // namespace gpuvm::cli

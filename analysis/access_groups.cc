@@ -1,0 +1,130 @@
+#include "analysis/access_groups.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "traces/regmap/gf100.h"
+
+namespace gpuvm {
+namespace {
+
+// Index kNoBarSlot stands for accesses outside every BAR.
+constexpr unsigned kNoBarSlot = 7;
+
+struct UserdField {
+  uint32_t offset;
+  const char* name;
+};
+// The fields of a channel's control page that drivers touch (spec/nouveau-gf100.md 6.5).
+constexpr std::array<UserdField, 7> kUserd{{{0x44, "USERD[].GET"},
+                                            {0x48, "USERD[].REF"},
+                                            {0x58, "USERD[].TOP_LEVEL_GET"},
+                                            {0x60, "USERD[].GET_HI"},
+                                            {0x88, "USERD[].GP_GET"},
+                                            {0x8c, "USERD[].GP_PUT (doorbell)"},
+                                            {~0u, "USERD[] other"}}};
+constexpr uint64_t kUserdBytes = 128 * 0x1000;
+
+bool is_gf100(const DeviceInfo& device) {
+  if (device.boot0 != 0) return ((device.boot0 >> 20) & 0x1ff) == 0x0c0;
+  return device.chip.empty() || device.chip == "GF100";
+}
+
+Stability stability_of(const Register& reg) {
+  if (reg.volatility == Volatility::kTime) return Stability::kTime;
+  if (reg.holds == Holds::kSystemPage8) return Stability::kAddress;
+  return reg.name == "PRAMIN" ? Stability::kMemory : Stability::kStable;
+}
+
+}  // namespace
+
+std::string unit_of(const std::string& register_name) {
+  return register_name.substr(0, register_name.find_first_of(".[+"));
+}
+
+AccessGroups::AccessGroups(const DeviceInfo& device, RegisterNamer namer)
+    : gf100_(is_gf100(device)), namer_(std::move(namer)) {
+  if (gf100_) {
+    for (const Register& reg : gf100::registers()) {
+      std::string name(reg.name);
+      if (reg.count > 1 && reg.access != Access::kWindow && name.find("[]") == std::string::npos) name += "[]";
+      add({.name = name, .unit = unit_of(name), .stability = stability_of(reg)});
+    }
+  }
+  first_bar_ = size();
+  for (unsigned bar = 0; bar < kNoBarSlot; ++bar) {
+    const std::string name = fmt::format("BAR{}", bar);
+    const bool memory = bar == 1 || bar == 3;
+    add({.name = memory ? name + " aperture" : name,
+         .unit = name,
+         .stability = memory ? Stability::kMemory : Stability::kStable,
+         .known = memory});
+  }
+  add({.name = "outside every BAR", .unit = "none", .known = false});
+  first_userd_ = size();
+  for (const UserdField& field : kUserd) add({.name = field.name, .unit = "USERD", .stability = Stability::kStable});
+  overflow_ = add({.name = "further offsets", .unit = "unknown", .known = false});
+}
+
+uint32_t AccessGroups::add(AccessGroup group) {
+  groups_.push_back(std::move(group));
+  return size() - 1;
+}
+
+uint32_t AccessGroups::of(const Event& event) {
+  if (event.space == 0 && event.address <= UINT32_MAX) {
+    const auto offset = static_cast<uint32_t>(event.address);
+    if (gf100_ && event.kind == EventKind::kMmioWrite && (offset & ~3u) == gf100::offset_of(gf100::Reg::kPfifoBar1Base)) {
+      userd_base_ = (event.value & 0x0fffffff) << 12;
+    }
+    return bar0(offset);
+  }
+  if (event.space == 1) return bar1(event.address);
+  return first_bar_ + (event.space < kNoBarSlot ? event.space : kNoBarSlot);
+}
+
+uint32_t AccessGroups::bar0(uint32_t offset) {
+  if (!gf100_) return unknown(offset & ~3u);
+  const uint16_t reg = gf100::RegisterIndex::shared().find_register(offset);
+  return reg == gf100::kNoRegister ? unknown(offset & ~3u) : reg;
+}
+
+uint32_t AccessGroups::bar1(uint64_t offset) const {
+  if (userd_base_ == ~uint64_t{0} || offset < userd_base_ || offset - userd_base_ >= kUserdBytes) return first_bar_ + 1;
+  const uint64_t place = (offset - userd_base_) & 0xffc;
+  uint32_t field = 0;
+  while (field + 1 < kUserd.size() && kUserd[field].offset != place) ++field;
+  return first_userd_ + field;
+}
+
+uint32_t AccessGroups::unknown(uint32_t offset) {
+  if (const auto found = by_offset_.find(offset); found != by_offset_.end()) return found->second;
+  if (by_offset_.size() >= kMaxOffsets) return overflow_;
+  const std::string name = namer_ ? namer_(offset) : std::string();
+  const bool known = !name.empty();
+  const uint32_t group = add({.name = known ? name : fmt::format("0x{:06x}", offset),
+                              .unit = known ? unit_of(name) : "unknown",
+                              .known = known});
+  by_offset_.emplace(offset, group);
+  return group;
+}
+
+std::string AccessGroups::name(const Event& event) const {
+  if (event.space == 0 && event.address <= UINT32_MAX) {
+    const auto offset = static_cast<uint32_t>(event.address);
+    const std::string name = gf100_ ? gf100::name_of(offset) : namer_ ? namer_(offset) : std::string();
+    if (!name.empty()) return name;
+  }
+  if (event.space == 1 && userd_base_ != ~uint64_t{0}) {
+    const uint32_t group = bar1(event.address);
+    if (group >= first_userd_) {
+      std::string name = groups_[group].name;
+      return name.replace(name.find("[]"), 2, fmt::format("[{}]", (event.address - userd_base_) >> 12));
+    }
+  }
+  return event.space == kNoBar ? fmt::format("0x{:x}", event.address)
+                               : fmt::format("BAR{}+0x{:06x}", event.space, event.address);
+}
+
+}  // namespace gpuvm
