@@ -1,0 +1,571 @@
+#include "emulator/mmu/page_table_tracker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "traces/regmap/register.h"
+
+namespace gpuvm {
+namespace {
+
+// Offsets of the registers, from the map.
+enum Offset : uint32_t {
+#define GPUVM_REGISTER(id, name, offset, ...) k##id = offset,
+#include "traces/regmap/gf100_registers.inc"
+#undef GPUVM_REGISTER
+};
+
+
+constexpr uint32_t kPraminBytes = 0x100000;
+constexpr uint32_t kFlushTrigger = 1u << 31;
+constexpr uint32_t kFlushAllRoots = 2;
+// Commands of the context switcher whose argument is an instance block (nouveau engine/gr/gf100.c: grctx_generate with
+// the built-in firmware, bind_pointer, wfi_golden_save).
+constexpr bool takes_instance(uint32_t fecs_command) {
+  return fecs_command == 1 || fecs_command == 3 || fecs_command == 9;
+}
+constexpr bool is_fermi(uint32_t boot0) {
+  const uint32_t chipset = (boot0 >> 20) & 0x1ff;
+  return chipset >= 0xc0 && chipset < 0xe0;
+}
+// What a bus that gets no answer reads as.
+constexpr bool is_no_answer(uint32_t value) { return value == 0 || value == ~0u; }
+
+constexpr uint64_t bytes_mask(unsigned first, unsigned count) { return width_mask(count) << (8 * first); }
+
+}  // namespace
+
+PageTableTracker::PageTableTracker(PageTableSink* sink, const PageTableTrackerOptions& options)
+    : sink_(sink),
+      options_(options),
+      memory_(options.max_pages),
+      tables_(memory_, options.max_tables),
+      foreign_chip_(!is_no_answer(options.boot0) && !is_fermi(options.boot0)) {}
+
+PageTableCounters PageTableTracker::counters() const {
+  PageTableCounters counters = counters_;
+  counters.forgotten_pages = memory_.forgotten_pages();
+  counters.refused += tables_.refused();
+  return counters;
+}
+
+void PageTableTracker::observe_write(uint64_t seq, const Event& event) {
+  if (foreign_chip_) return;
+  seq_ = seq;
+  time_ns_ = event.time_ns;
+  const bool is_pramin = event.space == 0 && event.address - kPramin < kPraminBytes;
+  if (event.space != 0 && event.space != 1 && event.space != 3) return;
+  if ((event.flags & kFlagValueUnknown) != 0 || !(event.width == 1 || event.width == 2 || event.width == 4 || event.width == 8)) {
+    if (is_pramin || event.space != 0) ++counters_.unknown_values;
+    return;
+  }
+  if (is_pramin) {
+    if (!host_memory_.known || ((host_memory_.value >> 24) & 3) != 0) {
+      ++(host_memory_.known ? counters_.outside_writes : counters_.untranslated_writes);
+      return;
+    }
+    write_memory((uint64_t{host_memory_.value & 0xffffff} << 16) + (event.address - kPramin), event.width, event.value);
+    return;
+  }
+  if (event.space == 0) return write_registers(event.address, event.width, event.value);
+  write_window(event.space == 1 ? kBar1Slot : kBar3Slot, event.space == 1 ? bar1_ : bar3_, event);
+}
+
+void PageTableTracker::observe_read(uint64_t seq, const Event& event) {
+  if (event.width != 4 || (event.flags & kFlagValueUnknown) != 0) return;
+  const auto value = static_cast<uint32_t>(event.value);
+  if (event.address == kPmcId) {
+    if (!is_no_answer(value)) foreign_chip_ = !is_fermi(value);
+    return;
+  }
+  // Only what was set before the trace began is learned from reads: writes say more.
+  if (foreign_chip_ || value == ~0u) return;
+  switch (event.address) {
+    case kPbusHostMem:
+    case kPbusBar1:
+    case kPbusBar3:
+    case kPffbVmCfg: {
+      if (register_at(static_cast<uint32_t>(event.address))->known) return;
+      seq_ = seq;
+      time_ns_ = event.time_ns;
+      write_register(static_cast<uint32_t>(event.address), value, ~0u);
+      return;
+    }
+    default: return;
+  }
+}
+
+void PageTableTracker::observe_other(uint64_t seq, const Event& event) {
+  if (event.kind == EventKind::kLoss) counters_.lost_events += event.value;
+  if (event.kind != EventKind::kReset || foreign_chip_) return;
+  seq_ = seq;
+  time_ns_ = event.time_ns;
+  reset();
+}
+
+void PageTableTracker::reset() {
+  commit_pending();
+  for (unsigned slot = 0; slot < kSlots; ++slot) unbind(slot);
+  drop_all_roots();
+  // The card's registers are at their reset values: the windows show VRAM from address 0.
+  host_memory_ = bar1_ = bar3_ = vm_cfg_ = {true, 0};
+  vm_pd_ = fecs_data_ = {};
+  channels_ = {};
+  geometry_ = {};
+}
+
+// The window's own tables decide where a write goes, as they are in memory at that moment. The hardware may still use
+// an older translation until the next flush; a driver that depends on which one has no defined behaviour anyway.
+std::optional<uint64_t> PageTableTracker::translate(const Register& pointer, uint64_t offset) {
+  if (!pointer.known) {
+    ++counters_.untranslated_writes;
+    return std::nullopt;
+  }
+  if (!fermi::instance_valid(pointer.value)) return offset;
+  const uint64_t instance = fermi::instance_address(pointer.value);
+  const uint64_t directory = memory_.read64(instance + fermi::kInstancePageDirectory);
+  const uint64_t limit = memory_.read64(instance + fermi::kInstanceVmLimit) & fermi::kVaMask;
+  fermi::Pte pte;
+  unsigned shift = fermi::kSmallShift;
+  const bool in_vram = fermi::instance_aperture(pointer.value) == Aperture::kVram && (directory & 3) == 0;
+  if (in_vram && offset <= limit) {
+    const uint64_t base = directory & fermi::kVaMask & ~uint64_t{0xfff};
+    const fermi::Pde pde{memory_.read64(base + 8 * (offset >> geometry_.span_shift()))};
+    const uint64_t within = offset & (geometry_.span() - 1);
+    if (pde.small_target() == 1) pte.raw = memory_.read64(pde.small_address() + 8 * (within >> fermi::kSmallShift));
+    if (!pte.present() && pde.large_target() == 1 && (within >> geometry_.large_shift) < pde.large_entries()) {
+      shift = geometry_.large_shift;
+      pte.raw = memory_.read64(pde.large_address() + 8 * (within >> shift));
+    }
+  }
+  if (!pte.present()) {
+    ++counters_.untranslated_writes;
+    return std::nullopt;
+  }
+  if (pte.read_only() || pte.aperture() != Aperture::kVram) {
+    ++counters_.outside_writes;
+    return std::nullopt;
+  }
+  return pte.address() + (offset & ((uint64_t{1} << shift) - 1));
+}
+
+void PageTableTracker::write_window(unsigned slot, const Register& pointer, const Event& event) {
+  const uint64_t in_page = event.address % ShadowMemory::kPageBytes;
+  if (in_page + event.width > ShadowMemory::kPageBytes) {
+    // The two pages may be anywhere, and the first byte written may move the second page.
+    Event part = event;
+    part.width = 1;
+    for (unsigned i = 0; i < event.width; ++i) {
+      part.address = event.address + i;
+      part.value = (event.value >> (8 * i)) & 0xff;
+      write_window(slot, pointer, part);
+    }
+    return;
+  }
+  if (const auto address = translate(pointer, event.address)) write_memory(*address, event.width, event.value);
+}
+
+void PageTableTracker::write_memory(uint64_t address, unsigned width, uint64_t value) {
+  if (options_.vram_bytes != 0 && (address >= options_.vram_bytes || width > options_.vram_bytes - address)) {
+    ++counters_.outside_writes;
+    return;
+  }
+  const unsigned first = static_cast<unsigned>(address % 8);
+  const unsigned count = std::min(width, 8 - first);
+  write_word(address - first, bytes_mask(first, count), value << (8 * first));
+  if (count < width) write_word(address - first + 8, bytes_mask(0, width - count), value >> (8 * count));
+}
+
+void PageTableTracker::write_word(uint64_t address, uint64_t mask, uint64_t value) {
+  ShadowMemory::Page* page = memory_.find(address / ShadowMemory::kPageBytes);
+  if (page == nullptr || page->tables.empty()) {
+    // Other memory may be written between the parts of an entry.
+    if (!memory_.store(address, mask, value)) ++counters_.refused;
+    return;
+  }
+  if (pending_.mask != 0 && (pending_.address != address || (pending_.mask & mask) != 0)) commit_pending();
+  if (pending_.mask == 0) pending_ = {address, 0, memory_.read64(address), seq_, time_ns_};
+  if (!memory_.store(address, mask, value)) ++counters_.refused;
+  pending_.mask |= mask;
+  pending_.seq = seq_;
+  pending_.time_ns = time_ns_;
+  if (pending_.mask == ~uint64_t{0}) commit_pending();
+}
+
+void PageTableTracker::write_registers(uint64_t offset, unsigned width, uint64_t value) {
+  if (width == 4 && offset % 4 == 0) return write_register(static_cast<uint32_t>(offset), static_cast<uint32_t>(value), ~0u);
+  for (unsigned done = 0; done < width;) {
+    const unsigned first = static_cast<unsigned>((offset + done) % 4);
+    const unsigned count = std::min(width - done, 4 - first);
+    const auto mask = static_cast<uint32_t>(bytes_mask(first, count));
+    write_register(static_cast<uint32_t>(offset + done) & ~3u, static_cast<uint32_t>((value >> (8 * done)) << (8 * first)), mask);
+    done += count;
+  }
+}
+
+PageTableTracker::Register* PageTableTracker::register_at(uint32_t offset) {
+  switch (offset) {
+    case kPbusHostMem: return &host_memory_;
+    case kPbusBar1: return &bar1_;
+    case kPbusBar3: return &bar3_;
+    case kPffbVmCfg: return &vm_cfg_;
+    case kPffbVmPd: return &vm_pd_;
+    case kFecsWrcmdData: return &fecs_data_;
+    default:
+      if (offset - kPfifoChan < 8 * channels_.size() && (offset & 4) == 0) return &channels_[(offset - kPfifoChan) / 8];
+      return nullptr;
+  }
+}
+
+void PageTableTracker::write_register(uint32_t offset, uint32_t value, uint32_t mask) {
+  if (offset == kPffbVmFlush) return flush(value & mask);
+  if (offset == kFecsWrcmd) {
+    if (fecs_data_.known && takes_instance(value & mask)) bind(kFecsSlot, fecs_data_.value, fermi::instance_valid(fecs_data_.value));
+    return;
+  }
+  Register* reg = register_at(offset);
+  if (reg == nullptr) return;
+  reg->value = (reg->value & ~mask) | (value & mask);
+  reg->known = true;
+  switch (offset) {
+    case kPbusBar1: return bind(kBar1Slot, reg->value, fermi::instance_valid(reg->value));
+    case kPbusBar3: return bind(kBar3Slot, reg->value, fermi::instance_valid(reg->value));
+    case kPffbVmCfg: return set_geometry(reg->value);
+    case kPbusHostMem:
+    case kPffbVmPd:
+    case kFecsWrcmdData: return;
+    default: return bind((offset - kPfifoChan) / 8, reg->value, fermi::instance_valid(reg->value));
+  }
+}
+
+// Another size of large pages: every table means something else now.
+void PageTableTracker::set_geometry(uint32_t vm_cfg) {
+  const fermi::Geometry geometry = fermi::geometry_of(vm_cfg);
+  if (geometry == geometry_) return;
+  commit_pending();
+  drop_all_roots();
+  geometry_ = geometry;
+  for (unsigned slot = 0; slot < kSlots; ++slot) resolve(slot);
+  drop_reused_roots();
+}
+
+void PageTableTracker::flush(uint32_t command) {
+  if ((command & kFlushTrigger) == 0) return;
+  commit_pending();
+  ++counters_.tlb_flushes;
+  TlbFlush record{.seq = seq_, .time_ns = time_ns_};
+  record.scope = command & ~kFlushTrigger;
+  record.all_roots = (command & kFlushAllRoots) != 0;
+  record.root_known = record.all_roots || vm_pd_.known;
+  if (record.all_roots) {
+    for (TrackedTable* root : tables_.all(TableKind::kDirectory)) {
+      record.entries_changed += std::exchange(root->changed, 0);
+      drop_if_dead(root);
+    }
+    if (sink_ != nullptr) sink_->on_flush(record);
+    return;
+  }
+  TrackedTable* root = nullptr;
+  if (vm_pd_.known) {
+    record.root = fermi::address_field(vm_pd_.value, 4);
+    record.aperture = static_cast<Aperture>(vm_pd_.value & 3);
+    if (record.aperture == Aperture::kVram) root = learn_root(record.root, kSlots, false);
+  }
+  if (root != nullptr) {
+    record.names = root->names;
+    record.entries_changed = std::exchange(root->changed, 0);
+  }
+  if (sink_ != nullptr) sink_->on_flush(record);
+  if (root != nullptr) drop_if_dead(root);
+  drop_reused_roots();
+}
+
+void PageTableTracker::bind(unsigned slot, uint32_t pointer, bool valid) {
+  commit_pending();
+  const bool usable = valid && fermi::instance_aperture(pointer) == Aperture::kVram;
+  Binding& binding = bindings_[slot];
+  const uint64_t address = fermi::instance_address(pointer);
+  if (binding.instance == nullptr || !usable || binding.instance->address != address) {
+    unbind(slot);
+    if (!usable) return;
+    binding.instance = tables_.find_or_add(TableKind::kInstance, address, ShadowMemory::kPageWords);
+    if (binding.instance == nullptr) return;
+    ++binding.instance->holders;
+    note_roots_reused_by(*binding.instance, nullptr);
+  }
+  resolve(slot);
+  drop_reused_roots();
+}
+
+void PageTableTracker::unbind(unsigned slot) {
+  Binding& binding = bindings_[slot];
+  if (TrackedTable* root = std::exchange(binding.root, nullptr)) {
+    set_name(root, slot, false);
+    drop_if_dead(root);
+  }
+  if (TrackedTable* instance = std::exchange(binding.instance, nullptr)) {
+    if (--instance->holders == 0) tables_.remove(instance);
+  }
+}
+
+// Takes the page directory from the instance block. Zero is what memory holds that nobody wrote: no directory.
+void PageTableTracker::resolve(unsigned slot) {
+  Binding& binding = bindings_[slot];
+  if (binding.instance == nullptr) return;
+  const uint64_t directory = memory_.read64(binding.instance->address + fermi::kInstancePageDirectory);
+  const uint64_t address = directory & fermi::kVaMask & ~uint64_t{0xfff};
+  const bool usable = address != 0 && (directory & 3) == 0;
+  if (binding.root != nullptr && usable && binding.root->address == address) return;
+  if (TrackedTable* old = std::exchange(binding.root, nullptr)) {
+    set_name(old, slot, false);
+    drop_if_dead(old);
+  }
+  if (usable) binding.root = learn_root(address, slot, true);
+}
+
+void PageTableTracker::instance_changed(const TrackedTable* instance) {
+  for (unsigned slot = 0; slot < kSlots; ++slot) {
+    if (bindings_[slot].instance == instance) resolve(slot);
+  }
+}
+
+void PageTableTracker::set_name(TrackedTable* root, unsigned slot, bool on) {
+  const RootNames before = root->names;
+  switch (slot) {
+    case kBar1Slot: root->names.bar1 = on; break;
+    case kBar3Slot: root->names.bar3 = on; break;
+    case kFecsSlot: root->names.fecs = on; break;
+    case kSlots: root->names.flush = on; break;
+    default: root->names.channels[slot] = on; break;
+  }
+  if (root->names != before) tell(root, on ? RootChange::What::kNamed : RootChange::What::kUnnamed);
+}
+
+TrackedTable* PageTableTracker::learn_root(uint64_t directory, unsigned slot, bool even_if_empty) {
+  const uint32_t entries = geometry_.directory_entries();
+  TrackedTable* root = tables_.find(TableKind::kDirectory, directory, entries);
+  if (root != nullptr) {
+    set_name(root, slot, true);
+    return root;
+  }
+  std::vector<std::pair<uint32_t, uint64_t>> found;
+  TrackedTable probe{.address = directory, .kind = TableKind::kDirectory, .entries = entries};
+  tables_.for_each_entry(probe, [&](uint32_t index, uint64_t value) { found.emplace_back(index, value); });
+  if (found.empty() && !even_if_empty) return nullptr;
+    root = tables_.find_or_add(TableKind::kDirectory, directory, entries);
+  if (root == nullptr) return nullptr;
+  note_roots_reused_by(*root, root);
+  set_name(root, slot, true);
+  for (const auto& [index, value] : found) {
+    emit_directory(root, index, 0, value, true);
+    entry_changed(root, index, 0, value);
+  }
+  return root;
+}
+
+// A directory that nobody uses and that maps nothing: its memory may be anything's next.
+void PageTableTracker::drop_if_dead(TrackedTable* root) {
+  if (!root->names.held() && root->live_entries == 0) drop_root(root);
+}
+
+void PageTableTracker::drop_root(TrackedTable* root) {
+  for (Binding& binding : bindings_) {
+    if (binding.root == root) binding.root = nullptr;
+  }
+  std::vector<std::pair<uint32_t, uint64_t>> live;
+  tables_.for_each_entry(*root, [&](uint32_t index, uint64_t value) { live.emplace_back(index, value); });
+  for (const auto& [index, value] : live) entry_changed(root, index, value, 0);
+  root->names = {};
+  tell(root, RootChange::What::kForgotten);
+  tables_.remove(root);
+}
+
+void PageTableTracker::drop_all_roots() {
+  for (TrackedTable* root : tables_.all(TableKind::kDirectory)) drop_root(root);
+}
+
+// Memory that now holds `table` is no longer a directory, unless somebody still uses it as one.
+// They go at the end of the step at work: until then an entry may be committed in one table and not yet in another.
+void PageTableTracker::note_roots_reused_by(const TrackedTable& table, const TrackedTable* spared) {
+  for (uint64_t number = table.first_page(); number < table.end_page(); ++number) {
+    const ShadowMemory::Page* page = memory_.find(number);
+    if (page == nullptr) continue;
+    for (const TrackedTable* other : page->tables) {
+      if (other->kind == TableKind::kDirectory && other != spared && other != &table) reused_.insert(other->address);
+    }
+  }
+}
+
+void PageTableTracker::drop_reused_roots() {
+  for (const uint64_t directory : std::exchange(reused_, {})) {
+    TrackedTable* root = tables_.find(TableKind::kDirectory, directory, geometry_.directory_entries());
+    if (root != nullptr && !root->names.held()) drop_root(root);
+  }
+}
+
+void PageTableTracker::commit_pending() {
+  if (pending_.mask == 0) return;
+  const Pending done = std::exchange(pending_, {});
+  const uint64_t number = done.address / ShadowMemory::kPageBytes;
+  const uint64_t seq = std::exchange(seq_, done.seq);
+  const uint64_t time_ns = std::exchange(time_ns_, done.time_ns);
+  const uint64_t value = memory_.read64(done.address);
+  if (const ShadowMemory::Page* page = memory_.find(number); page != nullptr && page->tables.size() == 1) {
+    commit(page->tables.front(), done.address, done.old_value, value);
+  } else if (page != nullptr) {
+    // What an entry says in one table can end the others.
+    for (TrackedTable* table : std::vector<TrackedTable*>(page->tables)) {
+      page = memory_.find(number);
+      if (page == nullptr) break;
+      if (std::find(page->tables.begin(), page->tables.end(), table) == page->tables.end()) continue;
+      commit(table, done.address, done.old_value, value);
+    }
+  }
+  drop_reused_roots();
+  seq_ = seq;
+  time_ns_ = time_ns;
+}
+
+void PageTableTracker::commit(TrackedTable* table, uint64_t address, uint64_t old_value, uint64_t new_value) {
+  const auto index = static_cast<uint32_t>((address - table->address) / 8);
+  if (index >= table->entries) return;
+  switch (table->kind) {
+    case TableKind::kInstance:
+      if (index == fermi::kInstancePageDirectory / 8) instance_changed(table);
+      return;
+    case TableKind::kDirectory:
+      emit_directory(table, index, old_value, new_value, false);
+      entry_changed(table, index, old_value, new_value);
+      return;
+    case TableKind::kSmall:
+    case TableKind::kLarge:
+      for (const TrackedTable::Parent& parent : table->parents) {
+        emit_page(table, parent, index, old_value, new_value, false);
+      }
+      return;
+  }
+}
+
+void PageTableTracker::entry_changed(TrackedTable* directory, uint32_t index, uint64_t old_value,
+                                     uint64_t new_value) {
+  directory->live_entries += (new_value != 0 ? 1 : 0) - (old_value != 0 ? 1 : 0);
+  const fermi::Pde before{old_value}, after{new_value};
+  const auto in_vram = [](unsigned target) { return target == 1; };
+  const bool same_large = before.large_target() == after.large_target() &&
+                          before.large_address() == after.large_address() && before.size_code() == after.size_code();
+  const bool same_small =
+      before.small_target() == after.small_target() && before.small_address() == after.small_address();
+  const uint32_t small_entries = geometry_.small_entries();
+  if (!same_large && in_vram(before.large_target())) {
+    unlink(directory, index, TableKind::kLarge, before.large_address(), before.large_entries());
+  }
+  if (!same_small && in_vram(before.small_target())) {
+    unlink(directory, index, TableKind::kSmall, before.small_address(), small_entries);
+  }
+  if (!same_small && in_vram(after.small_target())) {
+    link(directory, index, TableKind::kSmall, after.small_address(), small_entries);
+  }
+  if (!same_large && in_vram(after.large_target())) {
+    link(directory, index, TableKind::kLarge, after.large_address(), after.large_entries());
+  }
+}
+
+void PageTableTracker::link(TrackedTable* directory, uint32_t index, TableKind kind, uint64_t address,
+                            uint32_t entries) {
+  constexpr size_t kMaxParents = 64;
+  TrackedTable* table = tables_.find_or_add(kind, address, entries);
+  if (table == nullptr) return;
+  if (table->parents.size() >= kMaxParents) {
+    ++counters_.refused;
+    return;
+  }
+  const TrackedTable::Parent parent{directory, index};
+  table->parents.push_back(parent);
+  note_roots_reused_by(*table, directory);
+  tables_.for_each_entry(*table, [&](uint32_t entry, uint64_t value) { emit_page(table, parent, entry, 0, value, true); });
+}
+
+void PageTableTracker::unlink(TrackedTable* directory, uint32_t index, TableKind kind, uint64_t address,
+                              uint32_t entries) {
+  TrackedTable* table = tables_.find(kind, address, entries);
+  if (table == nullptr) return;  // it was refused
+  std::erase(table->parents, TrackedTable::Parent{directory, index});
+  if (table->parents.empty()) tables_.remove(table);
+}
+
+void PageTableTracker::emit_directory(TrackedTable* root, uint32_t index, uint64_t old_value, uint64_t new_value,
+                                      bool found) {
+  PageTableWrite write{.level = PageTableLevel::kDirectory, .found = found};
+  write.va = uint64_t{index} << geometry_.span_shift();
+  write.span = geometry_.span();
+  write.table = root->address;
+  write.index = index;
+  write.old_value = old_value;
+  write.new_value = new_value;
+  ++counters_.pde_writes;
+  emit(write, root);
+}
+
+void PageTableTracker::emit_page(const TrackedTable* table, const TrackedTable::Parent& parent, uint32_t index,
+                                 uint64_t old_value, uint64_t new_value, bool found) {
+  const bool small = table->kind == TableKind::kSmall;
+  const unsigned shift = small ? fermi::kSmallShift : geometry_.large_shift;
+  PageTableWrite write{.level = small ? PageTableLevel::kSmall : PageTableLevel::kLarge, .found = found};
+  write.va = (uint64_t{parent.index} << geometry_.span_shift()) + (uint64_t{index} << shift);
+  write.span = uint64_t{1} << shift;
+  write.table = table->address;
+  write.index = index;
+  write.old_value = old_value;
+  write.new_value = new_value;
+  ++counters_.pte_writes;
+  emit(write, parent.directory);
+}
+
+void PageTableTracker::emit(PageTableWrite& write, TrackedTable* root) {
+  write.seq = seq_;
+  write.time_ns = time_ns_;
+  write.root = root->address;
+  write.names = root->names;
+  if (write.changed()) {
+    ++root->changed;
+  } else {
+    ++counters_.unchanged;
+  }
+  if (write.found) ++counters_.found_entries;
+  if (sink_ != nullptr) sink_->on_entry(write);
+}
+
+void PageTableTracker::tell(const TrackedTable* root, RootChange::What what) {
+  if (sink_ != nullptr) sink_->on_root({seq_, time_ns_, root->address, what, root->names});
+}
+
+std::vector<PageTableTracker::Root> PageTableTracker::roots() const {
+  std::vector<Root> roots;
+  for (const TrackedTable* table : tables_.all(TableKind::kDirectory)) roots.push_back({table->address, table->names});
+  return roots;
+}
+
+std::vector<PageTableTracker::Mapping> PageTableTracker::mappings(uint64_t directory) {
+  std::vector<Mapping> mappings;
+  const TrackedTable root{
+      .address = directory, .kind = TableKind::kDirectory, .entries = geometry_.directory_entries()};
+  tables_.for_each_entry(root, [&](uint32_t index, uint64_t raw) {
+    const fermi::Pde pde{raw};
+    const uint64_t base = uint64_t{index} << geometry_.span_shift();
+    const auto add = [&](PageTableLevel level, unsigned shift, uint64_t address, uint32_t entries) {
+      TrackedTable table{.address = address, .kind = TableKind::kSmall, .entries = entries};
+      tables_.for_each_entry(table, [&](uint32_t i, uint64_t value) {
+        if (fermi::Pte{value}.present()) mappings.push_back({base + (uint64_t{i} << shift), level, {value}});
+      });
+    };
+    if (pde.small_target() == 1) {
+      add(PageTableLevel::kSmall, fermi::kSmallShift, pde.small_address(), geometry_.small_entries());
+    }
+    if (pde.large_target() == 1) {
+      add(PageTableLevel::kLarge, geometry_.large_shift, pde.large_address(), pde.large_entries());
+    }
+  });
+  return mappings;
+}
+
+}  // namespace gpuvm
