@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/page_tables.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "traces/format/gvt.h"
@@ -14,16 +15,6 @@ using json = nlohmann::ordered_json;  // keys in the order of the contract
 constexpr std::array<const char*, kEventKinds> kKindNames{
     "mmio_read", "mmio_write", "config_read", "config_write", "dma_read", "dma_write", "irq", "reset",
     "mark",      "loss",       "digest",      "context",      "map",      "unmap",     "note"};
-
-// Page-table traffic that the trace's MMIO writes cause.
-struct PageTableCounts {
-  uint64_t pde_writes = 0;
-  uint64_t pte_writes = 0;
-  uint64_t tlb_flushes = 0;
-};
-
-// Needs the page-table tracker over all events of `reader`; empty while there is none.
-std::optional<PageTableCounts> count_page_table_traffic(TraceReader&) { return std::nullopt; }
 
 std::string hex(uint64_t value, int digits) { return fmt::format("0x{:0{}x}", value, digits); }
 
@@ -51,7 +42,7 @@ uint64_t duration_ns(const TraceSummary& summary) {
 }
 
 json info_json(const std::string& path, const TraceSummary& summary, const TraceMeta& meta,
-               const std::optional<PageTableCounts>& page_table) {
+               const std::optional<PageTableCounters>& page_table) {
   json kinds = json::object();
   for (unsigned kind = 0; kind < kEventKinds; ++kind) kinds[kKindNames[kind]] = summary.kinds[kind];
   json info = {{"path", path},
@@ -95,7 +86,7 @@ void print_device(const DeviceInfo& device) {
   }
 }
 
-void print_info(const std::string& path, const TraceReader& reader, const std::optional<PageTableCounts>& page_table) {
+void print_info(const std::string& path, const TraceReader& reader, const std::optional<PageTableCounters>& page_table) {
   const TraceSummary& summary = reader.summary();
   const TraceMeta& meta = reader.meta();
   print_line("trace", fmt::format("{}, {}{}", path, byte_size(summary.file_bytes), summary.complete ? "" : ", not closed"));
@@ -132,7 +123,9 @@ int run_info(const InfoOptions& options) {
   auto opened = TraceReader::open(options.trace);
   if (!opened) return fail(opened.error());
   TraceReader& reader = *opened.value();
-  std::optional<PageTableCounts> page_table = count_page_table_traffic(reader);
+  auto counted = count_page_table_traffic(reader);
+  if (!counted) return fail(counted.error());
+  const std::optional<PageTableCounters>& page_table = counted.value();
   if (options.json) {
     json info = info_json(options.trace, reader.summary(), reader.meta(), page_table);
     fmt::print("{}\n", info.dump(1, ' ', false, json::error_handler_t::replace));

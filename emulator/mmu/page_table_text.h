@@ -23,4 +23,13 @@ std::string describe_value(PageTableLevel level, uint64_t value);
 // "all pages, hub only"
 std::string describe_scope(uint32_t flush_scope);
 
+// Lines of `gpuvm dump --page-tables`, without the newline. Columns and keys: docs/page-tables.md.
+std::string text_heading();
+std::string text_line(const PageTableWrite& write);
+std::string text_line(const TlbFlush& flush);
+std::string text_line(const RootChange& change);
+std::string json_line(const PageTableWrite& write);
+std::string json_line(const TlbFlush& flush);
+std::string json_line(const RootChange& change);
+
 }  // namespace gpuvm

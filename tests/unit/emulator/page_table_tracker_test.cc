@@ -295,5 +295,28 @@ TEST(PageTableText, Words) {
   EXPECT_EQ(describe_scope(0x100), "unknown bits 0x100");
 }
 
+TEST_F(Tracker, Lines) {
+  make_instance();
+  bind_bar3();
+  pramin64(kDirectory, kPde);
+  pramin64(kSmall + 8, 0x600012345ull);
+  flush(kDirectory, 5);
+  EXPECT_EQ(text_line(log.entries[0]),
+            "        12      0.000012  0x0000100000 BAR3             PDE        0x0000000000  128M  0x100000[0]          "
+            "none -> large 0x300000 VRAM | small 0x200000 VRAM");
+  EXPECT_EQ(json_line(log.entries[1]),
+            R"({"seq":16,"time_us":16.000,"kind":"pte_write","root":"0x100000","named_by":["BAR3"],"level":"small",)"
+            R"("va":"0x1000","size":4096,"table":"0x200000","index":1,"found":false,"old":"0x0000000000000000",)"
+            R"("new":"0x0000000600012345","present":true,"target":"0x1234000","aperture":"system no-snoop",)"
+            R"("read_only":true,"privileged":false,"storage":"0x00"})");
+  EXPECT_EQ(text_line(log.flushes[0]),
+            "        18      0.000018  0x0000100000 BAR3             flush      all pages, hub only, 2 entries changed");
+  EXPECT_EQ(json_line(log.flushes[0]),
+            R"({"seq":18,"time_us":18.000,"kind":"tlb_flush","root":"0x100000","aperture":"VRAM","named_by":["BAR3",)"
+            R"("flush"],"all_roots":false,"scope":5,"entries_changed":2})");
+  EXPECT_EQ(json_line(log.roots[0]),
+            R"({"seq":8,"time_us":8.000,"kind":"root_named","root":"0x100000","named_by":["BAR3"]})");
+}
+
 }  // namespace
 }  // namespace gpuvm

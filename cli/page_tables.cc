@@ -1,0 +1,103 @@
+#include "cli/page_tables.h"
+
+#include <string>
+
+#include "cli/print.h"
+#include "cli/verbs.h"
+#include "emulator/mmu/page_table_text.h"
+
+namespace gpuvm::cli {
+namespace {
+
+class Printer : public PageTableSink {
+ public:
+  explicit Printer(const PageTableDumpOptions& options) : options_(options) {}
+
+  void on_entry(const PageTableWrite& write) override { show(write); }
+  void on_flush(const TlbFlush& flush) override { show(flush); }
+  void on_root(const RootChange& change) override { show(change); }
+  bool full() const { return lines_ >= options_.count; }
+  // False: nobody reads any more (`| head`).
+  bool flush() {
+    const bool written = std::fwrite(text_.data(), 1, text_.size(), stdout) == text_.size();
+    text_.clear();
+    return written;
+  }
+
+ private:
+  static constexpr size_t kFlushBytes = 1 << 16;
+
+  template <typename Record>
+  void show(const Record& record) {
+    if (record.seq < options_.from || full()) return;
+    ++lines_;
+    text_ += options_.json ? json_line(record) : text_line(record);
+    text_ += '\n';
+    if (text_.size() >= kFlushBytes) flush();
+  }
+
+  const PageTableDumpOptions& options_;
+  uint64_t lines_ = 0;
+  std::string text_;
+};
+
+// What the records cannot be trusted about.
+void warn(const PageTableCounters& c) {
+  const auto line = [](uint64_t count, const char* what) {
+    if (count != 0) fmt::print(stderr, "gpuvm: note: {} {}\n", grouped(count), what);
+  };
+  line(c.lost_events, "events were lost while recording: entries written by them are missing");
+  line(c.untranslated_writes, "writes through BAR1, BAR3 or PRAMIN went where the trace does not tell");
+  line(c.unknown_values, "writes to memory have no value in the trace");
+  line(c.forgotten_pages, "pages of VRAM contents were given up: memory bound");
+  line(c.refused, "tables or entries were not followed: memory bound");
+}
+
+}  // namespace
+
+PageTableTrackerOptions tracker_options(const TraceMeta& meta) {
+  PageTableTrackerOptions options;
+  options.boot0 = meta.device.boot0;
+  options.vram_bytes = meta.device.vram_bytes;
+  return options;
+}
+
+Result<std::optional<PageTableCounters>> count_page_table_traffic(TraceReader& reader) {
+  PageTableTracker tracker(nullptr, tracker_options(reader.meta()));
+  while (!tracker.foreign_chip()) {
+    GPUVM_TRY(const EventBatch* const batch, reader.next());
+    if (batch == nullptr) break;
+    tracker.observe(*batch);
+  }
+  tracker.finish();
+  if (tracker.foreign_chip()) return std::optional<PageTableCounters>();
+  return std::optional<PageTableCounters>(tracker.counters());
+}
+
+int run_dump_page_tables(const PageTableDumpOptions& options) {
+  auto opened = TraceReader::open(options.trace);
+  if (!opened) return fail(opened.error());
+  TraceReader& reader = *opened.value();
+  Printer printer(options);
+  PageTableTracker tracker(&printer, tracker_options(reader.meta()));
+  if (!options.json) fmt::print("{}\n", text_heading());
+  while (!printer.full() && !tracker.foreign_chip()) {
+    auto next = reader.next();
+    if (!next) {
+      printer.flush();
+      return fail(next.error());
+    }
+    if (next.value() == nullptr) break;
+    tracker.observe(*next.value());
+    if (!printer.flush()) return kDone;
+  }
+  tracker.finish();
+  printer.flush();
+  if (tracker.foreign_chip()) {
+    return fail(error("{}: the chip is not a Fermi; page tables of others are not understood", options.trace));
+  }
+  warn(tracker.counters());
+  return kDone;
+}
+
+}  // namespace gpuvm::cli
