@@ -1,5 +1,6 @@
 #include "replayer/oracle.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace gpuvm {
@@ -74,10 +75,11 @@ Oracle::Tables Oracle::shadow_tables(const fermi::Geometry& geometry, fermi::Pde
 }
 
 std::optional<OracleViolation> Oracle::compare(const Reach& reach, const fermi::Geometry& geometry, uint64_t va,
-                                               const Tables& guest, const Tables& shadow) {
+                                               uint64_t limit, const Tables& guest, const Tables& shadow) {
   const unsigned small_per_large = geometry.large_shift - fermi::kSmallShift;
   const uint64_t large_bytes = uint64_t{1} << geometry.large_shift;
   for (uint32_t i = 0; i < geometry.small_entries(); ++i) {
+    if (va + (uint64_t{i} << fermi::kSmallShift) > limit) break;  // the card faults there, whatever the tables say
     ++entries_compared_;
     const uint32_t j = i >> small_per_large;
     Effective want, got;
@@ -102,8 +104,54 @@ std::optional<OracleViolation> Oracle::compare(const Reach& reach, const fermi::
   return std::nullopt;
 }
 
+uint64_t Oracle::entry_at(const Reach& reach, const AddressSpace& space, uint64_t va, uint64_t* page_bytes) const {
+  const fermi::Geometry& geometry = space.geometry;
+  const uint64_t place = space.directory + 8 * (va >> geometry.span_shift());
+  if (space.directory_aperture != Aperture::kVram || !inside(place, 8, reach.vram_bytes)) return 0;
+  const fermi::Pde pde{vram_.read64(reach.vram_base + place)};
+  const Tables t = guest_tables(reach, geometry, pde);
+  const uint64_t within = va & (geometry.span() - 1);
+  *page_bytes = 4096;
+  if (t.small != nullptr) {
+    const uint64_t raw = load(t.small, within >> fermi::kSmallShift);
+    if (allowed(reach, raw, 4096) != 0) return raw;
+  }
+  *page_bytes = uint64_t{1} << geometry.large_shift;
+  const uint64_t index = within >> geometry.large_shift;
+  return t.large != nullptr && index < t.large_entries ? load(t.large, index) : 0;
+}
+
+std::optional<OracleViolation> Oracle::check_page_by_page(const Reach& reach, const AddressSpace& guest,
+                                                          const AddressSpace& shadow) {
+  // Tables of different page sizes cannot be laid side by side: what each says of every small page is compared.
+  const Reach card{.vram_base = 0, .vram_bytes = vram_.size(), .system_base = 0, .system_bytes = ~uint64_t{0} >> 1};
+  const auto has_tables = [&](const Reach& r, const AddressSpace& space, uint64_t va) {
+    const uint64_t place = space.directory + 8 * (va >> space.geometry.span_shift());
+    return inside(place, 8, r.vram_bytes) && vram_.read64(r.vram_base + place) != 0;
+  };
+  const uint64_t step = std::min(guest.geometry.span(), shadow.geometry.span());
+  for (uint64_t region = 0; region <= guest.limit && region <= fermi::kVaMask; region += step) {
+    if (!has_tables(reach, guest, region) && !has_tables(card, shadow, region)) continue;
+    for (uint64_t va = region; va < region + step && va <= guest.limit; va += 4096) {
+      ++entries_compared_;
+      uint64_t guest_page = 4096, shadow_page = 4096;
+      const uint64_t want = allowed(reach, entry_at(reach, guest, va, &guest_page), guest_page);
+      const uint64_t raw = entry_at(card, shadow, va, &shadow_page);
+      const uint64_t got = fermi::Pte{raw}.present() ? raw : 0;
+      const uint64_t want_address = fermi::Pte{want}.address() + (va & (guest_page - 1));
+      const uint64_t got_address = fermi::Pte{got}.address() + (va & (shadow_page - 1));
+      const auto rest = [](uint64_t entry) { return fermi::with_address_field(entry, 4, 0); };
+      if ((want == 0) != (got == 0) || (want != 0 && (want_address != got_address || rest(want) != rest(got)))) {
+        return OracleViolation{va, want, got};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSpace& guest,
                                              const AddressSpace& shadow) {
+  if (guest.geometry != shadow.geometry) return check_page_by_page(reach, guest, shadow);
   const fermi::Geometry& geometry = guest.geometry;
   const uint64_t directory_bytes = 8 * uint64_t{geometry.directory_entries()};
   const bool guest_readable = guest.directory_aperture == Aperture::kVram &&
@@ -118,7 +166,7 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
   Verified& known = verified_[{reach.vram_base + guest.directory, shadow.directory}];
   const uint64_t fingerprint =
       (guest_readable ? versions(reach.vram_base + guest.directory, directory_bytes) : 1) * 5 +
-      versions(shadow.directory, directory_bytes) + geometry.large_shift;
+      versions(shadow.directory, directory_bytes) + geometry.large_shift + guest.limit * kMix;
   const bool directory_known = known.fingerprint == fingerprint;
   if (!directory_known) known.directory_entries.clear();
 
@@ -132,7 +180,7 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
     if (const auto it = known.directory_entries.find(index); it != known.directory_entries.end() && it->second == print) {
       return std::nullopt;
     }
-    if (auto violation = compare(reach, geometry, index * geometry.span(), guest_t, shadow_t)) return violation;
+    if (auto violation = compare(reach, geometry, index * geometry.span(), guest.limit, guest_t, shadow_t)) return violation;
     known.directory_entries[index] = print;
     return std::nullopt;
   };

@@ -54,7 +54,12 @@ class Oracle {
   Tables guest_tables(const Reach& reach, const fermi::Geometry& geometry, fermi::Pde pde) const;
   Tables shadow_tables(const fermi::Geometry& geometry, fermi::Pde pde) const;
   std::optional<OracleViolation> compare(const Reach& reach, const fermi::Geometry& geometry, uint64_t va,
-                                         const Tables& guest, const Tables& shadow);
+                                         uint64_t limit, const Tables& guest, const Tables& shadow);
+  // The slow way, for a guest whose page sizes are not the card's.
+  std::optional<OracleViolation> check_page_by_page(const Reach& reach, const AddressSpace& guest,
+                                                    const AddressSpace& shadow);
+  // The entry that counts for an address, and what it maps; 0: none.
+  uint64_t entry_at(const Reach& reach, const AddressSpace& space, uint64_t va, uint64_t* page_bytes) const;
   uint64_t versions(uint64_t address, uint64_t bytes) const;
 
   const Vram& vram_;
