@@ -153,7 +153,10 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
                                              const AddressSpace& shadow) {
   if (guest.geometry != shadow.geometry) return check_page_by_page(reach, guest, shadow);
   const fermi::Geometry& geometry = guest.geometry;
-  const uint64_t directory_bytes = 8 * uint64_t{geometry.directory_entries()};
+  // No further than addresses may go.
+  const auto entries = static_cast<uint32_t>(
+      std::min<uint64_t>(geometry.directory_entries(), (guest.limit >> geometry.span_shift()) + 1));
+  const uint64_t directory_bytes = 8 * uint64_t{entries};
   const bool guest_readable = guest.directory_aperture == Aperture::kVram &&
                               inside(guest.directory, directory_bytes, reach.vram_bytes);
   const std::byte* guest_directory =
@@ -191,7 +194,7 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
     }
     return std::nullopt;
   }
-  for (uint32_t index = 0; index < geometry.directory_entries(); ++index) {
+  for (uint32_t index = 0; index < entries; ++index) {
     if (auto violation = check_entry(index)) return violation;
   }
   known.fingerprint = fingerprint;
