@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "tracer/guest/guest_session.h"
+#include "tracer/guest/witness.h"
 
 namespace gpuvm {
 namespace {
@@ -26,6 +27,15 @@ TraceMeta describe(const CaptureOptions& options, const PreparedGuest& prepared,
   return meta;
 }
 
+// After a capture with mmiotrace: what the two witnesses say of each other.
+Result<std::string> hear_witness(const std::string& trace, const std::string& mmiotrace) {
+  GPUVM_TRY(const auto recorded, TraceReader::open(trace));
+  GPUVM_TRY(const auto text, open_byte_source(mmiotrace));
+  GPUVM_TRY(const WitnessReport report, compare_with_mmiotrace(*recorded, *text));
+  return fmt::format("mmiotrace agrees in all {} accesses; {} more came from user space, {} after it was off",
+                     report.agreed, report.user_space, report.after_end);
+}
+
 }  // namespace
 
 Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
@@ -40,8 +50,9 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
   // Described at once: a capture that is cut off must still say what it is of.
   GPUVM_TRY_STATUS(session.start(card, prepared));
 
-  const std::chrono::seconds wanted =
-      options.time_limit.count() != 0 ? options.time_limit : std::chrono::seconds(prepared.workload->time_limit_s);
+  const std::chrono::seconds wanted = options.time_limit.count() != 0
+                                          ? options.time_limit
+                                          : std::chrono::seconds(prepared.workload->time_limit_s);
   const uint64_t limit_ns = static_cast<uint64_t>(std::chrono::nanoseconds(wanted).count());
   std::vector<pollfd> entries;
   uint64_t next_progress_ns = 0;
@@ -63,13 +74,15 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
     if (session.finished()) break;
     if (session.next_due() <= clock()) session.advance();
     if (now > limit_ns) {
-      session.stop(fmt::format("the time limit of {} s is over while the guest was in '{}'; a hung guest, or a busy "
-                               "machine: try --time-limit",
-                               wanted.count(), session.phase()));
+      session.stop(
+          fmt::format("the time limit of {} s is over while the guest was in '{}'; a hung guest, or a busy "
+                      "machine: try --time-limit",
+                      wanted.count(), session.phase()));
     }
     if (options.progress && now >= next_progress_ns) {
       next_progress_ns = now + static_cast<uint64_t>(kProgressSeconds * 1e9);
-      options.progress({0, session.phase(), session.take_log(), session.events(), static_cast<double>(now) * 1e-9});
+      options.progress(
+          {0, session.phase(), session.take_log(), session.events(), static_cast<double>(now) * 1e-9});
     }
   }
   GuestOutcome outcome;
@@ -77,6 +90,11 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
   const Status closed = session.close(describe(options, prepared, card.info()));
   outcome.succeeded = session.succeeded() && closed.ok();
   outcome.message = closed ? session.message() : closed.error().message;
+  if (outcome.succeeded && options.record && options.guest.kernel.mmiotrace) {
+    const auto heard = hear_witness(options.outputs.at(0), prepared.directory.path() / kMmiotraceFile);
+    outcome.succeeded = heard.ok();
+    outcome.message = heard ? outcome.message + "; " + heard.value() : heard.error().message;
+  }
   outcome.events = session.events();
   outcome.stray_accesses = session.stray_accesses();
   outcome.unknown_registers = card.registers().unknown();

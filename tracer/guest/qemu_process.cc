@@ -67,14 +67,14 @@ Result<QemuProcess> QemuProcess::start(const QemuConfig& config, UniqueFd gpu_en
   GPUVM_TRY(SocketPair guest, socket_pair());
   GPUVM_TRY(SocketPair qmp, socket_pair());
   GPUVM_TRY(SocketPair qtest, socket_pair());
-  UniqueFd log(open((directory / "qemu.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!log.valid()) return error("cannot write {}: {}", (directory / "qemu.log").string(), strerror(errno));
+  UniqueFd log(open((directory / kQemuLogFile).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!log.valid()) return error("cannot write {}: {}", (directory / kQemuLogFile).string(), strerror(errno));
 
   QemuDescriptors descriptors{gpu_end.get(), qmp.theirs.get(), qtest.theirs.get(), guest.theirs.get()};
   std::vector<int> inherited = {descriptors.qmp, descriptors.qtest, descriptors.guest_port};
   if (gpu_end.valid()) inherited.push_back(descriptors.gpu);
   std::vector<std::string> command =
-      qemu_command(config, descriptors, directory / "serial.log", directory / "mmiotrace.txt");
+      qemu_command(config, descriptors, directory / kSerialLogFile, directory / kMmiotraceFile);
   GPUVM_TRY(ChildProcess child,
             ChildProcess::spawn(command, {.output_fd = log.get(), .inherited_fds = inherited}));
   return QemuProcess(std::move(child), std::move(guest.ours), std::move(qmp.ours), std::move(qtest.ours),

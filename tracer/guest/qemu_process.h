@@ -16,6 +16,11 @@
 
 namespace gpuvm {
 
+// Files of a run, in its directory.
+inline constexpr char kSerialLogFile[] = "serial.log";  // the guest's console
+inline constexpr char kQemuLogFile[] = "qemu.log";
+inline constexpr char kMmiotraceFile[] = "mmiotrace.txt";  // text of the guest kernel's tracer, if it ran
+
 // A directory for the files of one run; removed with everything in it unless it was asked for by name.
 class RunDirectory {
  public:
@@ -60,9 +65,8 @@ class QemuProcess {
   // The "Kernel panic" line of the guest's console, if there is one.
   std::optional<std::string> guest_panic() const;
 
-  std::filesystem::path serial_log() const { return directory_ / "serial.log"; }
-  std::filesystem::path qemu_log() const { return directory_ / "qemu.log"; }
-  std::filesystem::path mmiotrace_file() const { return directory_ / "mmiotrace.txt"; }
+  std::filesystem::path serial_log() const { return directory_ / kSerialLogFile; }
+  std::filesystem::path qemu_log() const { return directory_ / kQemuLogFile; }
 
  private:
   QemuProcess(ChildProcess child, UniqueFd guest, UniqueFd qmp, UniqueFd qtest,
