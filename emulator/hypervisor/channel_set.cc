@@ -1,0 +1,221 @@
+#include "emulator/hypervisor/channel_set.h"
+
+namespace gpuvm {
+namespace {
+
+constexpr uint32_t kTargetMask = 3u << 28;
+constexpr uint32_t kFlushPageAll = 0x80000001;
+
+}  // namespace
+
+ChannelSet::ChannelSet(const ShadowContext& context, const Services& services)
+    : context_(context), services_(services), channels_(context.partition.view().channels) {}
+
+ChannelSet::~ChannelSet() {
+  clear();
+}
+
+template <typename F>
+void ChannelSet::for_each(F f) {
+  for (Slot& slot : channels_) {
+    if (slot.shadow != nullptr) f(slot);
+  }
+  for (auto& [reg, slot] : engines_) {
+    if (slot.shadow != nullptr) f(slot);
+  }
+}
+
+// Instance blocks must be in the guest's VRAM: one in system memory could change without anyone noticing
+// (S3).
+std::optional<uint64_t> ChannelSet::acceptable(uint32_t pointer) const {
+  const uint64_t address = fermi::instance_address(pointer);
+  if (!context_.partition.strict()) return address;
+  if (fermi::instance_aperture(pointer) != Aperture::kVram) return std::nullopt;
+  if (!context_.partition.to_host(Aperture::kVram, address, fermi::kInstanceBytes)) return std::nullopt;
+  return address;
+}
+
+std::unique_ptr<InstanceShadow> ChannelSet::attach(uint64_t guest_instance, fermi::Geometry geometry) {
+  const auto page = context_.quota.allocate(1);
+  if (!page) {
+    ++context_.meters.refused;
+    return nullptr;
+  }
+  auto shadow = std::make_unique<InstanceShadow>(context_, guest_instance, *page);
+  services_.marks.add(guest_instance / Vram::kPageBytes);
+  refresh(*shadow, geometry);
+  return shadow;
+}
+
+void ChannelSet::detach(Slot& slot) {
+  if (slot.shadow == nullptr) return;
+  services_.marks.remove(slot.shadow->guest() / Vram::kPageBytes);
+  slot.shadow.reset();
+}
+
+std::shared_ptr<SharedSpace> ChannelSet::space_of(const AddressSpace& guest) {
+  std::erase_if(spaces_, [](const auto& entry) { return entry.second.expired(); });
+  if (auto known = spaces_[guest.directory].lock()) return known;
+  AddressSpace whole = guest;
+  whole.limit = fermi::kVaMask;  // the instance block keeps the limit; channels that share may differ in it
+  auto space = std::make_shared<SharedSpace>(context_, whole);
+  spaces_[guest.directory] = space;
+  return space;
+}
+
+// Brings the copy of an instance block up to date, and with it the address space that it names.
+void ChannelSet::refresh(InstanceShadow& shadow, fermi::Geometry geometry) {
+  const AddressSpace guest = shadow.guest_space(geometry);
+  const bool wrong_space = shadow.space() == nullptr || shadow.space()->guest.directory != guest.directory ||
+                           shadow.space()->guest.directory_aperture != guest.directory_aperture;
+  shadow.sync();
+  if (!wrong_space) return;
+  const bool usable = !context_.partition.strict() || guest.directory_aperture == Aperture::kVram;
+  shadow.set_space(usable ? space_of(guest) : nullptr);
+  if (shadow.space() != nullptr && !services_.mode.lazy && !services_.mode.para_virtual) {
+    release(*shadow.space(), kFlushPageAll);
+  }
+}
+
+void ChannelSet::release(SharedSpace& space, uint32_t trigger) {
+  if (!space.dirty || services_.mode.para_virtual) return;
+  space.dirty = false;
+  space.shadow.sync(space.guest);
+  context_.host.flush_tlb(space.shadow.root(), trigger);
+}
+
+uint32_t ChannelSet::bind(unsigned chid, uint32_t pointer, fermi::Geometry geometry) {
+  Slot& slot = channels_[chid];
+  detach(slot);
+  slot.pointer = pointer;
+  if (!fermi::instance_valid(pointer) && context_.partition.strict()) return 0;
+  const auto instance = acceptable(pointer);
+  if (!instance) {
+    ++context_.meters.refused;
+    return 0;
+  }
+  slot.shadow = attach(*instance, geometry);
+  if (slot.shadow == nullptr) return 0;
+  // The reference keeps the target bits with the new address (S3).
+  const uint32_t flags = pointer & (context_.partition.strict() ? 0xf0000000 & ~kTargetMask : 0xf0000000);
+  return flags | static_cast<uint32_t>(slot.shadow->host() >> 12);
+}
+
+void ChannelSet::unbind(unsigned chid) {
+  detach(channels_[chid]);
+}
+
+void ChannelSet::use(unsigned chid, fermi::Geometry geometry) {
+  if (channels_[chid].shadow != nullptr) {
+    use_slot(channels_[chid], static_cast<int>(chid), UseKind::kDoorbell, geometry);
+  }
+}
+
+void ChannelSet::use_slot(Slot& slot, int channel, UseKind kind, fermi::Geometry geometry) {
+  InstanceShadow& shadow = *slot.shadow;
+  if (context_.partition.strict()) refresh(shadow, geometry);
+  if (shadow.space() != nullptr) release(*shadow.space(), kFlushPageAll);
+  if (services_.observer == nullptr) return;
+  services_.observer->on_use({.vm = services_.vm,
+                              .channel = channel,
+                              .kind = kind,
+                              .guest = shadow.guest_space(geometry),
+                              .shadow = shadow.shadow_space(context_.host.geometry),
+                              .shadow_instance = shadow.host()});
+}
+
+uint32_t ChannelSet::use_engine(gf100::Reg reg, uint32_t pointer, UseKind kind, fermi::Geometry geometry) {
+  const uint64_t address = fermi::instance_address(pointer);
+  const uint32_t flags = pointer & 0xf0000000;
+  Slot* slot = nullptr;
+  int channel = kChannelEngine;
+  for (size_t i = 0; i < channels_.size(); ++i) {
+    if (channels_[i].shadow == nullptr || channels_[i].shadow->guest() != address) continue;
+    slot = &channels_[i];
+    channel = static_cast<int>(i);
+    break;
+  }
+  const auto own = engines_.find(reg);
+  if (slot == nullptr && !context_.partition.strict()) {
+    // S14: GPUvm gives FECS the shifted address and PCOPY the guest's own.
+    const bool fecs = kind == UseKind::kFecs;
+    return flags |
+           static_cast<uint32_t>((fecs ? address + context_.partition.view().vram_base : address) >> 12);
+  }
+  if (!acceptable(pointer)) {
+    if (own != engines_.end()) detach(own->second);
+    ++context_.meters.refused;
+    return 0;
+  }
+  if (slot == nullptr) {
+    // No channel is bound to the block: nouveau does this to make the golden context. It gets a shadow of its
+    // own, which lives until the register names another one.
+    slot = &engines_[reg];
+    if (slot->shadow == nullptr || slot->shadow->guest() != address) {
+      detach(*slot);
+      slot->shadow = attach(address, geometry);
+    }
+    if (slot->shadow == nullptr) return 0;
+  } else if (own != engines_.end()) {
+    detach(own->second);
+  }
+  use_slot(*slot, channel, kind, geometry);
+  return (flags & ~kTargetMask) | static_cast<uint32_t>(slot->shadow->host() >> 12);
+}
+
+bool ChannelSet::has_work(unsigned chid) const {
+  const Slot& slot = channels_[chid];
+  if (slot.shadow == nullptr) return false;
+  PhysicalMemory& memory = context_.host.card.memory();
+  const uint64_t userd = memory.vram().read64(slot.shadow->host() + fermi::kRamfcUserdLow);
+  const auto aperture = static_cast<Aperture>(userd & 3);
+  if (aperture != Aperture::kVram) return true;  // not worth a bus access to find out
+  const uint64_t page = userd & fermi::kVaMask & ~uint64_t{0xfff};
+  return memory.vram().read32(page + fermi::kUserdIbGet) != memory.vram().read32(page + fermi::kUserdIbPut);
+}
+
+void ChannelSet::flush(std::optional<uint64_t> directory, uint32_t trigger) {
+  for (auto& [address, weak] : spaces_) {
+    const auto space = weak.lock();
+    if (space == nullptr || (directory && address != *directory)) continue;
+    space->dirty = true;
+    if (!services_.mode.lazy) release(*space, trigger);
+  }
+}
+
+void ChannelSet::set_geometry(fermi::Geometry geometry) {
+  for (auto& [address, weak] : spaces_) {
+    const auto space = weak.lock();
+    if (space == nullptr) continue;
+    space->guest.geometry = geometry;
+    space->dirty = true;
+    release(*space, kFlushPageAll);
+  }
+}
+
+void ChannelSet::instance_written(uint64_t guest_page, uint64_t offset, unsigned width, uint64_t value,
+                                  fermi::Geometry geometry) {
+  for_each([&](Slot& slot) {
+    if (slot.shadow->guest() / Vram::kPageBytes != guest_page) return;
+    // GPUvm's fourth release point: a field that an engine may now use.
+    if (value != 0 && slot.shadow->space() != nullptr) release(*slot.shadow->space(), kFlushPageAll);
+    if (context_.partition.strict()) {
+      refresh(*slot.shadow, geometry);
+    } else {
+      slot.shadow->store_raw(offset, width, value);
+    }
+  });
+}
+
+void ChannelSet::set_pv_directory(unsigned chid, uint64_t host_directory) {
+  (void)chid;
+  (void)host_directory;
+}
+
+void ChannelSet::clear() {
+  for_each([this](Slot& slot) { detach(slot); });
+  engines_.clear();
+  spaces_.clear();
+}
+
+}  // namespace gpuvm

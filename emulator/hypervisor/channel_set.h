@@ -1,0 +1,75 @@
+// The channels of one guest: its part of the channel table, the instance blocks that engines were pointed at,
+// and the shadow address spaces that they share.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "emulator/hypervisor/instance_shadow.h"
+#include "emulator/hypervisor/page_marks.h"
+#include "emulator/hypervisor/use_point.h"
+
+namespace gpuvm {
+
+class ChannelSet {
+ public:
+  struct Services {
+    unsigned vm;
+    const ModePolicy& mode;
+    PageMarks& marks;
+    UsePointObserver* const& observer;
+  };
+  ChannelSet(const ShadowContext& context, const Services& services);
+  ~ChannelSet();
+
+  // The guest writes its channel table: what to write to the card's. Binding always starts a fresh channel
+  // there, as it does for a driver of the bare card.
+  uint32_t bind(unsigned chid, uint32_t pointer, fermi::Geometry geometry);
+  void unbind(unsigned chid);
+  bool bound(unsigned chid) const { return channels_[chid].shadow != nullptr; }
+  // The guest's pointer as it was when the channel was bound: what a fault report has to say.
+  uint32_t pointer(unsigned chid) const { return channels_[chid].pointer; }
+
+  // The card is about to run the channel: its shadow must be what the guest last committed.
+  void use(unsigned chid, fermi::Geometry geometry);
+  // An engine register names an instance block: the pointer to give to the card, 0 if the guest may not.
+  uint32_t use_engine(gf100::Reg reg, uint32_t pointer, UseKind kind, fermi::Geometry geometry);
+  // Has the channel been given work that the card has not fetched yet?
+  bool has_work(unsigned chid) const;
+
+  // TLB flush of the directory at a guest address; nothing: of all of them.
+  void flush(std::optional<uint64_t> directory, uint32_t trigger);
+  // The guest chose other page sizes: everything has to be rebuilt now, no flush will say so.
+  void set_geometry(fermi::Geometry geometry);
+  // A store into a page that is an instance block.
+  void instance_written(uint64_t guest_page, uint64_t offset, unsigned width, uint64_t value,
+                        fermi::Geometry geometry);
+  // A para-virtual directory replaces the one that the instance block names; 0: no directory.
+  void set_pv_directory(unsigned chid, uint64_t host_directory);
+
+  void clear();
+
+ private:
+  struct Slot {
+    uint32_t pointer = 0;
+    std::unique_ptr<InstanceShadow> shadow;
+  };
+  template <typename F>
+  void for_each(F f);
+  std::unique_ptr<InstanceShadow> attach(uint64_t guest_instance, fermi::Geometry geometry);
+  void detach(Slot& slot);
+  void refresh(InstanceShadow& shadow, fermi::Geometry geometry);
+  std::shared_ptr<SharedSpace> space_of(const AddressSpace& guest);
+  void release(SharedSpace& space, uint32_t trigger);
+  void use_slot(Slot& slot, int channel, UseKind kind, fermi::Geometry geometry);
+  std::optional<uint64_t> acceptable(uint32_t pointer) const;
+
+  ShadowContext context_;
+  Services services_;
+  std::vector<Slot> channels_;
+  std::map<gf100::Reg, Slot> engines_;
+  std::map<uint64_t, std::weak_ptr<SharedSpace>> spaces_;  // by guest directory
+};
+
+}  // namespace gpuvm

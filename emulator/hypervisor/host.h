@@ -1,0 +1,26 @@
+// What the parts of a hypervisor share: the card, and pages that no guest owns.
+#pragma once
+
+#include "emulator/card/card.h"
+#include "emulator/hypervisor/page_allocator.h"
+
+namespace gpuvm {
+
+struct Host {
+  Card& card;
+  PageAllocator& pages;
+  uint64_t empty_directory = 0;  // a page directory that maps nothing: for address spaces that may not exist
+  fermi::Geometry geometry;      // the card's; a guest may have chosen the other one
+
+  // Register writes to the card, as a driver of it would make them.
+  void write(gf100::Reg reg, unsigned index, uint32_t value) {
+    card.bar_write(0, gf100::offset_of(reg, index), 4, value);
+  }
+  // spec/gpuvm-mechanisms.md 4.4. The card has free flush slots at all times, so nothing is waited for (S16).
+  void flush_tlb(uint64_t directory, uint32_t trigger) {
+    write(gf100::Reg::kPffbVmPd, 0, static_cast<uint32_t>(directory >> 8));
+    write(gf100::Reg::kPffbVmFlush, 0, trigger);
+  }
+};
+
+}  // namespace gpuvm

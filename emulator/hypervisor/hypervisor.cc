@@ -1,0 +1,182 @@
+#include "emulator/hypervisor/hypervisor.h"
+
+namespace gpuvm {
+namespace {
+
+using gf100::Reg;
+
+constexpr uint64_t kOwnPages = 1024;  // the hypervisor's own structures, outside every quota
+constexpr uint32_t kValid = 1u << 31;
+
+unsigned slots(const HypervisorConfig& config) {
+  return config.first_slot + config.vms;
+}
+
+CardConfig physical_card(const HypervisorConfig& config) {
+  CardConfig card = config.guest;
+  card.vram_bytes = slots(config) * config.guest.vram_bytes + config.vms * config.reserve_bytes +
+                    kOwnPages * Vram::kPageBytes;
+  // One directory entry of BAR3 a slot.
+  card.bar3_bytes = uint64_t{16} * fermi::Geometry{}.span();
+  return card;
+}
+
+uint64_t reserve_base(const HypervisorConfig& config) {
+  return slots(config) * config.guest.vram_bytes;
+}
+
+}  // namespace
+
+Status check(const HypervisorConfig& config) {
+  if (config.vms == 0 || slots(config) > kMaxSlots) {
+    return error("{} virtual machines from slot {} on: there are {} slots", config.vms, config.first_slot,
+                 kMaxSlots);
+  }
+  if (config.guest_ram_bytes > uint64_t{1} << kBusSlotShift) {
+    return error("guest memory of {} bytes: at most 64 GiB can be addressed", config.guest_ram_bytes);
+  }
+  if (physical_card(config).vram_bytes > fermi::kVaMask) {
+    return error("{} guests with {} bytes of VRAM each do not fit into a card", config.vms,
+                 config.guest.vram_bytes);
+  }
+  if (config.reserve_bytes % Vram::kPageBytes != 0)
+    return error("the reserve must be a multiple of 4096 bytes");
+  return Ok{};
+}
+
+// Takes the card's bus addresses apart: the slot above, the guest's own address below.
+class Hypervisor::Bus : public DmaPort {
+ public:
+  Bus(unsigned first_slot, uint64_t ram_bytes, std::span<DmaPort* const> ports)
+      : first_slot_(first_slot), ram_bytes_(ram_bytes), ports_(ports.begin(), ports.end()) {}
+  bool read(uint64_t address, std::span<std::byte> out) override {
+    DmaPort* port = find(address, out.size());
+    return port != nullptr && port->read(address & kWithin, out);
+  }
+  bool write(uint64_t address, std::span<const std::byte> in) override {
+    DmaPort* port = find(address, in.size());
+    return port != nullptr && port->write(address & kWithin, in);
+  }
+
+ private:
+  static constexpr uint64_t kWithin = (uint64_t{1} << kBusSlotShift) - 1;
+  DmaPort* find(uint64_t address, uint64_t length) {
+    const uint64_t slot = address >> kBusSlotShift;
+    const uint64_t within = address & kWithin;
+    if (slot < first_slot_ || slot - first_slot_ >= ports_.size()) return nullptr;
+    if (within > ram_bytes_ || length > ram_bytes_ - within) return nullptr;
+    return ports_[slot - first_slot_];
+  }
+  unsigned first_slot_;
+  uint64_t ram_bytes_;
+  std::vector<DmaPort*> ports_;
+};
+
+// The card's own line is not connected: guests are told by the events of their channels.
+class Hypervisor::NoInterrupts : public InterruptSink {
+ public:
+  void set_intx(bool) override {}
+  void send_msi(uint64_t, uint32_t) override {}
+};
+
+Hypervisor::Hypervisor(const HypervisorConfig& config, std::span<DmaPort* const> guest_memory,
+                       std::span<InterruptSink* const> guest_interrupts)
+    : config_(config),
+      mode_(policy_of(config.mode)),
+      channels_per_vm_(Fifo::kChannels / slots(config)),
+      bus_(std::make_unique<Bus>(config.first_slot, config.guest_ram_bytes, guest_memory)),
+      no_interrupts_(std::make_unique<NoInterrupts>()),
+      card_(physical_card(config), *bus_, *no_interrupts_),
+      pages_(reserve_base(config), config.vms * config.reserve_bytes + kOwnPages * Vram::kPageBytes),
+      host_{card_, pages_, 0, card_.geometry()} {
+  GPUVM_CHECK(check(config).ok());
+  GPUVM_CHECK(guest_memory.size() == config.vms && guest_interrupts.size() == config.vms);
+  card_.set_channel_events(this);
+  set_up_card();
+  for (unsigned i = 0; i < config.vms; ++i) {
+    const unsigned slot = config.first_slot + i;
+    PartitionView view;
+    view.slot = slot;
+    view.vram_bytes = config.guest.vram_bytes;
+    view.vram_base = slot * config.guest.vram_bytes;
+    view.bus_base = uint64_t{slot} << kBusSlotShift;
+    view.ram_bytes = config.guest_ram_bytes;
+    view.channels = channels_per_vm_;
+    view.first_channel = slot * channels_per_vm_;
+    const VirtualGpu::Shared shared{host_,           *runlist_, mode_,      bar1_table_,
+                                    bar3_directory_, observer_, committing_};
+    vms_.push_back(std::make_unique<VirtualGpu>(i, shared, config.guest, Partition(view, config.translation),
+                                                config.reserve_bytes / Vram::kPageBytes, *guest_memory[i],
+                                                *guest_interrupts[i]));
+  }
+}
+
+Hypervisor::~Hypervisor() = default;
+
+uint64_t Hypervisor::reserve(uint64_t pages) {
+  const auto address = pages_.allocate(pages);
+  GPUVM_CHECK(address.has_value());
+  return *address;
+}
+
+// The structures that the hypervisor drives the card with, as a driver would: instance blocks and tables for
+// BAR1 and BAR3, runlist buffers. spec/gpuvm-mechanisms.md 5.2, 5.3.
+void Hypervisor::set_up_card() {
+  Vram& vram = card_.vram();
+  const uint64_t directory_pages = host_.geometry.directory_entries() * 8 / Vram::kPageBytes;
+  host_.empty_directory = reserve(directory_pages);
+  const auto instance = [&](uint64_t directory, uint64_t limit) {
+    const uint64_t block = reserve(1);
+    vram.write(block + fermi::kInstancePageDirectory, 8, directory);
+    vram.write(block + fermi::kInstanceVmLimit, 8, limit);
+    return static_cast<uint32_t>(block >> 12) | kValid;
+  };
+  // BAR1: USERD pages of all channels from address 0 on. The table is a whole one: the card may look at any
+  // entry.
+  const uint64_t bar1_directory = reserve(directory_pages);
+  bar1_table_ = reserve(ShadowTable::pages(host_.geometry.small_entries()));
+  vram.write(bar1_directory, 8, fermi::with_address_field(uint64_t{1} << 32, 36, bar1_table_));
+  bar3_directory_ = reserve(directory_pages);
+  host_.write(Reg::kPbusBar1, 0, instance(bar1_directory, card_.info().bars[1].size - 1));
+  host_.write(Reg::kPbusBar3, 0, instance(bar3_directory_, card_.info().bars[3].size - 1));
+  host_.write(Reg::kPfifoCtrl, 0, 1);
+  host_.write(Reg::kPfifoBar1Base, 0, 1u << 28);
+  runlist_ = std::make_unique<Runlist>(host_, reserve(2));
+}
+
+VirtualGpu* Hypervisor::owner(unsigned chid, unsigned* guest_chid) {
+  const unsigned slot = chid / channels_per_vm_;
+  *guest_chid = chid % channels_per_vm_;
+  if (slot < config_.first_slot || slot - config_.first_slot >= vms_.size()) return nullptr;
+  return vms_[slot - config_.first_slot].get();
+}
+
+void Hypervisor::nonstall(unsigned chid) {
+  unsigned guest = 0;
+  if (VirtualGpu* vm = owner(chid, &guest)) vm->nonstall(guest);
+}
+
+void Hypervisor::runlist_done() {
+  if (committing_ != nullptr) committing_->runlist_done();
+}
+
+void Hypervisor::mmu_fault(const ChannelFault& fault) {
+  ChannelFault guest = fault;
+  if (VirtualGpu* vm = owner(fault.chid, &guest.chid)) vm->mmu_fault(guest);
+}
+
+uint64_t Hypervisor::bar3_arena(unsigned i) const {
+  return partition(i).slot * fermi::Geometry{}.span();
+}
+
+void Hypervisor::teardown(unsigned i) {
+  vms_[i]->reset();
+  if (config_.translation == TranslationPolicy::kReference) return;
+  card_.vram().scrub(partition(i).vram_base, partition(i).vram_bytes);
+}
+
+void Hypervisor::arrive(unsigned i) {
+  vms_[i]->reset();
+}
+
+}  // namespace gpuvm

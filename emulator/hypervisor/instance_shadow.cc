@@ -1,0 +1,102 @@
+#include "emulator/hypervisor/instance_shadow.h"
+
+#include <array>
+#include <cstring>
+
+namespace gpuvm {
+namespace {
+
+using Block = std::array<std::byte, fermi::kInstanceBytes>;
+
+uint64_t get64(std::span<const std::byte> block, uint64_t offset) {
+  uint64_t value = 0;
+  std::memcpy(&value, block.data() + offset, 8);
+  return value;
+}
+void put64(std::span<std::byte> block, uint64_t offset, uint64_t value) {
+  std::memcpy(block.data() + offset, &value, 8);
+}
+
+}  // namespace
+
+InstanceShadow::InstanceShadow(const ShadowContext& context, uint64_t guest_instance, uint64_t page)
+    : context_(context), guest_(guest_instance), page_(page) {}
+
+InstanceShadow::~InstanceShadow() {
+  static constexpr Block kZero{};
+  context_.host.card.vram().write_bytes(page_, kZero);
+  context_.quota.free(page_, 1);
+}
+
+bool InstanceShadow::sync() {
+  Vram& vram = context_.host.card.vram();
+  const auto host = context_.partition.to_host(Aperture::kVram, guest_, fermi::kInstanceBytes);
+  if (!host || !vram.contains(*host, fermi::kInstanceBytes)) return false;
+  const uint64_t version = vram.page_version(*host / Vram::kPageBytes);
+  if (version_ == version) return false;
+  version_ = version;
+  Block block;
+  vram.read_bytes(*host, block);
+  translate(block);
+  vram.write_bytes(page_, block);
+  return true;
+}
+
+// What in an instance block is a physical address (spec/gpuvm-mechanisms.md 3.3): USERD and the page
+// directory. The indirect buffer and the engines' context pointers are virtual ones. GPUvm also shifts 0x64
+// and 0x68, which on Fermi are no addresses (an NV50 leftover): the reference policy keeps that.
+void InstanceShadow::translate(std::span<std::byte> block) const {
+  put64(block, fermi::kRamfcUserdLow, translate_userd(get64(block, fermi::kRamfcUserdLow)));
+  if (!context_.partition.strict()) {
+    for (const uint64_t offset : {0x64, 0x68}) {
+      uint32_t value = 0;
+      std::memcpy(&value, block.data() + offset, 4);
+      value += static_cast<uint32_t>(context_.partition.view().vram_base);
+      std::memcpy(block.data() + offset, &value, 4);
+    }
+  }
+  const uint64_t root = space_ != nullptr ? space_->shadow.root() : context_.host.empty_directory;
+  put64(block, fermi::kInstancePageDirectory, root);
+}
+
+uint64_t InstanceShadow::translate_userd(uint64_t userd) const {
+  constexpr uint64_t kTarget = 3;
+  const auto aperture = static_cast<Aperture>(userd & kTarget);
+  const uint64_t address = userd & fermi::kVaMask & ~uint64_t{0xfff};
+  const auto keep = userd & ~fermi::kVaMask;
+  if (!context_.partition.strict()) {
+    // Offset added whatever the target (S3).
+    return keep | ((address + context_.partition.view().vram_base) & fermi::kVaMask) | (userd & 0xfff);
+  }
+  const auto host = context_.partition.to_host(aperture, address, fermi::kUserdBytes);
+  if (!host) {
+    ++context_.meters.refused;
+    return static_cast<uint64_t>(
+        Aperture::kInvalid);  // no memory: the card drops what it would publish there
+  }
+  return *host | (userd & 0xfff);
+}
+
+void InstanceShadow::store_raw(uint64_t offset, unsigned width, uint64_t value) {
+  context_.host.card.vram().write(page_ + offset, width, value);
+}
+
+AddressSpace InstanceShadow::guest_space(fermi::Geometry geometry) const {
+  Vram& vram = context_.host.card.vram();
+  AddressSpace space{Aperture::kInvalid, 0, 0, geometry};
+  const auto host = context_.partition.to_host(Aperture::kVram, guest_, fermi::kInstanceBytes);
+  if (!host || !vram.contains(*host, fermi::kInstanceBytes)) return space;
+  return address_space_of(context_.host.card.memory(), Aperture::kVram, *host, geometry);
+}
+
+AddressSpace InstanceShadow::shadow_space(fermi::Geometry geometry) const {
+  return address_space_of(context_.host.card.memory(), Aperture::kVram, page_, geometry);
+}
+
+void InstanceShadow::set_space(std::shared_ptr<SharedSpace> space) {
+  space_ = std::move(space);
+  const uint64_t root = space_ != nullptr ? space_->shadow.root() : context_.host.empty_directory;
+  context_.host.card.vram().write(page_ + fermi::kInstancePageDirectory, 8, root);
+}
+
+}  // namespace gpuvm

@@ -1,0 +1,95 @@
+// What one virtual GPU owns of the card and of the machine, and the one function that turns a guest's
+// addresses into the host's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "emulator/hypervisor/mode.h"
+#include "emulator/memory/physical_memory.h"
+#include "emulator/mmu/fermi.h"
+
+namespace gpuvm {
+
+// Bus addresses carry the slot above the guest's own address: page table entries have 40 bits.
+inline constexpr unsigned kBusSlotShift = 36;
+inline constexpr unsigned kMaxSlots = 15;
+
+struct PartitionView {
+  unsigned slot = 0;
+  uint64_t vram_base = 0;  // in the card's VRAM
+  uint64_t vram_bytes = 0;
+  uint64_t bus_base = 0;   // guest physical address 0 as the card addresses it
+  uint64_t ram_bytes = 0;  // guest physical addresses end here
+  unsigned first_channel = 0;
+  unsigned channels = 0;
+};
+
+class Partition {
+ public:
+  Partition(const PartitionView& view, TranslationPolicy policy) : view_(view), policy_(policy) {}
+
+  const PartitionView& view() const { return view_; }
+  TranslationPolicy policy() const { return policy_; }
+  bool strict() const { return policy_ == TranslationPolicy::kStrict; }
+
+  // Host address of `length` bytes at a guest's address; nothing if some of them are not the guest's. Every
+  // address that a guest names goes through here, at every level of a walk; entries of tables in bulk through
+  // EntryRules, which a test holds to the same answers. The reference policy adds offsets and checks nothing
+  // (holes S1, S3, S5).
+  std::optional<uint64_t> to_host(Aperture aperture, uint64_t guest, uint64_t length) const {
+    if (policy_ == TranslationPolicy::kReference) {
+      return aperture == Aperture::kVram ? (guest + view_.vram_base) & fermi::kVaMask : guest;
+    }
+    switch (aperture) {
+      case Aperture::kVram:
+        if (guest > view_.vram_bytes || length > view_.vram_bytes - guest) return std::nullopt;
+        return view_.vram_base + guest;
+      case Aperture::kSystem:
+      case Aperture::kSystemNoSnoop:
+        if (guest > view_.ram_bytes || length > view_.ram_bytes - guest) return std::nullopt;
+        return view_.bus_base + guest;
+      case Aperture::kInvalid:
+        break;
+    }
+    return std::nullopt;
+  }
+  // The other way: nothing if the host address is not in the partition.
+  std::optional<uint64_t> vram_to_guest(uint64_t host) const {
+    if (host < view_.vram_base || host - view_.vram_base >= view_.vram_bytes) return std::nullopt;
+    return host - view_.vram_base;
+  }
+
+ private:
+  PartitionView view_;
+  TranslationPolicy policy_;
+};
+
+// Translation of page table entries, with everything that does not depend on the entry worked out beforehand.
+class EntryRules {
+ public:
+  EntryRules(const Partition& partition, unsigned page_shift);
+
+  // The host's entry for a guest's; 0 = not present. `lookups` counts frames of system memory.
+  uint64_t translate(uint64_t raw, uint64_t& lookups) const {
+    if (!strict_) return reference(raw, lookups);
+    const Rule& rule = rules_[(raw >> 33) & 3];
+    const uint64_t frame = (raw >> 4) & 0xfffffff;
+    lookups += raw & (raw >> 34) & 1;
+    return (raw & 1) != 0 && frame + frames_ <= rule.end_frame ? raw + rule.add : 0;
+  }
+
+ private:
+  struct Rule {
+    uint64_t end_frame = 0;  // 0: no frame of this target is allowed
+    uint64_t add = 0;
+  };
+  uint64_t reference(uint64_t raw, uint64_t& lookups) const;
+
+  bool strict_;
+  uint64_t frames_;
+  Rule rules_[4];
+  PartitionView view_;
+};
+
+}  // namespace gpuvm

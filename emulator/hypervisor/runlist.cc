@@ -1,0 +1,21 @@
+#include "emulator/hypervisor/runlist.h"
+
+namespace gpuvm {
+
+void Runlist::replace(unsigned first, unsigned count, const std::bitset<Fifo::kChannels>& own,
+                      uint32_t control) {
+  for (unsigned i = first; i < first + count; ++i) set_[i] = false;
+  set_ |= own;
+  const uint64_t buffer = buffers_ + next_ * Vram::kPageBytes;
+  next_ ^= 1;
+  uint32_t length = 0;
+  for (unsigned chid = 0; chid < set_.size(); ++chid) {
+    if (!set_[chid]) continue;
+    constexpr uint64_t kEntryType = uint64_t{4} << 32;  // nouveau gpfifogf100.c: {chid, 4}
+    host_.card.vram().write(buffer + 8 * uint64_t{length++}, 8, chid | kEntryType);
+  }
+  host_.write(gf100::Reg::kPfifoPlaylist, 0, static_cast<uint32_t>(buffer >> 12));
+  host_.write(gf100::Reg::kPfifoPlaylistLen, 0, (control & 0xfff00000) | length);
+}
+
+}  // namespace gpuvm

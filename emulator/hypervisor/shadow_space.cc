@@ -1,0 +1,337 @@
+#include "emulator/hypervisor/shadow_space.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace gpuvm {
+namespace {
+
+constexpr uint64_t kPage = Vram::kPageBytes;
+constexpr uint32_t kEntriesPerPage = kPage / 8;
+
+uint64_t entry_at(std::span<const std::byte> table, uint64_t index) {
+  uint64_t raw = 0;
+  std::memcpy(&raw, table.data() + index * 8, 8);
+  return raw;
+}
+
+// How many of `entries` pages of 1 << shift bytes from `base` begin at or below the limit.
+uint32_t clipped(uint32_t entries, uint64_t base, unsigned shift, uint64_t limit) {
+  if (limit < base) return 0;
+  return static_cast<uint32_t>(std::min<uint64_t>(entries, ((limit - base) >> shift) + 1));
+}
+
+}  // namespace
+
+ShadowSpace::ShadowSpace(const ShadowContext& context) : context_(context) {
+  const uint64_t pages = context_.host.geometry.directory_entries() / kEntriesPerPage;
+  directory_ = context_.quota.allocate(pages).value_or(0);
+  if (directory_ == 0) ++context_.meters.refused;
+}
+
+ShadowSpace::~ShadowSpace() {
+  clear();
+  leave_directory();
+  if (directory_ != 0)
+    context_.quota.free(directory_, context_.host.geometry.directory_entries() / kEntriesPerPage);
+}
+
+void ShadowSpace::sync(const AddressSpace& guest) {
+  if (directory_ == 0) return;
+  ++context_.meters.shadow.rebuilds;
+  const uint32_t count =
+      clipped(guest.geometry.directory_entries(), 0, guest.geometry.span_shift(), guest.limit);
+  const Vram& vram = context_.host.card.vram();
+  std::optional<uint64_t> directory;
+  // Directories and tables must be in VRAM: nouveau has none elsewhere, and a copy of one in system memory
+  // would be out of date unseen.
+  if (guest.directory_aperture == Aperture::kVram || !context_.partition.strict()) {
+    directory = context_.partition.to_host(Aperture::kVram, guest.directory, uint64_t{count} * 8);
+  }
+  if (!directory || !vram.contains(*directory, uint64_t{count} * 8)) {
+    ++context_.meters.refused;
+    clear();
+    last_.reset();
+    return;
+  }
+  if (guest.geometry != built_for_) {
+    clear();
+    last_.reset();
+    built_for_ = guest.geometry;
+  }
+  if (guest.geometry != context_.host.geometry) {
+    return sync_other_geometry(guest, vram.view(*directory, uint64_t{count} * 8));
+  }
+  if (context_.log != nullptr && last_ == guest) return sync_changed(guest, *directory, count);
+  sync_all(guest, vram.view(*directory, uint64_t{count} * 8));
+  if (context_.log == nullptr) return;
+  last_ = guest;
+  follow_directory(*directory, count);
+}
+
+void ShadowSpace::sync_all(const AddressSpace& guest, std::span<const std::byte> directory) {
+  const auto count = static_cast<uint32_t>(directory.size() / 8);
+  context_.meters.shadow.entries_scanned += count;
+  auto old = regions_.begin();
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint64_t pde = entry_at(directory, i);
+    if (pde == 0) continue;
+    // Regions that the guest no longer has.
+    while (old != regions_.end() && old->first < i) release_region((old++)->first);
+    sync_region(guest, i, pde, false);
+    if (old != regions_.end() && old->first == i) ++old;
+  }
+  while (old != regions_.end()) release_region((old++)->first);
+}
+
+void ShadowSpace::sync_changed(const AddressSpace& guest, uint64_t directory, uint32_t count) {
+  const Vram& vram = context_.host.card.vram();
+  for (size_t p = 0; p < directory_seen_.size(); ++p) {
+    const uint64_t page = directory / kPage + p;
+    const uint64_t version = vram.page_version(page);
+    if (version == directory_seen_[p]) continue;
+    const auto first = static_cast<uint32_t>(p * kEntriesPerPage);
+    const auto look = [&](uint32_t i) {
+      if (i >= count) return;
+      ++context_.meters.shadow.entries_scanned;
+      const uint64_t pde = vram.read64(directory + uint64_t{i} * 8);
+      const auto known = regions_.find(i);
+      if (pde == 0) {
+        if (known != regions_.end()) release_region(i);
+      } else if (known == regions_.end() || known->second.guest_pde != pde) {
+        sync_region(guest, i, pde, true);
+      }
+    };
+    if (const auto entries = context_.log->since(page, directory_seen_[p])) {
+      // A copy: what look() does may start the log of this very page again, if the guest's tables are in a
+      // knot.
+      const std::vector<uint16_t> written(entries->begin(), entries->end());
+      for (const uint16_t e : written) look(first + e);
+    } else {
+      for (uint32_t i = 0; i < kEntriesPerPage; ++i) look(first + i);
+    }
+    directory_seen_[p] = version;
+    context_.log->synced(page);
+  }
+  for (auto& [index, region] : regions_) sync_region(guest, index, region.guest_pde, true);
+}
+
+ShadowSpace::TableWanted ShadowSpace::wanted(unsigned target, uint64_t address, uint32_t entries,
+                                             uint32_t clip) const {
+  TableWanted result;
+  const bool in_vram = fermi::table_aperture(target) == Aperture::kVram;
+  if (target == 0 || (context_.partition.strict() && !in_vram)) return result;
+  const uint64_t bytes = uint64_t{entries} * 8;
+  const auto host = context_.partition.to_host(Aperture::kVram, address, bytes);
+  if (!host || !context_.host.card.vram().contains(*host, bytes)) {
+    ++context_.meters.refused;
+    return result;
+  }
+  return {clip != 0, *host, clip};
+}
+
+void ShadowSpace::sync_region(const AddressSpace& guest, uint32_t index, uint64_t raw, bool only_changed) {
+  const fermi::Pde pde{raw};
+  const fermi::Geometry& g = guest.geometry;
+  const uint64_t base = uint64_t{index} << g.span_shift();
+  Region& region = regions_[index];
+  region.guest_pde = raw;
+  const TableWanted large = wanted(pde.large_target(), pde.large_address(), pde.large_entries(),
+                                   clipped(pde.large_entries(), base, g.large_shift, guest.limit));
+  const TableWanted small = wanted(pde.small_target(), pde.small_address(), g.small_entries(),
+                                   clipped(g.small_entries(), base, fermi::kSmallShift, guest.limit));
+  const bool has_large =
+      sync_half(region.large, large, EntryRules(context_.partition, g.large_shift), only_changed);
+  const bool has_small =
+      sync_half(region.small, small, EntryRules(context_.partition, fermi::kSmallShift), only_changed);
+  uint64_t out = raw & ~(uint64_t{3} | uint64_t{3} << 32);
+  out = fermi::with_address_field(out, 4, has_large ? region.large.table->host() : 0) | (has_large ? 1 : 0);
+  out = fermi::with_address_field(out, 36, has_small ? region.small.table->host() : 0) |
+        (has_small ? uint64_t{1} << 32 : 0);
+  store_pde(index, region, has_large || has_small ? out : 0);
+}
+
+void ShadowSpace::store_pde(uint32_t index, Region& region, uint64_t pde) {
+  if (region.shadow_pde == pde) return;
+  region.shadow_pde = pde;
+  context_.host.card.vram().write(directory_ + uint64_t{index} * 8, 8, pde);
+  ++context_.meters.shadow.entries_written;
+}
+
+bool ShadowSpace::sync_half(Half& half, const TableWanted& wanted, const EntryRules& rules,
+                            bool only_changed) {
+  const Vram& vram = context_.host.card.vram();
+  if (!wanted.present) {
+    release(half);
+    return false;
+  }
+  if (half.table != nullptr && (half.guest != wanted.guest || half.entries != wanted.entries)) release(half);
+  if (half.table == nullptr) {
+    const auto pages = context_.quota.allocate(ShadowTable::pages(wanted.entries));
+    if (!pages) {
+      ++context_.meters.refused;
+      return false;
+    }
+    half.table = std::make_unique<ShadowTable>(context_.host.card.vram(), *pages, wanted.entries);
+    half.guest = wanted.guest;
+    half.entries = wanted.entries;
+    only_changed = false;
+    if (context_.log != nullptr) {
+      half.seen.resize(ShadowTable::pages(wanted.entries));
+      for (size_t p = 0; p < half.seen.size(); ++p) context_.log->follow(half.guest / kPage + p);
+    }
+  }
+  if (only_changed) {
+    sync_pages(half, rules);
+    return true;
+  }
+  half.table->sync(vram.view(half.guest, uint64_t{half.entries} * 8), 0, rules, cost());
+  for (size_t p = 0; p < half.seen.size(); ++p) {
+    half.seen[p] = vram.page_version(half.guest / kPage + p);
+    context_.log->synced(half.guest / kPage + p);
+  }
+  return true;
+}
+
+void ShadowSpace::sync_pages(Half& half, const EntryRules& rules) {
+  const Vram& vram = context_.host.card.vram();
+  for (size_t p = 0; p < half.seen.size(); ++p) {
+    const uint64_t page = half.guest / kPage + p;
+    const uint64_t version = vram.page_version(page);
+    if (version == half.seen[p]) continue;
+    const auto first = static_cast<uint32_t>(p * kEntriesPerPage);
+    if (const auto entries = context_.log->since(page, half.seen[p])) {
+      uint32_t previous = kEntriesPerPage;
+      for (const uint16_t e : *entries) {
+        // An entry is two stores, low word and high word: look at it once.
+        if (e == previous || first + e >= half.entries) continue;
+        previous = e;
+        half.table->sync_one(vram.read64(half.guest + uint64_t{first + e} * 8), first + e, rules, cost());
+      }
+    } else {
+      const uint32_t n = std::min(kEntriesPerPage, half.entries - first);
+      half.table->sync(vram.view(half.guest + uint64_t{first} * 8, uint64_t{n} * 8), first, rules, cost());
+    }
+    half.seen[p] = version;
+    context_.log->synced(page);
+  }
+}
+
+// A guest with the other large page size: its 64 KiB pages cannot be the card's 128 KiB ones, so every
+// mapping becomes one of small pages. Two of its directory entries make one of ours.
+void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const std::byte> directory) {
+  const Vram& vram = context_.host.card.vram();
+  const fermi::Geometry& g = guest.geometry;
+  const fermi::Geometry& ours = context_.host.geometry;
+  const EntryRules small_rules(context_.partition, fermi::kSmallShift);
+  const EntryRules large_rules(context_.partition, g.large_shift);
+  const auto count = static_cast<uint32_t>(directory.size() / 8);
+  context_.meters.shadow.entries_scanned += count;
+  const uint32_t pages_per_large = 1u << (g.large_shift - fermi::kSmallShift);
+  std::map<uint32_t, bool> alive;
+  std::vector<uint64_t> out(g.small_entries());
+  for (uint32_t i = 0; i < count; ++i) {
+    const fermi::Pde pde{entry_at(directory, i)};
+    const uint64_t base = uint64_t{i} << g.span_shift();
+    const uint64_t home = base >> ours.span_shift();
+    const auto index = static_cast<uint32_t>(home);
+    const bool had = regions_.contains(index);
+    if (pde.raw == 0 && !had) continue;
+    const TableWanted small = wanted(pde.small_target(), pde.small_address(), g.small_entries(),
+                                     clipped(g.small_entries(), base, fermi::kSmallShift, guest.limit));
+    const TableWanted large = wanted(pde.large_target(), pde.large_address(), pde.large_entries(),
+                                     clipped(pde.large_entries(), base, g.large_shift, guest.limit));
+    if (!small.present && !large.present && !had) continue;
+    Region& region = regions_[index];
+    release(region.large);
+    TableWanted into{true, 0, ours.small_entries()};
+    if (region.small.table == nullptr) {
+      const auto pages = context_.quota.allocate(ShadowTable::pages(into.entries));
+      if (!pages) {
+        ++context_.meters.refused;
+        continue;
+      }
+      region.small.table = std::make_unique<ShadowTable>(context_.host.card.vram(), *pages, into.entries);
+      region.small.entries = into.entries;
+    }
+    std::ranges::fill(out, 0);
+    ShadowCost c = cost();
+    for (uint32_t n = 0; large.present && n < large.entries; ++n) {
+      const uint64_t raw = large_rules.translate(vram.read64(large.guest + uint64_t{n} * 8), c.lookups);
+      if ((raw & 1) == 0) continue;
+      for (uint32_t k = 0; k < pages_per_large && n * pages_per_large + k < out.size(); ++k) {
+        // Every small page at its own place in the large one (B16).
+        out[n * pages_per_large + k] = raw + (uint64_t{k} << 4);
+      }
+    }
+    for (uint32_t n = 0; small.present && n < small.entries; ++n) {
+      const uint64_t raw = small_rules.translate(vram.read64(small.guest + uint64_t{n} * 8), c.lookups);
+      if ((raw & 1) != 0) out[n] = raw;
+    }
+    c.work.entries_scanned += (large.present ? large.entries : 0) + (small.present ? small.entries : 0);
+    const auto first = static_cast<uint32_t>((base & (ours.span() - 1)) >> fermi::kSmallShift);
+    for (uint32_t n = 0; n < out.size(); n += ShadowTable::kChunk) {
+      region.small.table->store(std::span(out).subspan(n, ShadowTable::kChunk), first + n, c);
+    }
+    alive[index] |= small.present || large.present;
+  }
+  for (auto it = regions_.begin(); it != regions_.end();) {
+    const uint32_t index = (it++)->first;
+    if (!alive[index]) {
+      release_region(index);
+      continue;
+    }
+    Region& region = regions_[index];
+    store_pde(index, region, fermi::with_address_field(uint64_t{1} << 32, 36, region.small.table->host()));
+  }
+}
+
+void ShadowSpace::release(Half& half) {
+  if (half.table == nullptr) return;
+  for (size_t p = 0; p < half.seen.size(); ++p) context_.log->leave(half.guest / kPage + p);
+  half.table->clear();
+  mapped_gone_ += half.table->mapped();
+  context_.quota.free(half.table->host(), ShadowTable::pages(half.table->entries()));
+  half = Half{};
+}
+
+void ShadowSpace::release_region(uint32_t index) {
+  const auto it = regions_.find(index);
+  // The directory lets go of the tables before their pages become free.
+  store_pde(index, it->second, 0);
+  release(it->second.large);
+  release(it->second.small);
+  regions_.erase(it);
+}
+
+void ShadowSpace::clear() {
+  while (!regions_.empty()) release_region(regions_.begin()->first);
+}
+
+uint64_t ShadowSpace::mapped() const {
+  uint64_t sum = mapped_gone_;
+  for (const auto& [index, region] : regions_) {
+    if (region.large.table != nullptr) sum += region.large.table->mapped();
+    if (region.small.table != nullptr) sum += region.small.table->mapped();
+  }
+  return sum;
+}
+
+void ShadowSpace::follow_directory(uint64_t directory, uint32_t count) {
+  leave_directory();
+  followed_ = directory;
+  directory_seen_.resize((uint64_t{count} + kEntriesPerPage - 1) / kEntriesPerPage);
+  const Vram& vram = context_.host.card.vram();
+  for (size_t p = 0; p < directory_seen_.size(); ++p) {
+    context_.log->follow(directory / kPage + p);
+    context_.log->synced(directory / kPage + p);
+    directory_seen_[p] = vram.page_version(directory / kPage + p);
+  }
+}
+
+void ShadowSpace::leave_directory() {
+  for (size_t p = 0; p < directory_seen_.size(); ++p) context_.log->leave(followed_ / kPage + p);
+  directory_seen_.clear();
+}
+
+}  // namespace gpuvm

@@ -1,0 +1,68 @@
+#include "emulator/hypervisor/shadow_table.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace gpuvm {
+
+void ShadowTable::sync(std::span<const std::byte> guest, uint32_t first, const EntryRules& rules,
+                       ShadowCost cost) {
+  const auto count = static_cast<uint32_t>(guest.size() / 8);
+  cost.work.entries_scanned += count;
+  std::array<uint64_t, kChunk> in;
+  std::array<uint64_t, kChunk> out;
+  for (uint32_t done = 0; done < count; done += kChunk) {
+    const uint32_t n = std::min(kChunk, count - done);
+    if (n < kChunk) in.fill(0);
+    std::memcpy(in.data(), guest.data() + uint64_t{done} * 8, uint64_t{n} * 8);
+    uint64_t any = 0;
+    for (const uint64_t raw : in) any |= raw;
+    if (any == 0 && !occupied((first + done) / kChunk)) continue;
+    uint64_t lookups = 0;
+    for (uint32_t i = 0; i < kChunk; ++i) out[i] = rules.translate(in[i], lookups);
+    cost.lookups += lookups;
+    store(std::span(out).first(n), first + done, cost);
+  }
+}
+
+void ShadowTable::store(std::span<const uint64_t> host_entries, uint32_t first, ShadowCost cost) {
+  const uint32_t chunk = first / kChunk;
+  uint64_t any = 0;
+  uint64_t present = 0;
+  for (const uint64_t raw : host_entries) {
+    any |= raw;
+    present += raw & 1;
+  }
+  const uint64_t bit = uint64_t{1} << (chunk % 64);
+  uint64_t& word = occupied_[chunk / 64];
+  if (any == 0 && (word & bit) == 0) return;
+  vram_.write_bytes(host_ + uint64_t{first} * 8, std::as_bytes(host_entries));
+  word = any != 0 ? word | bit : word & ~bit;
+  mapped_ += present;
+  cost.work.entries_written += host_entries.size();
+}
+
+void ShadowTable::sync_one(uint64_t guest, uint32_t index, const EntryRules& rules, ShadowCost cost) {
+  ++cost.work.entries_scanned;
+  const uint64_t out = rules.translate(guest, cost.lookups);
+  const uint64_t address = host_ + uint64_t{index} * 8;
+  if (vram_.read64(address) == out) return;
+  vram_.write(address, 8, out);
+  if (out != 0) occupied_[index / kChunk / 64] |= uint64_t{1} << (index / kChunk % 64);
+  mapped_ += out & 1;
+  ++cost.work.entries_written;
+}
+
+void ShadowTable::clear() {
+  static constexpr std::array<std::byte, kChunk * 8> kZero{};
+  for (uint32_t chunk = 0; chunk * kChunk < entries_; ++chunk) {
+    if (!occupied(chunk)) continue;
+    const uint64_t bytes =
+        std::min<uint64_t>(kZero.size(), (uint64_t{entries_} - uint64_t{chunk} * kChunk) * 8);
+    vram_.write_bytes(host_ + uint64_t{chunk} * kChunk * 8, std::span(kZero).first(bytes));
+  }
+  std::ranges::fill(occupied_, 0);
+}
+
+}  // namespace gpuvm
