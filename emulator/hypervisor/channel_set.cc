@@ -55,19 +55,19 @@ void ChannelSet::detach(Slot& slot) {
 
 std::shared_ptr<SharedSpace> ChannelSet::space_of(const AddressSpace& guest) {
   std::erase_if(spaces_, [](const auto& entry) { return entry.second.expired(); });
-  if (auto known = spaces_[guest.directory].lock()) return known;
-  AddressSpace whole = guest;
-  whole.limit = fermi::kVaMask;  // the instance block keeps the limit; channels that share may differ in it
-  auto space = std::make_shared<SharedSpace>(context_, whole);
-  spaces_[guest.directory] = space;
+  auto& known = spaces_[{guest.directory, guest.limit}];
+  auto space = known.lock();
+  if (space == nullptr) {
+    space = std::make_shared<SharedSpace>(context_, guest);
+    known = space;
+  }
   return space;
 }
 
 // Brings the copy of an instance block up to date, and with it the address space that it names.
 void ChannelSet::refresh(InstanceShadow& shadow, fermi::Geometry geometry) {
   const AddressSpace guest = shadow.guest_space(geometry);
-  const bool wrong_space = shadow.space() == nullptr || shadow.space()->guest.directory != guest.directory ||
-                           shadow.space()->guest.directory_aperture != guest.directory_aperture;
+  const bool wrong_space = shadow.space() == nullptr || shadow.space()->guest != guest;
   shadow.sync();
   if (!wrong_space) return;
   const bool usable = !context_.partition.strict() || guest.directory_aperture == Aperture::kVram;
@@ -175,16 +175,16 @@ bool ChannelSet::has_work(unsigned chid) const {
 }
 
 void ChannelSet::flush(std::optional<uint64_t> directory, uint32_t trigger) {
-  for (auto& [address, weak] : spaces_) {
+  for (auto& [key, weak] : spaces_) {
     const auto space = weak.lock();
-    if (space == nullptr || (directory && address != *directory)) continue;
+    if (space == nullptr || (directory && key.first != *directory)) continue;
     space->dirty = true;
     if (!services_.mode.lazy) release(*space, trigger);
   }
 }
 
 void ChannelSet::set_geometry(fermi::Geometry geometry) {
-  for (auto& [address, weak] : spaces_) {
+  for (auto& [key, weak] : spaces_) {
     const auto space = weak.lock();
     if (space == nullptr) continue;
     space->guest.geometry = geometry;

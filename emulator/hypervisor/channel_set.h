@@ -69,7 +69,8 @@ class ChannelSet {
   Services services_;
   std::vector<Slot> channels_;
   std::map<gf100::Reg, Slot> engines_;
-  std::map<uint64_t, std::weak_ptr<SharedSpace>> spaces_;  // by guest directory
+  // By guest directory and limit.
+  std::map<std::pair<uint64_t, uint64_t>, std::weak_ptr<SharedSpace>> spaces_;
 };
 
 }  // namespace gpuvm

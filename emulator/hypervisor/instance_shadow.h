@@ -14,7 +14,7 @@ namespace gpuvm {
 struct SharedSpace {
   SharedSpace(const ShadowContext& context, const AddressSpace& guest_space)
       : guest(guest_space), shadow(context) {}
-  AddressSpace guest;  // limit: everything
+  AddressSpace guest;
   ShadowSpace shadow;
   bool dirty = true;  // flushed or new, not synced since
 };

@@ -9,7 +9,6 @@ using gf100::Reg;
 
 constexpr uint32_t kPmcFifo = 1u << 8;
 constexpr uint32_t kFlushAllDirectories = 1u << 1;
-constexpr uint32_t kFlushBars = 0x80000005;
 constexpr uint32_t kInstanceFlag = 1u << 31;
 // The reference's registers with a page of VRAM name buffers of this size (nouveau gr/gf100.c).
 constexpr uint64_t kPageRegisterBytes = 0x1000;

@@ -38,7 +38,7 @@ class VirtualGpu : public PciDevice, public ChannelEvents {
     return front_end_.config_space().read(offset, width);
   }
   void config_write(unsigned offset, unsigned width, uint32_t value) override {
-    front_end_.config_space().write(offset, width, value);
+    front_end_.config_write(offset, width, value);
   }
   void reset() override;
   const DeviceInfo& info() const override { return front_end_.info(); }
