@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
-#include "replayer/machine.h"
+#include "emulator/hypervisor/machine.h"
 #include "replayer/mode_replay.h"
+#include "replayer/use_point_check.h"
 #include "traces/format/gvt.h"
 
 namespace gpuvm {
@@ -17,8 +19,31 @@ struct Lane {
   ModeResult result;
   std::unique_ptr<ReplayPeer> peer;
   std::unique_ptr<ModeReplay> replay;
+  ReplayPeer::Report report;
   size_t reported = 0;
 };
+
+MeterReading reading(const Meters& meters) {
+  MeterReading r{.traps = meters.traps, .tlb_flushes = meters.tlb_flushes, .shadow = meters.shadow, .hypercalls = {}};
+  for (unsigned op = 0; op < kPvOps; ++op) {
+    if (meters.hypercalls[op] != 0) r.hypercalls[std::string(kPvOpNames[op])] = meters.hypercalls[op];
+  }
+  return r;
+}
+
+// The names, or all of them for "all".
+Result<std::vector<Mode>> chosen_modes(const std::vector<std::string>& names) {
+  std::vector<Mode> modes;
+  for (const std::string& name : names) {
+    if (name == "all") {
+      for (const ModePolicy& policy : all_modes()) modes.push_back(policy.mode);
+      continue;
+    }
+    GPUVM_TRY(const Mode mode, mode_from_name(name));
+    modes.push_back(mode);
+  }
+  return modes;
+}
 
 Result<std::vector<std::unique_ptr<Lane>>> open_lanes(const std::vector<std::string>& paths) {
   std::vector<std::unique_ptr<Lane>> lanes;
@@ -37,24 +62,33 @@ Lane* earliest(const std::vector<Lane*>& running) {
   return *std::ranges::min_element(running, {}, [](Lane* lane) { return lane->replay->next_time_ns(); });
 }
 
-Result<ModeResult> replay_mode(const std::vector<std::string>& paths, const std::string& mode,
-                               const ReplayOptions& options, ReplayResult& all) {
+Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_id, const ReplayOptions& options,
+                               ReplayResult& all) {
+  const std::string mode(policy_of(mode_id).name);
   GPUVM_TRY(const auto lanes, open_lanes(paths));
-  std::vector<MachineVm> vms;
+  std::vector<MachineGuest> guests;
   for (unsigned vm = 0; vm < lanes.size(); ++vm) {
     Lane* lane = lanes[vm].get();
     lane->result.mode = mode;
-    const auto report = [lane, vm, mode, &all](Divergence d) {
+    lane->report = [lane, vm, mode, &all](Divergence d) {
       d.mode = mode;
       d.vm = vm;
       if (lane->reported++ < ReplayResult::kMaxDivergences) all.divergences.push_back(std::move(d));
     };
-    lane->peer = std::make_unique<ReplayPeer>(*lane->feed, lane->result, report);
+    lane->peer = std::make_unique<ReplayPeer>(*lane->feed, lane->result, lane->report);
     GPUVM_TRY(const CardConfig config, config_of(lane->reader->meta().device));
-    vms.push_back({config, lane->reader->meta().guest_ram_bytes, lane->peer.get(), lane->peer.get(), &lane->result,
-                   report});
+    guests.push_back({config, lane->reader->meta().guest_ram_bytes, lane->peer.get(), lane->peer.get()});
   }
-  GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(mode, vms));
+  GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(mode_id, guests));
+  std::optional<UsePointCheck> check;
+  if (Hypervisor* hypervisor = machine->hypervisor()) {
+    std::vector<UsePointCheck::Vm> watched;
+    for (unsigned vm = 0; vm < lanes.size(); ++vm) {
+      watched.push_back({hypervisor->partition(vm), &lanes[vm]->result, lanes[vm]->report});
+    }
+    check.emplace(hypervisor->card().vram(), std::move(watched));
+    hypervisor->set_observer(&*check);
+  }
 
   uint64_t total = 0;
   std::vector<Lane*> running;
@@ -63,9 +97,11 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, const std:
     total += lane->reader->summary().events;
     ModeReplayOptions mode_options;
     mode_options.until_divergence = options.until_divergence;
-    if (machine->counts()) mode_options.meters = [&machine, vm] { return machine->meters(vm); };
+    if (const Hypervisor* hypervisor = machine->hypervisor()) {
+      mode_options.meters = [hypervisor, vm] { return reading(hypervisor->meters(vm)); };
+    }
     lane->replay = std::make_unique<ModeReplay>(machine->device(vm), *lane->feed, *lane->peer, lane->result,
-                                                vms[vm].report, mode_options);
+                                                lane->report, mode_options);
     running.push_back(lane);
   }
   constexpr uint64_t kProgressEvents = 1 << 16;
@@ -82,7 +118,9 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, const std:
   all.events = 0;
   for (unsigned vm = 0; vm < lanes.size(); ++vm) {
     lanes[vm]->replay->finish();
-    lanes[vm]->result.unknown_registers = machine->unknown_registers(vm);
+    for (const auto& [offset, count] : machine->registers(vm).unknown()) {
+      lanes[vm]->result.unknown_registers[offset] = count.reads + count.writes;
+    }
     all.events += lanes[vm]->replay->events();
     results.push_back(std::move(lanes[vm]->result));
   }
@@ -95,8 +133,8 @@ Result<ReplayResult> replay_traces(const std::vector<std::string>& paths, const 
   ReplayResult result;
   result.traces = paths;
   const auto start = std::chrono::steady_clock::now();
-  GPUVM_TRY(const std::vector<std::string> modes, expand_modes(options.modes));
-  for (const std::string& mode : modes) {
+  GPUVM_TRY(const std::vector<Mode> modes, chosen_modes(options.modes));
+  for (const Mode mode : modes) {
     GPUVM_TRY(ModeResult mode_result, replay_mode(paths, mode, options, result));
     result.modes.push_back(std::move(mode_result));
     if (options.until_divergence && !result.holds()) break;

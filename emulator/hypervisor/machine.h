@@ -1,0 +1,33 @@
+// What a mode puts under its guests: bare cards, or one card with a hypervisor on it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "emulator/hypervisor/hypervisor.h"
+
+namespace gpuvm {
+
+// One guest: the device it is to see, and where that device's DMA and interrupts go.
+struct MachineGuest {
+  CardConfig card;
+  uint64_t ram_bytes = 0;  // 0: unknown
+  DmaPort* dma = nullptr;
+  InterruptSink* interrupts = nullptr;
+};
+
+class Machine {
+ public:
+  virtual ~Machine() = default;
+  virtual PciDevice& device(unsigned guest) = 0;
+  virtual const RegisterFile& registers(unsigned guest) const = 0;
+  // nullptr: every guest has a card of its own, and nothing traps.
+  virtual Hypervisor* hypervisor() { return nullptr; }
+  // Methods that no engine took.
+  virtual uint64_t ignored_methods() const = 0;
+};
+
+// Errors: guests that cannot share a card.
+Result<std::unique_ptr<Machine>> make_machine(Mode mode, const std::vector<MachineGuest>& guests);
+
+}  // namespace gpuvm
