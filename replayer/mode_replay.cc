@@ -60,6 +60,7 @@ Result<bool> ModeReplay::step() {
       break;
     case EventKind::kMmioWrite:
       device_.advance(e.time_ns);
+      if (options_.flushed && e.space == 0) note_flush(e);
       device_.bar_write(e.space, e.address, e.width, e.value);
       if (e.space < result_.accesses.bar.size()) result_.accesses.add(e.space, true);
       check_device_events(item.seq);
@@ -92,6 +93,19 @@ Result<bool> ModeReplay::step() {
   }
   if (peer_.failure()) return *peer_.failure();
   return !(diverged_ && options_.until_divergence);
+}
+
+void ModeReplay::note_flush(const Event& event) {
+  static const uint32_t kPd = gf100::offset_of(gf100::Reg::kPffbVmPd);
+  static const uint32_t kFlush = gf100::offset_of(gf100::Reg::kPffbVmFlush);
+  constexpr uint32_t kAllDirectories = 1u << 1;
+  if (event.address == kPd) flush_directory_ = static_cast<uint32_t>(event.value);
+  if (event.address != kFlush) return;
+  if ((event.value & kAllDirectories) != 0) {
+    options_.flushed(std::nullopt);
+  } else {
+    options_.flushed(uint64_t{flush_directory_ >> 4} << 12);
+  }
 }
 
 void ModeReplay::check_device_events(uint64_t seq) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string_view>
 
 #include "emulator/pci/pci_device.h"
@@ -21,6 +22,8 @@ struct MeterReading {
 struct ModeReplayOptions {
   bool until_divergence = false;
   std::function<MeterReading()> meters;  // empty: no hypervisor
+  // Told of every TLB flush before it is done: of a page directory's guest address, or of all. May be empty.
+  std::function<void(std::optional<uint64_t> directory)> flushed;
 };
 
 class ModeReplay {
@@ -41,6 +44,7 @@ class ModeReplay {
   void check_device_events(uint64_t seq);
   void digest(const TraceFeed::Item& item);
   void mark(std::string_view text, uint64_t time_ns);
+  void note_flush(const Event& event);
   void close_phase(uint64_t time_ns);
   void diverge(const TraceFeed::Item& item, const char* what, uint64_t expected, uint64_t got);
 
@@ -53,6 +57,7 @@ class ModeReplay {
   uint64_t events_ = 0;
   uint64_t device_events_seen_ = 0;
   uint64_t last_time_ns_ = 0;
+  uint32_t flush_directory_ = 0;  // PFFB.VM_PD as last written
   bool diverged_ = false;
 
   // The phase in progress, and the counts at its start.

@@ -167,38 +167,59 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
   const std::byte* shadow_directory = vram_.view(shadow.directory, directory_bytes).data();
 
   Verified& known = verified_[{reach.vram_base + guest.directory, shadow.directory}];
-  const uint64_t fingerprint =
-      (guest_readable ? versions(reach.vram_base + guest.directory, directory_bytes) : 1) * 5 +
-      versions(shadow.directory, directory_bytes) + geometry.large_shift + guest.limit * kMix;
-  const bool directory_known = known.fingerprint == fingerprint;
-  if (!directory_known) known.directory_entries.clear();
+  const uint64_t epoch = all_flushes_ + flushes_[reach.vram_base + guest.directory];
+  const Print directory{(guest_readable ? versions(reach.vram_base + guest.directory, directory_bytes) : 1) +
+                            geometry.large_shift + guest.limit * kMix,
+                        versions(shadow.directory, directory_bytes)};
+  const bool directory_known = known.complete && known.directory == directory;
+  // Nothing was committed since the shadow was found right.
+  const bool uncommitted = known.complete && known.epoch == epoch && known.directory.shadow == directory.shadow;
 
+  std::map<uint32_t, Print> found;
   const auto check_entry = [&](uint32_t index) -> std::optional<OracleViolation> {
     const fermi::Pde guest_pde{guest_directory != nullptr ? load(guest_directory, index) : 0};
     const fermi::Pde shadow_pde{load(shadow_directory, index)};
     if (guest_pde.raw == 0 && shadow_pde.raw == 0) return std::nullopt;
     const Tables guest_t = guest_tables(reach, geometry, guest_pde);
     const Tables shadow_t = shadow_tables(geometry, shadow_pde);
-    const uint64_t print = guest_t.fingerprint * 7 + shadow_t.fingerprint;
-    if (const auto it = known.directory_entries.find(index); it != known.directory_entries.end() && it->second == print) {
+    const Print print{guest_t.fingerprint, shadow_t.fingerprint};
+    const auto before = known.entries.find(index);
+    const Print old = before != known.entries.end() ? before->second : Print{};
+    if (old == print && before != known.entries.end()) {
+      found[index] = print;
       return std::nullopt;
     }
-    if (auto violation = compare(reach, geometry, index * geometry.span(), guest.limit, guest_t, shadow_t)) return violation;
-    known.directory_entries[index] = print;
-    return std::nullopt;
+    const auto violation = compare(reach, geometry, index * geometry.span(), guest.limit, guest_t, shadow_t);
+    if (violation && uncommitted && old.shadow == print.shadow) {
+      found[index] = old;  // still to be compared once it is committed
+      return std::nullopt;
+    }
+    found[index] = print;
+    return violation;
   };
 
+  std::optional<OracleViolation> violation;
   if (directory_known) {
-    for (const auto& [index, print] : std::map(known.directory_entries)) {
-      if (auto violation = check_entry(index)) return violation;
+    for (const auto& [index, print] : known.entries) {
+      if ((violation = check_entry(index))) break;
     }
-    return std::nullopt;
+  } else {
+    for (uint32_t index = 0; index < entries && !violation; ++index) violation = check_entry(index);
   }
-  for (uint32_t index = 0; index < entries; ++index) {
-    if (auto violation = check_entry(index)) return violation;
+  if (violation) {
+    verified_.erase({reach.vram_base + guest.directory, shadow.directory});
+    return violation;
   }
-  known.fingerprint = fingerprint;
+  known = {true, epoch, directory, std::move(found)};
   return std::nullopt;
+}
+
+void Oracle::flushed(const Reach& reach, std::optional<uint64_t> directory) {
+  if (directory) {
+    ++flushes_[reach.vram_base + *directory];
+  } else {
+    ++all_flushes_;
+  }
 }
 
 }  // namespace gpuvm

@@ -32,7 +32,10 @@ class Oracle {
  public:
   explicit Oracle(const Vram& vram) : vram_(vram) {}
 
-  // The first virtual address at which the shadow differs. `guest` is in the guest's own addresses, `shadow` in the
+  // The guest flushes the TLB of a directory, or of all of them: what it has written until now is committed.
+  void flushed(const Reach& reach, std::optional<uint64_t> directory);
+  // The first virtual address at which the shadow differs. Entries that the guest has written but not committed may
+  // still be the old ones: a shadow that was right since the last flush, and has not changed, is right. `guest` is in the guest's own addresses, `shadow` in the
   // card's.
   std::optional<OracleViolation> check(const Reach& reach, const AddressSpace& guest, const AddressSpace& shadow);
   // Entries compared since the start: proof that it did look.
@@ -40,9 +43,16 @@ class Oracle {
 
  private:
   // A root that was found right; it stays so until a page that matters is written.
+  struct Print {
+    uint64_t guest = 0;
+    uint64_t shadow = 0;
+    friend bool operator==(const Print&, const Print&) = default;
+  };
   struct Verified {
-    uint64_t fingerprint = 0;
-    std::map<uint32_t, uint64_t> directory_entries;  // index to fingerprint, of those with tables
+    bool complete = false;  // at least once
+    uint64_t epoch = 0;     // number of flushes before it
+    Print directory;
+    std::map<uint32_t, Print> entries;  // by index, of those with tables
   };
   struct Tables {
     const std::byte* small = nullptr;
@@ -64,6 +74,8 @@ class Oracle {
 
   const Vram& vram_;
   uint64_t entries_compared_ = 0;
+  uint64_t all_flushes_ = 0;
+  std::map<uint64_t, uint64_t> flushes_;  // by guest directory, as the card addresses it
   std::map<std::pair<uint64_t, uint64_t>, Verified> verified_;  // by guest and shadow directory address
 };
 

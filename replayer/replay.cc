@@ -99,6 +99,7 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_
     mode_options.until_divergence = options.until_divergence;
     if (const Hypervisor* hypervisor = machine->hypervisor()) {
       mode_options.meters = [hypervisor, vm] { return reading(hypervisor->meters(vm)); };
+      mode_options.flushed = [&check, vm](std::optional<uint64_t> directory) { check->flushed(vm, directory); };
     }
     lane->replay = std::make_unique<ModeReplay>(machine->device(vm), *lane->feed, *lane->peer, lane->result,
                                                 lane->report, mode_options);

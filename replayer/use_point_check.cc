@@ -2,14 +2,18 @@
 
 namespace gpuvm {
 
+Reach UsePointCheck::reach(unsigned vm) const {
+  const PartitionView& own = vms_.at(vm).partition;
+  return {.vram_base = own.vram_base,
+          .vram_bytes = own.vram_bytes,
+          .system_base = own.bus_base,
+          .system_bytes = own.ram_bytes};
+}
+
 void UsePointCheck::on_use(const UsePoint& use) {
   const Vm& vm = vms_.at(use.vm);
-  const Reach reach{.vram_base = vm.partition.vram_base,
-                    .vram_bytes = vm.partition.vram_bytes,
-                    .system_base = vm.partition.bus_base,
-                    .system_bytes = vm.partition.ram_bytes};
   ++vm.result->oracle_checks;
-  const auto violation = oracle_.check(reach, use.guest, use.shadow);
+  const auto violation = oracle_.check(reach(use.vm), use.guest, use.shadow);
   if (!violation) return;
   ++vm.result->oracle_violations;
   Divergence d;

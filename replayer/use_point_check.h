@@ -21,8 +21,12 @@ class UsePointCheck : public UsePointObserver {
   UsePointCheck(const Vram& vram, std::vector<Vm> vms) : oracle_(vram), vms_(std::move(vms)) {}
 
   void on_use(const UsePoint& use) override;
+  // The guest's flush, as the trace has it: the hypervisor is not asked.
+  void flushed(unsigned vm, std::optional<uint64_t> directory) { oracle_.flushed(reach(vm), directory); }
 
  private:
+  Reach reach(unsigned vm) const;
+
   Oracle oracle_;
   std::vector<Vm> vms_;
 };

@@ -82,6 +82,12 @@ void ChannelSet::release(SharedSpace& space, uint32_t trigger) {
   space.dirty = false;
   space.shadow.sync(space.guest);
   context_.host.flush_tlb(space.shadow.root(), trigger);
+  if (services_.observer == nullptr) return;
+  services_.observer->on_use({.vm = services_.vm,
+                              .channel = kChannelNone,
+                              .kind = UseKind::kSync,
+                              .guest = space.guest,
+                              .shadow = space.shadow.space(space.guest.limit)});
 }
 
 uint32_t ChannelSet::bind(unsigned chid, uint32_t pointer, fermi::Geometry geometry) {

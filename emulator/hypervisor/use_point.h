@@ -8,10 +8,12 @@
 
 namespace gpuvm {
 
-enum class UseKind : uint8_t { kDoorbell, kFecs, kCopyEngine, kBar };
+// kSync: a shadow has just been made to follow the guest's tables, before any further use of it.
+enum class UseKind : uint8_t { kDoorbell, kFecs, kCopyEngine, kBar, kSync };
 
 inline constexpr int kChannelBar1 = -1;
 inline constexpr int kChannelBar3 = -3;
+inline constexpr int kChannelNone = -5;    // kSync: for every channel that shares the directory
 inline constexpr int kChannelEngine = -4;  // an instance block that only an engine register names
 
 struct UsePoint {
