@@ -1,4 +1,5 @@
-// Counts over time in a fixed number of bins, for a stream whose length is not known beforehand.
+// Counts over time, or over the order of accesses, in a fixed number of bins, for a stream whose length is not known
+// beforehand.
 #pragma once
 
 #include <array>
@@ -16,22 +17,24 @@ class Timeline {
   static constexpr size_t kBins = 480;
   using Bin = std::array<uint64_t, kLanes>;
 
-  // Times before the first one count as the first.
-  void add(uint64_t time_ns, Lane lane) {
-    if (bins_.empty()) start_ns_ = time_ns;
-    const uint64_t since = time_ns < start_ns_ ? 0 : time_ns - start_ns_;
-    while (since / bin_ns_ >= kBins) halve();
-    const size_t bin = since / bin_ns_;
+  explicit Timeline(uint64_t finest_bin = 1) : bin_width_(finest_bin) {}
+
+  // Places before the first one count as the first.
+  void add(uint64_t place, Lane lane) {
+    if (bins_.empty()) start_ = place;
+    const uint64_t since = place < start_ ? 0 : place - start_;
+    while (since / bin_width_ >= kBins) halve();
+    const size_t bin = since / bin_width_;
     if (bin >= bins_.size()) bins_.resize(bin + 1);
     ++bins_[bin][static_cast<size_t>(lane)];
   }
 
-  uint64_t start_ns() const { return start_ns_; }
-  uint64_t bin_ns() const { return bin_ns_; }
+  uint64_t start() const { return start_; }
+  uint64_t bin_width() const { return bin_width_; }
   const std::vector<Bin>& bins() const { return bins_; }
 
  private:
-  // Twice the time in half the bins. Ends: bin_ns_ reaches 2^63 after at most 53 calls.
+  // Twice the width in half the bins; never more than 64 times, since 480 bins of 2^56 hold any place.
   void halve() {
     for (size_t i = 0; i < bins_.size(); ++i) {
       if (i % 2 == 0) {
@@ -41,11 +44,11 @@ class Timeline {
       }
     }
     bins_.resize((bins_.size() + 1) / 2);
-    bin_ns_ *= 2;
+    bin_width_ *= 2;
   }
 
-  uint64_t start_ns_ = 0;
-  uint64_t bin_ns_ = 1024;
+  uint64_t start_ = 0;
+  uint64_t bin_width_;
   std::vector<Bin> bins_;
 };
 

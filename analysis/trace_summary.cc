@@ -4,7 +4,7 @@
 #include <bit>
 #include <unordered_map>
 
-#include "traces/regmap/gf100.h"
+#include "traces/context.h"
 
 namespace gpuvm {
 namespace {
@@ -86,7 +86,8 @@ class Summarizer {
     if (id >= counts_.size()) counts_.resize(groups_.size());
     count(counts_[id].counts, write);
     poll(event, id, write);
-    facts_.timeline.add(event.time_ns, lane_of(event));
+    place(event, lane_of(event));
+    ++accesses_;
     if (seen_access_) {
       const uint64_t gap = event.time_ns < last_access_ns_ ? 0 : event.time_ns - last_access_ns_;
       const size_t slot = gap == 0 ? 0 : static_cast<size_t>(std::bit_width(gap) - 1);
@@ -95,6 +96,11 @@ class Summarizer {
     seen_access_ = true;
     last_access_ns_ = event.time_ns;
     if (event.aux != 0) call_site(event.aux);
+  }
+
+  void place(const Event& event, Lane lane) {
+    facts_.by_time.add(event.time_ns, lane);
+    facts_.by_order.add(accesses_, lane);
   }
 
   void poll(const Event& event, uint32_t id, bool write) {
@@ -123,13 +129,13 @@ class Summarizer {
       case EventKind::kDmaWrite:
         (event.kind == EventKind::kDmaRead ? facts_.dma_read_bytes : facts_.dma_write_bytes) += payload.size();
         phase.dma_bytes += payload.size();
-        facts_.timeline.add(event.time_ns, Lane::kDma);
+        place(event, Lane::kDma);
         break;
       case EventKind::kIrq:
         if (event.space == kIrqIntx && event.value == 0) break;  // the line goes down: no interrupt
         ++(event.space == kIrqMsi ? facts_.msi : facts_.intx_raised);
         ++phase.interrupts;
-        facts_.timeline.add(event.time_ns, Lane::kInterrupt);
+        place(event, Lane::kInterrupt);
         break;
       case EventKind::kLoss:
         facts_.lost_events += event.value;
@@ -149,15 +155,14 @@ class Summarizer {
       return;
     }
     facts_.phases.back().end_ns = event.time_ns;
-    facts_.phases.push_back({.name = std::string(name), .first_seq = seq, .start_ns = event.time_ns});
+    facts_.phases.push_back(
+        {.name = std::string(name), .first_seq = seq, .first_access = accesses_, .start_ns = event.time_ns});
   }
 
-  // The instruction's address is all that is needed here: 8 bytes after map id and thread (traces/context.h).
   void context(const Event& event, Bytes payload) {
-    if (payload.size() < 16 || (contexts_.size() >= kMaxCallSites && !contexts_.contains(event.address))) return;
-    uint64_t pc = 0;
-    for (size_t i = 0; i < 8; ++i) pc |= uint64_t{std::to_integer<uint8_t>(payload[8 + i])} << (8 * i);
-    contexts_.insert_or_assign(event.address, pc);
+    if (contexts_.size() >= kMaxCallSites && !contexts_.contains(event.address)) return;
+    // A damaged definition is no reason to stop: its accesses just have no call site.
+    if (const auto record = decode_context(payload)) contexts_.insert_or_assign(event.address, record.value().pc);
   }
 
   void call_site(uint32_t id) {
@@ -181,6 +186,7 @@ class Summarizer {
   uint64_t poll_address_ = 0;
   uint8_t poll_space_ = 0;
   uint64_t poll_run_ = 0;
+  uint64_t accesses_ = 0;
   bool seen_access_ = false;
   uint64_t last_access_ns_ = 0;
 };

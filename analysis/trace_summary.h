@@ -24,6 +24,7 @@ struct AccessCounts {
 struct PhaseSummary {
   std::string name;  // "boot" before the first phase mark
   uint64_t first_seq = 0;
+  uint64_t first_access = 0;  // accesses before it
   uint64_t start_ns = 0;
   uint64_t end_ns = 0;
   std::array<AccessCounts, 8> bars{};  // 7: outside every BAR
@@ -57,7 +58,8 @@ struct TraceFacts {
   std::vector<PhaseSummary> phases;
   std::vector<GroupSummary> groups;  // those with accesses, busiest first
   std::map<std::string, AccessCounts> units;
-  Timeline timeline;
+  Timeline by_time{1024};  // places: ns
+  Timeline by_order;       // places: accesses before
   std::array<uint64_t, 40> gaps{};  // [i]: gaps between accesses of 2^i to 2^(i+1)-1 ns; [0] also holds 0
   uint64_t first_ns = 0;
   uint64_t last_ns = 0;

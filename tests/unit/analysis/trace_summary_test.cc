@@ -142,7 +142,7 @@ TEST(TraceSummary, HostileEventsAreCountedSomewhere) {
 }
 
 TEST(Timeline, KeepsAllCountsWhateverTheLength) {
-  Timeline timeline;
+  Timeline timeline(1024);
   uint64_t time = 5;
   for (int i = 0; i < 1000; ++i) timeline.add(time += 1 + time / 50, Lane::kBar1);
   timeline.add(~uint64_t{0}, Lane::kBar1);
