@@ -28,7 +28,7 @@ p{margin:0 0 12px;max-width:72ch}
 section{padding:34px 0 30px;border-top:1px solid var(--line)}
 section.keys{border-top:0;padding:22px 0 34px}
 .verdict{display:flex;gap:12px;align-items:flex-start;border-radius:10px;padding:12px 16px;margin:0 0 20px;max-width:none;font-weight:560}
-.verdict span{font-weight:400}
+.verdict p{margin:0;max-width:none}.verdict span{font-weight:400}
 .verdict i{font-style:normal;font-weight:700;flex:none}
 .ok{background:var(--goodbg);color:var(--good)}.bad{background:var(--badbg);color:var(--bad)}.none{background:var(--nonebg);color:var(--none)}
 .verdict span{color:var(--ink)}
@@ -65,6 +65,7 @@ rect{stroke:var(--paper);stroke-width:1;vector-effect:non-scaling-stroke}
 .key::before{content:"";display:inline-block;width:10px;height:10px;border-radius:2.5px;margin-right:6px;background:var(--faint)}
 .k0::before{background:var(--s0)}.k0b::before{background:var(--s0b)}.k1::before{background:var(--s1)}.k3::before{background:var(--s3)}.k4::before{background:var(--s4)}.k5::before{background:var(--s5)}.k6::before{background:var(--s6)}.kt::before{background:var(--ink);width:6px;height:6px;border-radius:3px;vertical-align:2px}
 .toggle{float:right;display:inline-flex;font-size:12.5px;border:1px solid var(--line);border-radius:8px;overflow:hidden;margin-left:16px}
+div:has(>.toggle)>.scroll,div:has(>.toggle)>.toggle~div{clear:both}
 .sw{position:absolute;opacity:0;pointer-events:none}
 .toggle label{padding:3px 11px;cursor:pointer;color:var(--soft)}
 .swa:checked~.toggle .la,.swb:checked~.toggle .lb{background:var(--line);color:var(--ink)}
@@ -73,7 +74,7 @@ rect{stroke:var(--paper);stroke-width:1;vector-effect:non-scaling-stroke}
 .axis{display:flex;justify-content:space-between;color:var(--faint);font-size:11.5px;font-weight:400}
 .heat td{text-align:right;min-width:74px}
 .h1{background:rgba(var(--heat),.05)}.h2{background:rgba(var(--heat),.1)}.h3{background:rgba(var(--heat),.16)}.h4{background:rgba(var(--heat),.22)}.h5{background:rgba(var(--heat),.29)}.h6{background:rgba(var(--heat),.37)}.h7{background:rgba(var(--heat),.46)}
-.heat td,.heat th{padding-left:9px;padding-right:9px}.heat tbody th{padding-left:0}
+.heat td,.heat th{padding-left:9px;padding-right:9px}.heat tr>:first-child{padding-left:0}
 .heat td small{display:block;color:var(--soft);font-size:11.5px}
 .lanes{display:grid;grid-template-columns:118px 1fr 74px;gap:3px 12px;align-items:end;font-size:13px;clear:both}
 .lanes>.n{color:var(--soft);font-size:12px;padding-bottom:2px}

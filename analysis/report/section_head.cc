@@ -18,11 +18,11 @@ std::string title_of(const ReportInput& input) {
 }
 
 Element verdict(const ReportInput& input) {
-  Element out("p");
+  Element out("div");
   const auto fill = [&](const char* css_class, const char* sign, std::string_view word, std::string_view rest) {
     out.attr("class", std::string("verdict ") + css_class)
         .add(Element("i").attr("aria-hidden", "true").text(sign))
-        .add(Element("div").text(word).text(" ").add(Element("span").text(rest)));
+        .add(Element("p").text(word).text(" ").add(Element("span").text(rest)));
   };
   if (!input.replay) {
     fill("none", "○", "No replay was run.",
@@ -58,9 +58,9 @@ Element recording_verdict(const ReportTrace& trace) {
     rest += fmt::format("{}{} events were lost while recording.", rest.empty() ? "" : " ", thousands(trace.facts.lost_events));
   }
   if (!trace.complete && rest.empty()) rest = "It was not closed cleanly; what is shown is what is readable.";
-  return Element("p", "verdict bad")
+  return Element("div", "verdict bad")
       .add(Element("i").attr("aria-hidden", "true").text("!"))
-      .add(Element("div")
+      .add(Element("p")
                .text(trace.complete ? "The recording has gaps. " : "The recording is not complete. ")
                .add(Element("span").text(rest)));
 }
@@ -169,7 +169,7 @@ Element key_figures(const ReportInput& input) {
   for (const ReportTrace& trace : input.traces) {
     for (const AccessCounts& bar : trace.facts.bars) reads += bar.reads, writes += bar.writes;
   }
-  cards.add(card("Accesses by the driver", short_count(reads + writes),
+  cards.add(card("Accesses", short_count(reads + writes),
                  fmt::format("{} reads, {} writes", thousands(reads), thousands(writes))));
   if (input.replay) {
     replay_cards(cards, *input.replay);

@@ -120,10 +120,13 @@ std::vector<PhaseRow> phase_rows(const ReplayResult& replay) {
   return rows;
 }
 
-std::string heat_class(uint64_t value, uint64_t most) {
-  if (value == 0 || most < 2) return value == 0 ? "n z" : "n h1";
-  const double share = std::log10(static_cast<double>(value) + 1) / std::log10(static_cast<double>(most) + 1);
-  return fmt::format("n h{}", std::clamp(static_cast<int>(std::ceil(share * 7)), 1, 7));
+// Spread between the smallest and the largest cell, logarithmically: phases differ by orders of magnitude.
+std::string heat_class(uint64_t value, uint64_t least, uint64_t most) {
+  if (value == 0) return "n z";
+  if (least >= most) return "n h4";
+  const double share = std::log(static_cast<double>(value) / static_cast<double>(least)) /
+                       std::log(static_cast<double>(most) / static_cast<double>(least));
+  return fmt::format("n h{}", std::clamp(1 + static_cast<int>(std::lround(share * 6)), 1, 7));
 }
 
 Element scaled_bar(uint64_t value, uint64_t most, const char* fill, std::string_view tip) {
@@ -181,8 +184,13 @@ Element phases_section(const ReplayResult& replay) {
                         Element("p", "lead").text("Traps in each phase of the workload, as its own marks divide it. The "
                                                   "darker the cell, the more traps, on a logarithmic scale."));
   const std::vector<PhaseRow> rows = phase_rows(replay);
-  uint64_t most = 0;
-  for (const PhaseRow& row : rows) most = std::max(most, std::ranges::max(row.traps));
+  uint64_t least = ~uint64_t{0}, most = 0;
+  for (const PhaseRow& row : rows) {
+    for (const uint64_t traps : row.traps) {
+      most = std::max(most, traps);
+      if (traps > 0) least = std::min(least, traps);
+    }
+  }
   Element top("tr");
   top.add(head("phase")).add(head("lasted", "n"));
   for (const ModeResult& mode : replay.modes) top.add(head(mode.mode, "n"));
@@ -192,7 +200,7 @@ Element phases_section(const ReplayResult& replay) {
     row.add(Element("th").attr("scope", "row").text(rows[i].name));
     row.add(cell(time_text(static_cast<double>(rows[i].duration_ns) / 1000), "n"));
     for (const uint64_t traps : rows[i].traps) {
-      row.add(Element("td", heat_class(traps, most)).text(thousands(traps)));
+      row.add(Element("td", heat_class(traps, least, most)).text(thousands(traps)));
     }
     body.add(row);
   }
