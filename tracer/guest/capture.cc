@@ -1,16 +1,13 @@
 #include "tracer/guest/capture.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-
 #include "tracer/guest/guest_session.h"
+#include "tracer/guest/stop_signals.h"
+#include "tracer/guest/wait.h"
 #include "tracer/guest/witness.h"
 
 namespace gpuvm {
 namespace {
 
-constexpr int kMaxWaitMs = 250;  // progress is shown at least this often
 constexpr double kProgressSeconds = 0.2;
 
 TraceMeta describe(const CaptureOptions& options, const PreparedGuest& prepared, const DeviceInfo& device) {
@@ -41,14 +38,15 @@ Result<std::string> hear_witness(const std::string& trace, const std::string& mm
 Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
   GPUVM_TRY(const PreparedGuest prepared, prepare_guest(options.guest));
   const Clock clock = steady_clock_in_steps_of(options.writer.time_unit_ns);
+  GPUVM_TRY(StopSignals signals, StopSignals::take());
   std::unique_ptr<TraceWriter> writer;
   if (options.record) {
     GPUVM_TRY(writer, TraceWriter::create(options.outputs.at(0), options.writer));
   }
   GuestSession session(std::move(writer), clock);
   Card card(options.card, session.dma(), session.interrupts());
-  // Described at once: a capture that is cut off must still say what it is of.
-  GPUVM_TRY_STATUS(session.start(card, prepared));
+  const auto patience = DeviceSession::Patience::kForABurst;
+  GPUVM_TRY_STATUS(session.start(card, prepared, describe(options, prepared, card.info())));
 
   const std::chrono::seconds wanted = options.time_limit.count() != 0
                                           ? options.time_limit
@@ -59,18 +57,13 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
   while (!session.finished()) {
     entries.clear();
     session.add_poll_entries(entries);
+    entries.push_back({signals.fd(), POLLIN, 0});
     const uint64_t now = clock();
-    const uint64_t due = session.next_due();
-    int wait_ms = kMaxWaitMs;
-    if (due <= now) {
-      wait_ms = 0;
-    } else if (due - now < uint64_t{kMaxWaitMs} * 1'000'000) {
-      wait_ms = static_cast<int>((due - now + 999'999) / 1'000'000);
+    GPUVM_TRY_STATUS(wait_for(entries, now, session.next_due()));
+    if (Status status = session.handle(entries, 0, patience); !status) session.stop(status.error().message);
+    if (const std::string name = signals.next(); !name.empty()) {
+      session.stop(fmt::format("stopped by {} while the guest was in '{}'", name, session.phase()));
     }
-    if (poll(entries.data(), entries.size(), wait_ms) < 0 && errno != EINTR) {
-      return error("waiting for QEMU: {}", std::strerror(errno));
-    }
-    if (Status status = session.handle(entries, 0); !status) session.stop(status.error().message);
     if (session.finished()) break;
     if (session.next_due() <= clock()) session.advance();
     if (now > limit_ns) {

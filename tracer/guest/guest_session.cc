@@ -8,51 +8,37 @@
 namespace gpuvm {
 namespace {
 
-constexpr unsigned kConfigInterruptLine = 0x3c;
+constexpr std::chrono::milliseconds kDeathNotice{200};
 constexpr size_t kMaxGuestLog = 1 << 20;
 
 }  // namespace
 
-GuestSession::GuestSession(std::unique_ptr<TraceWriter> writer, Clock clock)
-    : writer_(std::move(writer)),
-      recorder_(writer_.get(), std::move(clock)),
-      dma_(recorder_, memory_),
-      interrupts_(recorder_, qemu_interrupts_) {}
-
-Status GuestSession::start(PciDevice& device, const PreparedGuest& prepared) {
+Status GuestSession::start(PciDevice& device, const PreparedGuest& prepared, const TraceMeta& meta) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     return error("cannot make a socket pair for QEMU: {}", std::strerror(errno));
   }
   UniqueFd ours(ends[0]), theirs(ends[1]);
-  device_.emplace(recorder_, device);
-  link_.emplace(std::move(ours), *device_, memory_);
+  session_.connect(device, std::move(ours));
+  GPUVM_TRY_STATUS(session_.describe(meta));
   GPUVM_TRY(QemuProcess qemu, QemuProcess::start(prepared.config, std::move(theirs), prepared.directory.path()));
   qemu_.emplace(std::move(qemu));
-  qemu_interrupts_.connect({
-      .qtest = &qemu_->qtest(),
-      .controller = std::string(machine_info(prepared.config.machine).interrupt_controller),
-      .line = [&device] { return device.config_read(kConfigInterruptLine, 1); },
-      .machine_running = [this] { return link_->machine_running(); },
-  });
+  session_.route_interrupts(qemu_->qtest(), std::string(machine_info(prepared.config.machine).interrupt_controller));
   return Ok{};
 }
 
 void GuestSession::add_poll_entries(std::vector<pollfd>& entries) {
   // A negative descriptor is skipped by poll.
   const int gone = -1;
-  entries.push_back({finished_ || link_->closed() ? gone : link_->fd(), POLLIN, 0});
+  entries.push_back({finished_ || session_.link().closed() ? gone : session_.link().fd(), POLLIN, 0});
   entries.push_back({finished_ || qemu_->guest().closed() ? gone : qemu_->guest().fd(), POLLIN, 0});
   entries.push_back({finished_ ? gone : qemu_->qmp().fd(), POLLIN, 0});
   entries.push_back({finished_ ? gone : qemu_->qtest().fd(), POLLIN, 0});
   entries.push_back({finished_ ? gone : qemu_->exit_fd(), POLLIN, 0});
 }
 
-Status GuestSession::handle(const std::vector<pollfd>& entries, size_t first) {
-  if (entries[first].revents != 0) {
-    GPUVM_TRY_STATUS(link_->on_readable());
-    GPUVM_TRY_STATUS(qemu_interrupts_.status());
-  }
+Status GuestSession::handle(const std::vector<pollfd>& entries, size_t first, DeviceSession::Patience patience) {
+  if (entries[first].revents != 0) GPUVM_TRY_STATUS(session_.serve(patience));
   if (entries[first + 1].revents != 0) {
     GPUVM_TRY_STATUS(qemu_->guest().on_readable());
     GPUVM_TRY_STATUS(take_guest_records());
@@ -82,12 +68,10 @@ void GuestSession::take(const GuestRecord& record) {
       break;
     case RecordType::kMark:
       phase_ = record.body;
-      device_->mark(record.body);
+      session_.device().mark(record.body);
       break;
     case RecordType::kAttachment:
-      if (writer_) {
-        if (Status status = writer_->attach(record.name, as_bytes(record.body)); !status) failure_ = status.error();
-      }
+      if (Status status = session_.attach(record.name, record.body); !status) failure_ = status.error();
       break;
     case RecordType::kResult:
       result_ok_ = record.name == "ok";
@@ -100,7 +84,8 @@ void GuestSession::take(const GuestRecord& record) {
 void GuestSession::stop(const std::string& why) {
   if (finished_) return;
   finished_ = true;
-  const bool ended_by_itself = qemu_ && !qemu_->running();
+  // A socket that broke is the first sign of a QEMU that died; how it died comes a moment later.
+  const bool ended_by_itself = qemu_ && qemu_->ends_within(kDeathNotice);
   if (qemu_) {
     // What it still had to say before it went.
     if (qemu_->guest().on_readable()) (void)take_guest_records();
@@ -118,14 +103,10 @@ std::string GuestSession::message() const {
   return result_ok_ ? result_ : "the guest gave no result";
 }
 
-Status GuestSession::close(TraceMeta meta) {
-  if (device_) device_->mark("end");
-  if (!writer_) return Ok{};
-  if (!guest_log_.empty()) GPUVM_TRY_STATUS(writer_->attach(kGuestLogAttachment, as_bytes(guest_log_)));
-  meta.guest_ram_bytes = memory_.end();
-  GPUVM_TRY_STATUS(writer_->attach(kMetaAttachment, as_bytes(to_json(meta))));
-  GPUVM_TRY_STATUS(recorder_.status());
-  return writer_->close();
+Status GuestSession::close(const TraceMeta& meta) {
+  if (!guest_log_.empty()) GPUVM_TRY_STATUS(session_.attach(kGuestLogAttachment, guest_log_));
+  GPUVM_TRY_STATUS(session_.describe(meta));
+  return session_.close();
 }
 
 }  // namespace gpuvm

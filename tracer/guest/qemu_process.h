@@ -53,6 +53,7 @@ class QemuProcess {
 
   int exit_fd() const { return child_.exit_fd(); }
   bool running() { return child_.running(); }
+  bool ends_within(std::chrono::milliseconds limit) { return child_.wait_for(limit); }
   GuestLink& guest() { return guest_; }
   QmpClient& qmp() { return qmp_; }
   QtestClient& qtest() { return qtest_; }

@@ -1,11 +1,10 @@
 #include "tracer/qemu/device_link.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
+#include <sys/time.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace gpuvm {
 namespace {
@@ -16,6 +15,8 @@ DeviceInfo as_32bit(DeviceInfo info) {
 }
 
 constexpr uint64_t kNothingThere = ~uint64_t{0};
+constexpr timeval kPatience{0, 4000};      // of serve_next()
+constexpr timeval kReplyPatience{10, 0};  // with a peer that does not take its answers
 
 }  // namespace
 
@@ -24,12 +25,26 @@ DeviceLink::DeviceLink(UniqueFd socket, RecordingDevice& device, GuestMemory& me
       device_(device),
       memory_(memory),
       probe_(as_32bit(device.info())),
-      decoder_(device.info()) {}
+      decoder_(device.info()) {
+  // Cannot fail on a socket; and without the limits all that is lost is time.
+  (void)setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
+  (void)setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &kReplyPatience, sizeof kReplyPatience);
+}
 
 Status DeviceLink::on_readable() {
-  std::array<std::byte, wire::kHeaderBytes> header_bytes;
+  GPUVM_TRY(const bool came, receive(MSG_DONTWAIT));
+  return came ? serve_received() : Ok{};
+}
+
+Result<bool> DeviceLink::serve_next() {
+  GPUVM_TRY(const bool came, receive(0));
+  if (came) GPUVM_TRY_STATUS(serve_received());
+  return came;
+}
+
+Result<bool> DeviceLink::receive(int flags) {
+  iovec iov{buffer_.data() + received_, buffer_.size() - received_};
   alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int) * wire::kMaxFds)> control;
-  iovec iov{header_bytes.data(), header_bytes.size()};
   msghdr message{};
   message.msg_iov = &iov;
   message.msg_iovlen = 1;
@@ -37,38 +52,55 @@ Status DeviceLink::on_readable() {
   message.msg_controllen = control.size();
   ssize_t got;
   do {
-    got = recvmsg(socket_.get(), &message, MSG_WAITALL | MSG_CMSG_CLOEXEC);
+    got = recvmsg(socket_.get(), &message, flags | MSG_CMSG_CLOEXEC);
   } while (got < 0 && errno == EINTR);
-  std::vector<UniqueFd> fds;
-  for (cmsghdr* c = CMSG_FIRSTHDR(&message); got >= 0 && c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+  if (got == 0 || (got < 0 && (errno == ECONNRESET || errno == EPIPE))) {
+    closed_ = true;
+    if (received_ != 0) return error("QEMU link: the peer closed in the middle of a message");
+    return false;
+  }
+  if (got < 0) return error("QEMU link: {}", std::strerror(errno));
+  if (message.msg_controllen != 0) take_descriptors(message);
+  if (fds_.size() > wire::kMaxFds) {
+    return error("QEMU link: more than {} descriptors for one request; is the peer QEMU 7.2?", wire::kMaxFds);
+  }
+  received_ += static_cast<size_t>(got);
+  return true;
+}
+
+void DeviceLink::take_descriptors(msghdr& message) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
     for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
       int fd;
       std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-      fds.emplace_back(fd);
+      fds_.emplace_back(fd);
     }
   }
-  if (got == 0 || (got < 0 && (errno == ECONNRESET || errno == EPIPE))) {
-    closed_ = true;
-    return Ok{};
-  }
-  if (got < 0) return error("QEMU link: {}", std::strerror(errno));
-  if (got != static_cast<ssize_t>(header_bytes.size())) {
-    closed_ = true;
-    return error("QEMU link: the peer closed in the middle of a message");
-  }
-  GPUVM_TRY(const wire::Header header, wire::parse_header(header_bytes));
-  std::array<std::byte, wire::kMaxBodyBytes> body;
-  const auto wanted = std::span(body).first(header.body_bytes);
-  if (!wanted.empty() &&
-      recv(socket_.get(), wanted.data(), wanted.size(), MSG_WAITALL) != static_cast<ssize_t>(wanted.size())) {
-    closed_ = true;
-    return error("QEMU link: the peer closed in the middle of a message");
-  }
-  return serve(header.command, wanted, std::move(fds));
 }
 
-Status DeviceLink::serve(wire::Command command, std::span<const std::byte> body, std::vector<UniqueFd> fds) {
+Status DeviceLink::serve_received() {
+  size_t at = 0;
+  while (!closed_ && received_ - at >= wire::kHeaderBytes) {
+    const auto rest = std::span<const std::byte>(buffer_).subspan(at, received_ - at);
+    GPUVM_TRY(const wire::Header header, wire::parse_header(rest.first<wire::kHeaderBytes>()));
+    const size_t whole = wire::kHeaderBytes + header.body_bytes;
+    if (rest.size() < whole) break;
+    GPUVM_TRY_STATUS(serve(header.command, rest.subspan(wire::kHeaderBytes, header.body_bytes)));
+    at += whole;
+  }
+  // What is left is the beginning of a request: less than the longest one, so that the buffer always has room.
+  received_ -= at;
+  if (received_ == 0) {
+    fds_.clear();
+  } else if (at != 0) {
+    std::memmove(buffer_.data(), buffer_.data() + at, received_);
+  }
+  return Ok{};
+}
+
+Status DeviceLink::serve(wire::Command command, std::span<const std::byte> body) {
   switch (command) {
     case wire::Command::kBarRead:
     case wire::Command::kBarWrite: {
@@ -95,10 +127,12 @@ Status DeviceLink::serve(wire::Command command, std::span<const std::byte> body,
       return reply(0);
     }
     case wire::Command::kSyncSysmem: {
-      GPUVM_TRY(const auto sections, wire::parse_memory_map(body, fds.size()));
-      return memory_.set_map(sections, std::move(fds));
+      GPUVM_TRY(const auto sections, wire::parse_memory_map(body, fds_.size()));
+      return memory_.set_map(sections, std::exchange(fds_, {}));
     }
-    case wire::Command::kSetIrqFd: return Ok{};
+    case wire::Command::kSetIrqFd:
+      fds_.clear();  // of no use without KVM
+      return Ok{};
     case wire::Command::kDeviceReset:
       ++resets_;
       decoder_.reset();

@@ -1,7 +1,10 @@
 // Serves a PciDevice to QEMU's x-pci-proxy-dev over a connected socket.
 #pragma once
 
-#include <sys/uio.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <vector>
 
 #include "emulator/pci/config_space.h"
 #include "tracer/qemu/guest_memory.h"
@@ -18,15 +21,23 @@ class DeviceLink {
   int fd() const { return socket_.get(); }
   // The peer has closed its end.
   bool closed() const { return closed_; }
-  // Call when fd() is readable: serves one request. Errors: the peer broke the protocol, or a recording failed.
+  // Serves every request that has arrived whole; does not wait. Errors: the peer broke the protocol, or a recording
+  // failed.
   Status on_readable();
+  // As on_readable(), but waits some milliseconds for a request, and says whether one came. A CPU that has its answer
+  // soon asks again: waiting here costs one system call where poll and on_readable() cost two.
+  Result<bool> serve_next();
   // QEMU's main thread waits for us only before the machine runs: then interrupts must not wait for it.
   bool machine_running() const { return resets_ > 0; }
   // BAR accesses that lay in no BAR.
   uint64_t stray_accesses() const { return stray_; }
 
  private:
-  Status serve(wire::Command command, std::span<const std::byte> body, std::vector<UniqueFd> fds);
+  // False: nothing had come.
+  Result<bool> receive(int flags);
+  void take_descriptors(msghdr& message);
+  Status serve_received();
+  Status serve(wire::Command command, std::span<const std::byte> body);
   uint32_t config_read(const wire::ConfigAccess& access);
   void config_write(const wire::ConfigAccess& access);
   Status reply(uint64_t value);
@@ -42,6 +53,11 @@ class DeviceLink {
   unsigned resets_ = 0;
   bool closed_ = false;
   uint64_t stray_ = 0;
+
+  // Header, body and descriptors of a request come in one piece as a rule, but a peer may cut them anywhere.
+  std::array<std::byte, 1024> buffer_;
+  size_t received_ = 0;          // bytes of buffer_ in use
+  std::vector<UniqueFd> fds_;    // received, and no request that takes them is whole yet
 };
 
 }  // namespace gpuvm

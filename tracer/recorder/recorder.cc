@@ -37,16 +37,18 @@ void RecordingInterrupts::send_msi(uint64_t address, uint32_t data) {
 
 uint64_t RecordingDevice::bar_read(unsigned bar, uint64_t offset, unsigned width) {
   advance();
+  const uint32_t context = context_of(EventKind::kMmioRead, bar, offset);
   const uint64_t value = device_.bar_read(bar, offset, width);
-  recorder_.write({.address = offset, .value = value, .kind = EventKind::kMmioRead,
+  recorder_.write({.address = offset, .value = value, .aux = context, .kind = EventKind::kMmioRead,
                    .space = static_cast<uint8_t>(bar), .width = static_cast<uint8_t>(width)});
   return value;
 }
 
 void RecordingDevice::bar_write(unsigned bar, uint64_t offset, unsigned width, uint64_t value) {
   advance();
+  const uint32_t context = context_of(EventKind::kMmioWrite, bar, offset);
   value &= width_mask(width);
-  recorder_.write({.address = offset, .value = value, .kind = EventKind::kMmioWrite,
+  recorder_.write({.address = offset, .value = value, .aux = context, .kind = EventKind::kMmioWrite,
                    .space = static_cast<uint8_t>(bar), .width = static_cast<uint8_t>(width)});
   device_.bar_write(bar, offset, width, value);
 }

@@ -63,6 +63,14 @@ class RecordingInterrupts : public InterruptSink {
   InterruptSink& next_;
 };
 
+// Knows who makes an access: asked while its CPU waits for the answer.
+class CallSites {
+ public:
+  virtual ~CallSites() = default;
+  // The id of the access's context, whose kContext event is in the record already; 0: not known.
+  virtual uint32_t context_of(EventKind kind, unsigned bar, uint64_t offset) = 0;
+};
+
 // The bus's way to the device. Order in the trace: what the device does by itself until an access, the access, what
 // the device does because of it; a read comes after what it caused, since its value does.
 class RecordingDevice {
@@ -77,6 +85,8 @@ class RecordingDevice {
   // Lets the device do what is due by now.
   void advance() { device_.advance(recorder_.now()); }
   uint64_t next_due() const { return device_.next_due(); }
+  // `call_sites` outlives the device; nullptr: nobody is asked.
+  void set_call_sites(CallSites* call_sites) { call_sites_ = call_sites; }
   // Records a mark, and digests of memory and registers as they are now.
   void mark(std::string_view text);
 
@@ -84,8 +94,13 @@ class RecordingDevice {
   Status status() const { return recorder_.status(); }
 
  private:
+  uint32_t context_of(EventKind kind, unsigned bar, uint64_t offset) {
+    return call_sites_ == nullptr ? 0 : call_sites_->context_of(kind, bar, offset);
+  }
+
   Recorder& recorder_;
   PciDevice& device_;
+  CallSites* call_sites_ = nullptr;
 };
 
 }  // namespace gpuvm

@@ -1,0 +1,62 @@
+#include "tracer/guest/device_session.h"
+
+namespace gpuvm {
+namespace {
+
+constexpr unsigned kConfigInterruptLine = 0x3c;
+// After this many requests in a row others get their turn: some 5 ms.
+constexpr unsigned kBurst = 512;
+constexpr uint64_t kSoonNs = 10'000'000;  // more than the link's own patience
+
+}  // namespace
+
+DeviceSession::DeviceSession(std::unique_ptr<TraceWriter> writer, Clock clock)
+    : writer_(std::move(writer)),
+      recorder_(writer_.get(), std::move(clock)),
+      dma_(recorder_, memory_),
+      interrupts_(recorder_, qemu_interrupts_) {}
+
+void DeviceSession::connect(PciDevice& device, UniqueFd socket) {
+  bare_device_ = &device;
+  device_.emplace(recorder_, device);
+  link_.emplace(std::move(socket), *device_, memory_);
+}
+
+void DeviceSession::route_interrupts(QtestClient& qtest, std::string controller) {
+  qemu_interrupts_.connect({
+      .qtest = &qtest,
+      .controller = std::move(controller),
+      .line = [this] { return bare_device_->config_read(kConfigInterruptLine, 1); },
+      .machine_running = [this] { return link_->machine_running(); },
+  });
+}
+
+Status DeviceSession::serve(Patience patience) {
+  GPUVM_TRY_STATUS(link_->on_readable());
+  for (unsigned i = 0; patience == Patience::kForABurst && i < kBurst && !link_->closed(); ++i) {
+    GPUVM_TRY_STATUS(qemu_interrupts_.status());
+    // What the device has to do by itself must not wait for a guest that is silent.
+    if (device_->next_due() < recorder_.current() + kSoonNs) break;
+    GPUVM_TRY(const bool came, link_->serve_next());
+    if (!came) break;
+  }
+  return qemu_interrupts_.status();
+}
+
+Status DeviceSession::describe(TraceMeta meta) {
+  meta.guest_ram_bytes = memory_.end();
+  return attach(kMetaAttachment, to_json(meta));
+}
+
+Status DeviceSession::attach(std::string_view name, std::string_view bytes) {
+  return writer_ ? writer_->attach(name, as_bytes(bytes)) : Ok{};
+}
+
+Status DeviceSession::close() {
+  if (device_) device_->mark("end");
+  if (!writer_) return Ok{};
+  GPUVM_TRY_STATUS(recorder_.status());
+  return writer_->close();
+}
+
+}  // namespace gpuvm

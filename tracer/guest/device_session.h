@@ -1,0 +1,67 @@
+// A device behind a link, with its recording: what a guest that we boot and one that the user boots have in common.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "emulator/pci/pci_device.h"
+#include "tracer/guest/qemu_interrupts.h"
+#include "tracer/qemu/device_link.h"
+#include "tracer/recorder/recorder.h"
+#include "traces/format/gvt.h"
+
+namespace gpuvm {
+
+class DeviceSession {
+ public:
+  // A trace to write, or nullptr; the clock that all sessions of a capture share.
+  DeviceSession(std::unique_ptr<TraceWriter> writer, Clock clock);
+  DeviceSession(const DeviceSession&) = delete;
+
+  // What the device must be built on.
+  DmaPort& dma() { return dma_; }
+  InterruptSink& interrupts() { return interrupts_; }
+
+  // Puts `device`, which outlives the session's run, behind `socket`.
+  void connect(PciDevice& device, UniqueFd socket);
+  // From now on its interrupts go through `qtest`; INTx to an input of `controller`.
+  void route_interrupts(QtestClient& qtest, std::string controller);
+
+  // Valid once connected.
+  const DeviceLink& link() const { return *link_; }
+  RecordingDevice& device() { return *device_; }
+  Recorder& recorder() { return recorder_; }
+
+  enum class Patience {
+    kNone,      // others wait for this thread as well
+    kForABurst  // go on as long as requests follow each other closely
+  };
+  // Call when the link's descriptor is readable.
+  Status serve(Patience patience);
+  uint64_t next_due() const { return device_ ? device_->next_due() : ~uint64_t{0}; }
+  void advance() { device_->advance(); }
+
+  // Says what the trace is of: at once, so that one that is cut off says it too, and again when more is known.
+  Status describe(TraceMeta meta);
+  // Without a trace, nothing is kept.
+  Status attach(std::string_view name, std::string_view bytes);
+  // The last mark, and the trace's clean end.
+  Status close();
+
+  uint64_t events() const { return writer_ ? writer_->events() : 0; }
+  uint64_t stray_accesses() const { return link_ ? link_->stray_accesses() : 0; }
+
+ private:
+  std::unique_ptr<TraceWriter> writer_;
+  Recorder recorder_;
+  GuestMemory memory_;
+  RecordingDma dma_;
+  QemuInterrupts qemu_interrupts_;
+  RecordingInterrupts interrupts_;
+  PciDevice* bare_device_ = nullptr;
+  std::optional<RecordingDevice> device_;
+  std::optional<DeviceLink> link_;
+};
+
+}  // namespace gpuvm
