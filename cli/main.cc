@@ -78,6 +78,44 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
   verb->callback([options, &action] { action = [options] { return run_capture(*options); }; });
 }
 
+void add_serve(CLI::App& app, Action& action, const std::string& command_line) {
+  CLI::App* verb = add_verb(app, "serve", "Be the virtual GPU of a QEMU that you start yourself, and record",
+                            "gpuvm serve --socket gpu.sock --qtest qtest.sock -o boot.gvt\n"
+                            "  and in another terminal, with the arguments that it shows:\n"
+                            "  gpuvm connect --socket gpu.sock -- qemu-system-x86_64 -accel tcg ...\n"
+                            "or in one:\n"
+                            "  gpuvm serve -o boot.gvt -- qemu-system-x86_64 -accel tcg -machine pc,memory-backend=mem\n"
+                            "    -object memory-backend-memfd,id=mem,size=1G,share=on -m 1G\n"
+                            "    -chardev socket,id=qt,fd=@QTEST@ -object qtest,id=qt0,chardev=qt,log=none\n"
+                            "    -device x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8 -nographic disk.img\n"
+                            "It ends when QEMU does, or with Ctrl-C; the trace is complete either way.");
+  auto options = std::make_shared<ServeVerbOptions>();
+  options->command_line = command_line;
+  verb->add_option("--socket", options->socket, "listen there for QEMU's x-pci-proxy-dev")->type_name("PATH");
+  verb->add_option("-o,--output", options->output, "the trace to write (default: none)")->type_name("OUT.gvt");
+  verb->add_option("--qtest", options->qtest, "QEMU's qtest socket, the way of interrupts into a TCG guest")->type_name("PATH");
+  verb->add_option("--machine", options->machine, "QEMU's machine, which has the interrupt controller")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"pc", "q35"}));
+  verb->add_flag("--vga", options->vga, "PCI class 0x0300 (VGA) instead of 0x0302 (3D controller)");
+  verb->add_option("--vram", options->vram_mib, "video memory")->capture_default_str()->check(CLI::Range(64, 16384))->type_name("MIB");
+  verb->add_option("--delay", options->delay_us, "execute push buffers this much later")->capture_default_str()->check(CLI::Range(0, 10'000'000))->type_name("US");
+  verb->add_option("--time-unit", options->time_unit_ns, "resolution of time stamps")->capture_default_str()->check(CLI::Range(1, 1'000'000'000))->type_name("NS");
+  verb->add_option("COMMAND", options->command, "run this QEMU on the device; @FD@ and @QTEST@ become its descriptors");
+  verb->positionals_at_end(true);
+  verb->callback([options, &action] { action = [options] { return run_serve(*options); }; });
+}
+
+void add_connect(CLI::App& app, Action& action) {
+  CLI::App* verb = add_verb(app, "connect", "Run QEMU with the connection to a `gpuvm serve` in place of @FD@",
+                            "gpuvm connect --socket gpu.sock -- qemu-system-x86_64 ... -device x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8");
+  auto options = std::make_shared<ConnectVerbOptions>();
+  verb->add_option("--socket", options->socket, "where `gpuvm serve` listens")->required()->type_name("PATH");
+  verb->add_option("COMMAND", options->command, "the command with its arguments")->required();
+  verb->positionals_at_end(true);
+  verb->callback([options, &action] { action = [options] { return run_connect(*options); }; });
+}
+
 void add_replay(CLI::App& app, Action& action) {
   CLI::App* verb = add_verb(app, "replay", "Drive the emulator from traces: validate, and count traps by mode",
                             "gpuvm replay copy.gvt --mode all");
@@ -157,6 +195,8 @@ int main(int argc, char** argv) {
   });
   Action action;
   add_capture(app, action, joined(argc, argv));
+  add_serve(app, action, joined(argc, argv));
+  add_connect(app, action);
   add_replay(app, action);
   add_import(app, action);
   add_info(app, action);

@@ -2,19 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "cli/outcome.h"
+#include "cli/print.h"
 #include "cli/verbs.h"
 #include "tracer/guest/capture.h"
 
 namespace gpuvm::cli {
-namespace {
-
-void show_progress(const CaptureProgress& p) {
-  fmt::print(stderr, "\r\033[K{:6.1f} s  {:>9} events  {}", p.seconds, p.events, p.phase);
-  std::fflush(stderr);
-}
-
-}  // namespace
-
 int run_capture(const CaptureVerbOptions& options) {
   const QemuMachineInfo* machine = find_machine(options.machine);
   CaptureOptions capture_options;
@@ -34,32 +27,18 @@ int run_capture(const CaptureVerbOptions& options) {
   capture_options.time_limit = std::chrono::seconds(options.time_limit_s);
   capture_options.command_line = options.command_line;
   const bool terminal = isatty(STDERR_FILENO) != 0;
-  if (terminal) capture_options.progress = show_progress;
+  if (terminal) capture_options.progress = show_capture_progress;
   guest.package.progress = [terminal](const std::string& line) {
     if (terminal) fmt::print(stderr, "{}\n", line);
   };
 
   const auto outcomes = capture(capture_options);
   if (terminal) fmt::print(stderr, "\r\033[K");
-  if (!outcomes) {
-    fmt::print(stderr, "gpuvm capture: {}\n", outcomes.error().message);
-    return kUnusable;
-  }
+  if (!outcomes) return fail(outcomes.error());
   bool all = true;
   for (const GuestOutcome& o : outcomes.value()) {
     all = all && o.succeeded;
-    fmt::print("{}: {}\n", o.succeeded ? "ok" : "FAILED", o.message);
-    fmt::print("  {} events in {:.1f} s\n", o.events, o.seconds);
-    if (o.stray_accesses != 0) fmt::print("  {} accesses outside every BAR\n", o.stray_accesses);
-    if (o.ignored_methods != 0) fmt::print("  {} methods that no engine took\n", o.ignored_methods);
-    if (!o.unknown_registers.empty()) {
-      fmt::print("  {} registers that the map does not name (offset: reads, writes):\n", o.unknown_registers.size());
-      size_t shown = 0;
-      for (const auto& [offset, count] : o.unknown_registers) {
-        if (++shown > options.max_unknown) break;
-        fmt::print("    0x{:06x}: {}, {}\n", offset, count.reads, count.writes);
-      }
-    }
+    print_outcome(o);
   }
   return all ? kDone : kDoesNotHold;
 }

@@ -40,9 +40,28 @@ struct CaptureVerbOptions {
   uint32_t delay_us = 0;
   uint64_t time_unit_ns = 1000;
   uint32_t time_limit_s = 0;  // 0: the workload's
-  size_t max_unknown = 16;
 };
 int run_capture(const CaptureVerbOptions& options);
+
+struct ServeVerbOptions {
+  std::string socket;
+  std::string output;  // empty: nothing is recorded
+  std::string qtest;   // path of QEMU's qtest socket
+  std::string machine = "pc";
+  std::vector<std::string> command;  // QEMU's, or empty
+  std::string command_line;
+  bool vga = false;
+  uint32_t vram_mib = 1024;
+  uint32_t delay_us = 0;
+  uint64_t time_unit_ns = 1000;
+};
+int run_serve(const ServeVerbOptions& options);
+
+struct ConnectVerbOptions {
+  std::string socket;
+  std::vector<std::string> command;
+};
+int run_connect(const ConnectVerbOptions& options);
 
 struct ReplayVerbOptions {
   std::vector<std::string> traces;

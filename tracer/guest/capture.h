@@ -37,6 +37,7 @@ struct GuestOutcome {
   std::string message;  // the workload's result, or why there is none
   uint64_t events = 0;
   uint64_t stray_accesses = 0;
+  uint64_t undelivered_interrupts = 0;  // there was no way to the guest's interrupt controller
   double seconds = 0;
   std::map<uint32_t, RegisterFile::Unknown> unknown_registers;
   uint64_t ignored_methods = 0;

@@ -26,15 +26,17 @@ int milliseconds_left(Clock::time_point deadline) {
                                int output_fd, int failure_fd, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);  // we died before the line above
-  setpgid(0, 0);
+  if (!options.foreground) setpgid(0, 0);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
   bool ok = *directory == '\0' || chdir(directory) == 0;
-  int null_fd = open("/dev/null", O_RDWR);
-  if (output_fd < 0) output_fd = null_fd;
-  ok = ok && dup2(null_fd, 0) == 0 && dup2(output_fd, 1) == 1 && dup2(output_fd, 2) == 2;
+  if (!options.foreground) {
+    int null_fd = open("/dev/null", O_RDWR);
+    if (output_fd < 0) output_fd = null_fd;
+    ok = ok && dup2(null_fd, 0) == 0 && dup2(output_fd, 1) == 1 && dup2(output_fd, 2) == 2;
+  }
   ok = ok && syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) == 0;
   for (int fd : options.inherited_fds) ok = ok && fcntl(fd, F_SETFD, 0) == 0;
   if (ok) execvp(argv[0], argv);

@@ -19,10 +19,11 @@ struct ChildOptions {
   int output_fd = -1;                       // becomes stdout and stderr; -1: /dev/null
   std::span<const int> inherited_fds = {};  // stay open under their own numbers; every other one is closed
   std::filesystem::path working_directory = {};  // empty: ours
+  bool foreground = false;  // a program of the user's: has our terminal, standard streams and process group
 };
 
-// Dies with us (PR_SET_PDEATHSIG) and has its own process group, so that a Ctrl-C at the terminal reaches
-// only us and we end it in order.
+// Dies with us (PR_SET_PDEATHSIG) and, unless it is in the foreground, has its own process group, so that a
+// Ctrl-C at the terminal reaches only us and we end it in order.
 class ChildProcess {
  public:
   // argv[0] is looked up in PATH. Fails if it cannot be executed.

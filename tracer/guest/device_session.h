@@ -51,6 +51,7 @@ class DeviceSession {
 
   uint64_t events() const { return writer_ ? writer_->events() : 0; }
   uint64_t stray_accesses() const { return link_ ? link_->stray_accesses() : 0; }
+  uint64_t undelivered_interrupts() const { return qemu_interrupts_.undelivered(); }
 
  private:
   std::unique_ptr<TraceWriter> writer_;

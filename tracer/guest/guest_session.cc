@@ -1,9 +1,6 @@
 #include "tracer/guest/guest_session.h"
 
-#include <sys/socket.h>
-
-#include <cerrno>
-#include <cstring>
+#include "tracer/guest/local_socket.h"
 
 namespace gpuvm {
 namespace {
@@ -14,14 +11,10 @@ constexpr size_t kMaxGuestLog = 1 << 20;
 }  // namespace
 
 Status GuestSession::start(PciDevice& device, const PreparedGuest& prepared, const TraceMeta& meta) {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-    return error("cannot make a socket pair for QEMU: {}", std::strerror(errno));
-  }
-  UniqueFd ours(ends[0]), theirs(ends[1]);
-  session_.connect(device, std::move(ours));
+  GPUVM_TRY(SocketPair link, socket_pair());
+  session_.connect(device, std::move(link.ours));
   GPUVM_TRY_STATUS(session_.describe(meta));
-  GPUVM_TRY(QemuProcess qemu, QemuProcess::start(prepared.config, std::move(theirs), prepared.directory.path()));
+  GPUVM_TRY(QemuProcess qemu, QemuProcess::start(prepared.config, std::move(link.theirs), prepared.directory.path()));
   qemu_.emplace(std::move(qemu));
   session_.route_interrupts(qemu_->qtest(), std::string(machine_info(prepared.config.machine).interrupt_controller));
   return Ok{};

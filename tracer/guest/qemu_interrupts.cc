@@ -3,7 +3,10 @@
 namespace gpuvm {
 
 void QemuInterrupts::set_intx(bool asserted) {
-  if (route_.qtest == nullptr) return;
+  if (route_.qtest == nullptr) {
+    undelivered_ += asserted;
+    return;
+  }
   const unsigned line = route_.line();
   // Waiting for the answer matters: a deassertion that races with the guest's end of interrupt makes Linux give the
   // line up ("nobody cared").
@@ -12,7 +15,10 @@ void QemuInterrupts::set_intx(bool asserted) {
 }
 
 void QemuInterrupts::send_msi(uint64_t address, uint32_t data) {
-  if (route_.qtest == nullptr) return;
+  if (route_.qtest == nullptr) {
+    ++undelivered_;
+    return;
+  }
   keep(route_.machine_running() ? route_.qtest->writel(address, data) : route_.qtest->post_writel(address, data));
 }
 

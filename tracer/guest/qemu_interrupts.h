@@ -21,6 +21,8 @@ class QemuInterrupts : public InterruptSink {
 
   void set_intx(bool asserted) override;
   void send_msi(uint64_t address, uint32_t data) override;
+  // Interrupts that came before there was a route.
+  uint64_t undelivered() const { return undelivered_; }
   // The first failure of the socket.
   const Status& status() const { return status_; }
 
@@ -30,6 +32,7 @@ class QemuInterrupts : public InterruptSink {
   }
 
   Route route_;
+  uint64_t undelivered_ = 0;
   Status status_ = Ok{};
 };
 

@@ -2,28 +2,17 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 
+#include "tracer/guest/local_socket.h"
+
 namespace gpuvm {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct SocketPair {
-  UniqueFd ours;
-  UniqueFd theirs;
-};
-
-Result<SocketPair> socket_pair() {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-    return error("cannot make a socket for QEMU: {}", strerror(errno));
-  return SocketPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
 
 // The end of a log, in one line: what it says last matters most.
 std::string log_tail(const fs::path& file, size_t lines) {

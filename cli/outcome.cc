@@ -1,0 +1,34 @@
+#include "cli/outcome.h"
+
+#include "cli/print.h"
+
+namespace gpuvm::cli {
+namespace {
+
+constexpr size_t kUnknownShown = 16;
+
+}  // namespace
+
+void show_capture_progress(const CaptureProgress& p) {
+  fmt::print(stderr, "\r\033[K{:6.1f} s  {:>9} events  {}", p.seconds, p.events, printable(p.phase));
+  std::fflush(stderr);
+}
+
+void print_outcome(const GuestOutcome& o) {
+  fmt::print("{}: {}\n", o.succeeded ? "ok" : "FAILED", printable(o.message));
+  fmt::print("  {} events in {:.1f} s\n", grouped(o.events), o.seconds);
+  if (o.stray_accesses != 0) fmt::print("  {} accesses outside every BAR\n", grouped(o.stray_accesses));
+  if (o.undelivered_interrupts != 0) {
+    fmt::print("  {} interrupts had no way into the guest: give --qtest\n", grouped(o.undelivered_interrupts));
+  }
+  if (o.ignored_methods != 0) fmt::print("  {} methods that no engine took\n", grouped(o.ignored_methods));
+  if (o.unknown_registers.empty()) return;
+  fmt::print("  {} registers that the map does not name (offset: reads, writes):\n", o.unknown_registers.size());
+  size_t shown = 0;
+  for (const auto& [offset, count] : o.unknown_registers) {
+    if (++shown > kUnknownShown) break;
+    fmt::print("    0x{:06x}: {}, {}\n", offset, count.reads, count.writes);
+  }
+}
+
+}  // namespace gpuvm::cli

@@ -1,0 +1,53 @@
+// gpuvm serve, and gpuvm connect, which hands its socket to a QEMU: x-pci-proxy-dev takes a descriptor, not a path.
+#include <unistd.h>
+
+#include "cli/outcome.h"
+#include "cli/print.h"
+#include "cli/verbs.h"
+#include "tracer/guest/serve.h"
+
+namespace gpuvm::cli {
+namespace {
+
+void show_how_to_connect(const ServeOptions& options) {
+  fmt::print(stderr, "listening at {0}; start QEMU with\n  gpuvm connect --socket {0} -- qemu-system-x86_64", options.socket);
+  for (const std::string& line : qemu_arguments_to_serve(options)) fmt::print(stderr, " \\\n    {}", line);
+  fmt::print(stderr, " ...\n");
+  if (options.qtest.empty()) {
+    fmt::print(stderr, "without --qtest no interrupt reaches the guest: a driver that waits for one hangs\n");
+  }
+}
+
+}  // namespace
+
+int run_serve(const ServeVerbOptions& options) {
+  if (options.command.empty() == options.socket.empty()) {
+    return fail(error("serve needs either --socket PATH to listen at, or a command to run after --; see --help"));
+  }
+  ServeOptions serve_options;
+  serve_options.socket = options.socket;
+  serve_options.command = options.command;
+  serve_options.qtest = options.qtest;
+  serve_options.machine = find_machine(options.machine)->machine;
+  serve_options.card.vram_bytes = uint64_t{options.vram_mib} << 20;
+  serve_options.card.delay_ns = uint64_t{options.delay_us} * 1000;
+  serve_options.card.vga_class = options.vga;
+  serve_options.output = options.output;
+  serve_options.writer.time_unit_ns = options.time_unit_ns;
+  serve_options.command_line = options.command_line;
+  serve_options.listening = [&serve_options] { show_how_to_connect(serve_options); };
+  // A command of the user's has the terminal for itself.
+  const bool progress = options.command.empty() && isatty(STDERR_FILENO) != 0;
+  if (progress) serve_options.progress = show_capture_progress;
+  const auto outcome = serve(serve_options);
+  if (progress) fmt::print(stderr, "\r\033[K");
+  if (!outcome) return fail(outcome.error());
+  print_outcome(outcome.value());
+  return outcome.value().succeeded ? kDone : kDoesNotHold;
+}
+
+int run_connect(const ConnectVerbOptions& options) {
+  return fail(connect_and_become(options.socket, options.command));
+}
+
+}  // namespace gpuvm::cli
