@@ -22,12 +22,19 @@ Result<sockaddr_un> address_of(const std::string& path) {
 
 UniqueFd stream_socket() { return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
 
+// Without bothering the listener: a datagram socket cannot connect to it, but learns whether it is there.
+bool somebody_listens_at(const sockaddr_un& address) {
+  UniqueFd probe(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const int result = connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  return result == 0 || errno == EPROTOTYPE;
+}
+
 // Removes what a listener that is gone has left at `path`.
-Status make_room(const std::string& path) {
+Status make_room(const std::string& path, const sockaddr_un& address) {
   struct stat info {};
   if (lstat(path.c_str(), &info) != 0) return Ok{};
   if (!S_ISSOCK(info.st_mode)) return error("{} exists and is no socket; choose another path", path);
-  if (connect_to(path)) return error("somebody listens at {} already; choose another path", path);
+  if (somebody_listens_at(address)) return error("somebody listens at {} already; choose another path", path);
   if (unlink(path.c_str()) != 0) return error("cannot remove the old socket {}: {}", path, std::strerror(errno));
   return Ok{};
 }
@@ -43,7 +50,7 @@ Result<UniqueFd> connect_to(const std::string& path) {
 
 Result<LocalListener> LocalListener::at(const std::string& path) {
   GPUVM_TRY(const sockaddr_un address, address_of(path));
-  GPUVM_TRY_STATUS(make_room(path));
+  GPUVM_TRY_STATUS(make_room(path, address));
   UniqueFd fd = stream_socket();
   const mode_t before = umask(0177);
   const bool bound =

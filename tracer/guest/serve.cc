@@ -1,6 +1,7 @@
 #include "tracer/guest/serve.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
@@ -43,16 +44,30 @@ Result<Peer> start_command(std::vector<std::string> command) {
   return Peer{std::move(link.ours), std::move(qtest.ours), std::move(child)};
 }
 
-// Invalid link: a signal came first.
+// Waits until `fd` is readable; false: a signal came first.
+Result<bool> wait_for_input(int fd, StopSignals& signals) {
+  while (true) {
+    std::vector<pollfd> entries = {{fd, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+    GPUVM_TRY_STATUS(wait_for(entries, 0, kNever));
+    if (!signals.next().empty()) return false;
+    if (entries[0].revents != 0) return true;
+  }
+}
+
+// A peer with a request; invalid link: a signal came first.
 Result<Peer> wait_for_peer(const ServeOptions& options, StopSignals& signals) {
   GPUVM_TRY(LocalListener listener, LocalListener::at(options.socket));
   if (options.listening) options.listening();
   while (true) {
-    std::vector<pollfd> entries = {{listener.fd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}};
-    GPUVM_TRY_STATUS(wait_for(entries, 0, kNever));
-    if (!signals.next().empty()) return Peer{};
-    if (entries[0].revents == 0) continue;
-    if (UniqueFd link = listener.accept(); link.valid()) return Peer{std::move(link), {}, {}};
+    GPUVM_TRY(const bool knocked, wait_for_input(listener.fd(), signals));
+    if (!knocked) return Peer{};
+    UniqueFd link = listener.accept();
+    if (!link.valid()) continue;
+    GPUVM_TRY(const bool spoke, wait_for_input(link.get(), signals));
+    if (!spoke) return Peer{};
+    // One that leaves without a word is a QEMU whose command line was wrong: the next attempt is welcome.
+    char first;
+    if (recv(link.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1) return Peer{std::move(link), {}, {}};
   }
 }
 
