@@ -95,7 +95,7 @@ void size_benchmark(benchmark::State& state, const Input& input, Compression com
   std::vector<Chunk> chunks;
   for (auto _ : state) chunks = encode(input, compression);
   constexpr std::array<const char*, format::kStreams> kNames{
-      "ids", "shapes", "shape_of", "addresses", "values", "far", "lit32", "lit64", "lengths", "t_head", "t_words", "t_extra", "blob"};
+      "ids", "shapes", "shape_of", "addresses", "values", "far", "lit32", "lit64", "lengths", "t_head", "t_words", "t_extra", "blob", "planes32", "planes64"};
   std::array<size_t, format::kStreams> sizes{};
   size_t total = 0;
   format::ChunkDecoder decoder;

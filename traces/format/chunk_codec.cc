@@ -19,6 +19,9 @@ int zstd_level(Compression compression) {
   return 3;
 }
 
+// Values and payloads are the guest's data: zstd's double-fast strategy misses most of their repeats.
+int data_level(Compression compression) { return compression == Compression::kDefault ? 6 : zstd_level(compression); }
+
 void store_stats(Buffer& body, const ChunkStats& stats) {
   append_varint(body, stats.time_unit_ns);
   append_varint(body, stats.first_time_ns);
@@ -37,15 +40,17 @@ struct ChunkEncoder::Scratch {
   TimeStreams time_streams;
   std::vector<uint64_t> time_units;
   unsigned max_time_tables = 32;
+  Buffer planes, as_literals, as_planes;
 };
 
 struct ChunkDecoder::Scratch {
+  Buffer literals32, literals64;
   RecordDecoder records;
   TimeDecoder times;
 };
 
 ChunkEncoder::ChunkEncoder(Compression compression, uint64_t time_unit_ns)
-    : streams_(zstd_level(compression)), time_unit_ns_(time_unit_ns), scratch_(std::make_unique<Scratch>()) {}
+    : streams_(zstd_level(compression)), data_level_(data_level(compression)), time_unit_ns_(time_unit_ns), scratch_(std::make_unique<Scratch>()) {}
 ChunkEncoder::~ChunkEncoder() = default;
 
 ChunkDecoder::ChunkDecoder() : scratch_(std::make_unique<Scratch>()) {}
@@ -83,14 +88,43 @@ ChunkStats ChunkEncoder::encode(std::span<const Event> events, Bytes blob, Buffe
   streams_.put(body, kStreamRecordAddresses, s.record_columns.addresses);
   streams_.put(body, kStreamRecordValues, s.record_columns.values);
   streams_.put(body, kStreamFarSteps, recorded.far_steps);
-  streams_.put(body, kStreamLiterals32, recorded.literals32);
-  streams_.put(body, kStreamLiterals64, recorded.literals64);
+  put_literals(body, kStreamLiterals32, kStreamPlanes32, recorded.literals32, 4);
+  put_literals(body, kStreamLiterals64, kStreamPlanes64, recorded.literals64, 8);
   streams_.put(body, kStreamLengths, recorded.lengths);
   streams_.put(body, kStreamTimeHead, s.time_streams.head);
   streams_.put(body, kStreamTimeWords, s.time_streams.words);
   streams_.put(body, kStreamTimeExtra, s.time_streams.extra);
-  streams_.put(body, kStreamBlob, {reinterpret_cast<const uint8_t*>(blob.data()), blob.size()});
+  streams_.put(body, kStreamBlob, {reinterpret_cast<const uint8_t*>(blob.data()), blob.size()}, data_level_);
   return stats;
+}
+
+// As they are, or by bytes of equal weight: firmware likes the one, numbers that differ little the other.
+void ChunkEncoder::put_literals(Buffer& body, uint8_t id, uint8_t planes_id, ByteSpan literals, unsigned width) {
+  if (literals.empty()) return;
+  Scratch& s = *scratch_;
+  const size_t count = literals.size() / width;
+  s.planes.resize(literals.size());
+  for (unsigned plane = 0; plane < width; ++plane) {
+    uint8_t* to = s.planes.data() + plane * count;
+    for (size_t i = 0; i < count; ++i) to[i] = literals[i * width + plane];
+  }
+  s.as_literals.clear(), s.as_planes.clear();
+  streams_.put(s.as_literals, id, literals, data_level_);
+  streams_.put(s.as_planes, planes_id, s.planes, data_level_);
+  append(body, s.as_planes.size() < s.as_literals.size() ? s.as_planes : s.as_literals);
+}
+
+Result<ByteSpan> ChunkDecoder::get_literals(uint8_t id, uint8_t planes_id, uint64_t count, unsigned width,
+                                            Buffer& unpacked) {
+  GPUVM_TRY(ByteSpan planes, streams_.get(planes_id, count * width));
+  if (planes.empty()) return streams_.get(id, count * width);
+  const size_t present = planes.size() / width;
+  unpacked.resize(present * width);
+  for (unsigned plane = 0; plane < width; ++plane) {
+    const uint8_t* from = planes.data() + plane * present;
+    for (size_t i = 0; i < present; ++i) unpacked[i * width + plane] = from[i];
+  }
+  return ByteSpan(unpacked);
 }
 
 Status load_stats(ByteReader& in, ChunkStats& stats) {
@@ -130,8 +164,8 @@ Status ChunkDecoder::decode(const ChunkHeader& header, ByteSpan body, DecodedChu
   GPUVM_TRY_STATUS(scratch_->times.decode(time_head, time_words, time_extra, scratch_->records.classes()));
   EventColumnSpans columns{.id_bytes = ids, .far_steps = {}, .literals32 = {}, .literals64 = {}, .lengths = {}};
   GPUVM_TRY(columns.far_steps, streams_.get(kStreamFarSteps, count * kVarint));
-  GPUVM_TRY(columns.literals32, streams_.get(kStreamLiterals32, count * 4));
-  GPUVM_TRY(columns.literals64, streams_.get(kStreamLiterals64, count * 8));
+  GPUVM_TRY(columns.literals32, get_literals(kStreamLiterals32, kStreamPlanes32, count, 4, scratch_->literals32));
+  GPUVM_TRY(columns.literals64, get_literals(kStreamLiterals64, kStreamPlanes64, count, 8, scratch_->literals64));
   GPUVM_TRY(columns.lengths, streams_.get(kStreamLengths, count * kVarint));
   out.first_seq = header.first_seq;
   out.blob_base = header.blob_base;

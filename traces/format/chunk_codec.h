@@ -26,8 +26,10 @@ enum StreamId : uint8_t {
   kStreamTimeWords = 10,
   kStreamTimeExtra = 11,
   kStreamBlob = 12,
+  kStreamPlanes32 = 13,  // instead of kStreamLiterals32: all lowest bytes, then all second ones, ...
+  kStreamPlanes64 = 14,
 };
-inline constexpr unsigned kStreams = 13;
+inline constexpr unsigned kStreams = 15;
 
 // ChunkHeader::flags of an event chunk: how its body is coded.
 inline constexpr uint16_t kPlainCodec = 0;   // version 1: plain columns, read only
@@ -59,7 +61,10 @@ class ChunkEncoder {
 
  private:
   struct Scratch;
+  void put_literals(Buffer& body, uint8_t id, uint8_t planes_id, ByteSpan literals, unsigned width);
+
   StreamWriter streams_;
+  int data_level_;  // of zstd, for what is data rather than structure
   uint64_t time_unit_ns_;
   std::unique_ptr<Scratch> scratch_;
 };
@@ -75,6 +80,8 @@ class ChunkDecoder {
 
  private:
   struct Scratch;
+  Result<ByteSpan> get_literals(uint8_t id, uint8_t planes_id, uint64_t count, unsigned width, Buffer& unpacked);
+
   StreamReader streams_;
   std::unique_ptr<Scratch> scratch_;
 };

@@ -8,8 +8,8 @@ namespace gpuvm::format {
 namespace {
 
 // A record costs a few bytes in the chunk: fewer uses are not worth one.
-constexpr uint32_t kWorthAnAddress = 2;
-constexpr uint32_t kWorthAValue = 3;
+constexpr uint32_t kWorthAnAddress = 3;
+constexpr uint32_t kWorthAValue = 24;
 constexpr uint64_t kSmallStep = 64;  // bytes; larger steps are taken only if they are common
 
 constexpr uint64_t mix(uint64_t hash, uint64_t value) {

@@ -18,7 +18,7 @@ StreamWriter::StreamWriter(int zstd_level) : context_(ZSTD_createCCtx()), level_
 
 StreamWriter::~StreamWriter() { ZSTD_freeCCtx(context_); }
 
-void StreamWriter::put(Buffer& body, uint8_t id, ByteSpan raw) {
+void StreamWriter::put(Buffer& body, uint8_t id, ByteSpan raw, int zstd_level) {
   GPUVM_CHECK(id < kMaxStreams && raw.size() <= UINT32_MAX);
   if (raw.empty()) return;
   size_t entry = body.size();
@@ -28,7 +28,7 @@ void StreamWriter::put(Buffer& body, uint8_t id, ByteSpan raw) {
     size_t bound = ZSTD_compressBound(raw.size());
     body.resize(entry + kHead + bound);
     size_t packed =
-        ZSTD_compressCCtx(context_, body.data() + entry + kHead, bound, raw.data(), raw.size(), level_);
+        ZSTD_compressCCtx(context_, body.data() + entry + kHead, bound, raw.data(), raw.size(), zstd_level);
     GPUVM_CHECK(!ZSTD_isError(packed));
     if (packed < raw.size()) {
       Buffer head;

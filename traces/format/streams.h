@@ -26,7 +26,8 @@ class StreamWriter {
   explicit StreamWriter(int zstd_level);
   ~StreamWriter();
   // Appends stream `id` to `body`; an empty stream is left out.
-  void put(Buffer& body, uint8_t id, ByteSpan raw);
+  void put(Buffer& body, uint8_t id, ByteSpan raw) { put(body, id, raw, level_); }
+  void put(Buffer& body, uint8_t id, ByteSpan raw, int zstd_level);
 
  private:
   ZSTD_CCtx_s* context_;
