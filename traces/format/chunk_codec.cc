@@ -40,6 +40,7 @@ struct ChunkEncoder::Scratch {
   TimeStreams time_streams;
   std::vector<uint64_t> time_units;
   unsigned max_time_tables = 32;
+  int head_level = 9;  // of zstd, for the time model: 2 KB that repay it
   Buffer planes, as_literals, as_planes;
 };
 
@@ -91,7 +92,7 @@ ChunkStats ChunkEncoder::encode(std::span<const Event> events, Bytes blob, Buffe
   put_literals(body, kStreamLiterals32, kStreamPlanes32, recorded.literals32, 4);
   put_literals(body, kStreamLiterals64, kStreamPlanes64, recorded.literals64, 8);
   streams_.put(body, kStreamLengths, recorded.lengths);
-  streams_.put(body, kStreamTimeHead, s.time_streams.head);
+  streams_.put(body, kStreamTimeHead, s.time_streams.head, s.head_level);
   streams_.put(body, kStreamTimeWords, s.time_streams.words);
   streams_.put(body, kStreamTimeExtra, s.time_streams.extra);
   streams_.put(body, kStreamBlob, {reinterpret_cast<const uint8_t*>(blob.data()), blob.size()}, data_level_);
@@ -148,7 +149,7 @@ Status ChunkDecoder::decode(const ChunkHeader& header, ByteSpan body, DecodedChu
   GPUVM_TRY_STATUS(load_stats(in, out.stats));
   GPUVM_TRY_STATUS(streams_.open(in.bytes(in.remaining())));
   if (header.flags == kPlainCodec) return decode_plain(header, streams_, out);
-  if (header.flags != kRecordCodec) return error("it is coded in a way ({}) of a later version", header.flags);
+  if (header.flags != kRecordCodec) return error("it is coded in a way ({}) that this gpuvm does not know", header.flags);
   const uint64_t count = header.count;
   constexpr uint64_t kVarint = 10;  // most bytes of one
   GPUVM_TRY(ByteSpan ids, streams_.get(kStreamIds, count * 4));

@@ -33,7 +33,7 @@ inline constexpr unsigned kStreams = 15;
 
 // ChunkHeader::flags of an event chunk: how its body is coded.
 inline constexpr uint16_t kPlainCodec = 0;   // version 1: plain columns, read only
-inline constexpr uint16_t kRecordCodec = 1;  // version 2
+inline constexpr uint16_t kRecordCodec = 2;  // version 2 (1 was a draft that no release wrote)
 
 // What a chunk says about itself, at the start of its body.
 struct ChunkStats {

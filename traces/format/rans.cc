@@ -29,35 +29,73 @@ void normalise(RansCounts& counts) {
   }
 }
 
-void store_frequencies(Buffer& out, const RansCounts& frequencies) {
-  unsigned symbol = 0;
-  while (symbol < 256) {
-    unsigned zeros = 0;
-    while (symbol + zeros < 256 && frequencies[symbol + zeros] == 0) ++zeros;
-    unsigned end = symbol + zeros;
-    while (end < 256 && frequencies[end] != 0) ++end;
-    append_varint(out, zeros);
-    append_varint(out, end - symbol - zeros);
-    for (unsigned s = symbol + zeros; s < end; ++s) append_varint(out, frequencies[s]);
-    symbol = end;
+namespace {
+
+constexpr unsigned kMaxCode = 2 * kRansBits + 1;
+
+uint32_t count_of_code(unsigned code) {
+  const unsigned halves = code - 1;
+  return ((halves % 2 == 0 ? 1024u : 1448u) << (halves / 2)) >> 10;
+}
+
+}  // namespace
+
+RansCodes codes_of(const RansCounts& counts) {
+  uint64_t total = 0;
+  for (uint32_t count : counts) total += count;
+  RansCodes codes{};
+  for (size_t symbol = 0; symbol < counts.size(); ++symbol) {
+    if (counts[symbol] == 0) continue;
+    uint64_t scaled = std::max<uint64_t>(1, uint64_t{counts[symbol]} * kRansTotal / total);
+    unsigned code = 1;
+    while (code < kMaxCode && uint64_t{count_of_code(code)} + count_of_code(code + 1) <= 2 * scaled) ++code;
+    codes[symbol] = static_cast<uint8_t>(code);
+  }
+  return codes;
+}
+
+RansCounts frequencies_of(const RansCodes& codes) {
+  RansCounts counts{};
+  for (size_t symbol = 0; symbol < codes.size(); ++symbol) {
+    if (codes[symbol] != 0) counts[symbol] = count_of_code(codes[symbol]);
+  }
+  normalise(counts);
+  return counts;
+}
+
+void store_frequencies(Buffer& out, std::span<const RansCodes> tables) {
+  auto occurs = [&](size_t symbol) {
+    return std::any_of(tables.begin(), tables.end(), [symbol](const RansCodes& codes) { return codes[symbol] != 0; });
+  };
+  for (size_t first = 0; first < 256; first += 8) {
+    unsigned bits = 0;
+    for (size_t bit = 0; bit < 8; ++bit) bits |= occurs(first + bit) ? 1u << bit : 0u;
+    out.push_back(static_cast<uint8_t>(bits));
+  }
+  for (size_t symbol = 0; symbol < 256; ++symbol) {
+    if (!occurs(symbol)) continue;
+    for (const RansCodes& codes : tables) out.push_back(codes[symbol]);
   }
 }
 
-bool load_frequencies(ByteReader& in, RansCounts& frequencies) {
-  frequencies = {};
-  uint64_t symbol = 0, sum = 0;
-  while (symbol < 256 && in.ok()) {
-    uint64_t zeros = in.varint(), present = in.varint();
-    if (zeros > 256 - symbol || present > 256 - symbol - zeros || zeros + present == 0) return false;
-    symbol += zeros;
-    for (; present > 0; --present, ++symbol) {
-      uint64_t frequency = in.varint();
-      if (frequency == 0 || frequency > kRansTotal) return false;
-      frequencies[symbol] = static_cast<uint32_t>(frequency);
-      sum += frequency;
+bool load_frequencies(ByteReader& in, std::span<RansCounts> tables) {
+  ByteSpan present = in.bytes(32);
+  if (!in.ok()) return false;
+  std::vector<RansCodes> codes(tables.size(), RansCodes{});
+  for (size_t symbol = 0; symbol < 256; ++symbol) {
+    if ((present[symbol / 8] >> (symbol % 8) & 1) == 0) continue;
+    ByteSpan row = in.bytes(tables.size());
+    if (!in.ok()) return false;
+    for (size_t table = 0; table < tables.size(); ++table) {
+      if (row[table] > kMaxCode) return false;
+      codes[table][symbol] = row[table];
     }
   }
-  return in.ok() && sum == kRansTotal;
+  for (size_t table = 0; table < tables.size(); ++table) {
+    if (std::all_of(codes[table].begin(), codes[table].end(), [](uint8_t code) { return code == 0; })) return false;
+    tables[table] = frequencies_of(codes[table]);
+  }
+  return true;
 }
 
 void RansDecodeTable::build(const RansCounts& frequencies) {

@@ -21,10 +21,16 @@ using RansCounts = std::array<uint32_t, 256>;
 // Scales `counts` (not all zero) to the sum kRansTotal; what occurs keeps at least 1.
 void normalise(RansCounts& counts);
 
-// Tables as bytes: runs of absent symbols, then frequencies.
-void store_frequencies(Buffer& out, const RansCounts& frequencies);
-// False if the bytes are no table with the sum kRansTotal.
-bool load_frequencies(ByteReader& in, RansCounts& frequencies);
+// A table as it is stored: 0 for an absent symbol, else 1 + its frequency in halves of an octave. The rounding costs
+// less than 0.001 bytes a symbol, the tables become smaller by more.
+using RansCodes = std::array<uint8_t, 256>;
+RansCodes codes_of(const RansCounts& counts);
+// What the coders use; not all codes may be 0.
+RansCounts frequencies_of(const RansCodes& codes);
+// All tables of a chunk together: which symbols occur, then for each of them a byte per table.
+void store_frequencies(Buffer& out, std::span<const RansCodes> tables);
+// False if the bytes are no such tables.
+bool load_frequencies(ByteReader& in, std::span<RansCounts> tables);
 
 // A decoding table. Each slot: symbol << 24 | frequency << 12 | place in the symbol's range.
 struct RansDecodeTable {

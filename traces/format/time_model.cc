@@ -9,7 +9,7 @@
 namespace gpuvm::format {
 namespace {
 
-constexpr float kSplitCostBits = 220;  // what a further table and node take in the file, about
+constexpr float kSplitCostBits = 200;  // what a further table and node take in the file, about
 
 // n log2 n, which is most of what entropies are made of.
 class NLogN {
@@ -70,7 +70,7 @@ void TimeModel::store(Buffer& out) const {
   for (const Node& node : nodes) {
     out.push_back(node.threshold == 0 ? uint8_t{0} : static_cast<uint8_t>(node.feature << 3 | node.threshold));
   }
-  for (const RansCounts& table : frequencies) store_frequencies(out, table);
+  store_frequencies(out, codes);
 }
 
 bool TimeModel::load(ByteReader& in) {
@@ -104,10 +104,7 @@ bool TimeModel::load(ByteReader& in) {
     }
   }
   frequencies.resize(tables);
-  for (RansCounts& table : frequencies) {
-    if (!load_frequencies(in, table)) return false;
-  }
-  return in.ok();
+  return load_frequencies(in, frequencies) && in.ok();
 }
 
 void TimeModeller::count(std::span<const uint8_t> symbols, std::span<const uint8_t> classes, size_t lane_length,
@@ -227,7 +224,10 @@ TimeModel TimeModeller::fit(std::span<const uint8_t> symbols, std::span<const ui
     tables[i] = table;
     ++model.frequencies[table][symbols[i]];
   }
-  for (RansCounts& table : model.frequencies) normalise(table);
+  for (RansCounts& table : model.frequencies) {
+    model.codes.push_back(codes_of(table));
+    table = frequencies_of(model.codes.back());
+  }
   return model;
 }
 

@@ -38,6 +38,7 @@ struct TimeModel {
   std::array<uint8_t, kTimeSymbols> level{};  // symbol -> level, not falling
   std::vector<Node> nodes;                    // a tree in prefix order
   std::vector<RansCounts> frequencies;        // of the leaves, in order
+  std::vector<RansCodes> codes;               // the same as they are stored; set by the modeller only
 
   unsigned table_of(unsigned situation) const {
     size_t at = 0;
