@@ -1,0 +1,63 @@
+#include "traces/regmap/namer.h"
+
+#include <fmt/format.h>
+
+namespace gpuvm {
+namespace {
+
+constexpr size_t kSlots = 1 << 14;
+
+}  // namespace
+
+NamedAccess name_access(const RegisterNamer& namer, uint64_t bar0_offset, unsigned width) {
+  NamedAccess named;
+  named.full = width != 0;
+  for (unsigned byte = 0; byte < width;) {
+    NamedAccess::Part part{.hit = namer.find(bar0_offset + byte), .shift = 8 * byte};
+    const unsigned bytes = part.hit.bits / 8;
+    const bool whole = part.hit.exact && bytes != 0 && byte + bytes <= width;
+    if (!part.hit.name.empty()) {
+      if (!named.name.empty()) named.name += ',';
+      named.name += part.hit.name;
+    }
+    if (!whole) named.full = false;
+    named.parts.push_back(std::move(part));
+    // An access into a register or a block: its one name says all there is to say.
+    if (!whole) break;
+    byte += bytes;
+  }
+  return named;
+}
+
+AccessNamer::AccessNamer(const RegisterNamer& namer) : namer_(namer), slots_(kSlots) {}
+
+AccessNamer::Slot& AccessNamer::slot_of(const Event& access) {
+  if (!is_mmio(access.kind) || access.space != 0) return none_;
+  const uint64_t key = access.address << 4 | (access.width & 15u);
+  Slot& slot = slots_[((access.address >> 2) * 0x9e3779b97f4a7c15u >> 40 ^ access.width) % kSlots];
+  if (slot.key != key) {
+    slot.key = key;
+    slot.named = name_access(namer_, access.address, access.width);
+    slot.decoded = false;
+  }
+  return slot;
+}
+
+const NamedAccess& AccessNamer::name(const Event& access) { return slot_of(access).named; }
+
+std::string_view AccessNamer::decode(const Event& access) {
+  Slot& slot = slot_of(access);
+  if (!slot.named.full || (access.flags & kFlagValueUnknown) != 0) return {};
+  const uint64_t value = access.value & width_mask(access.width);
+  if (slot.decoded && slot.value == value) return slot.text;
+  slot.text.clear();
+  for (const NamedAccess::Part& part : slot.named.parts) {
+    if (!slot.text.empty()) slot.text += ", ";
+    namer_.decode(part.hit, value >> part.shift & width_mask(part.hit.bits / 8), &slot.text);
+  }
+  slot.value = value;
+  slot.decoded = true;
+  return slot.text;
+}
+
+}  // namespace gpuvm
