@@ -178,7 +178,7 @@ Bars BarGuesser::guess() const {
       *std::max_element(windows.begin(), windows.end(), [](auto& a, auto& b) { return a.weight < b.weight; });
   // Mappings of ordinary memory and of other devices are light, and on the other side of 4 GiB if the BARs are above.
   std::erase_if(windows, [&](const Window& w) {
-    return w.weight < 16 || (heaviest.base >= kFourGiB) != (w.base >= kFourGiB);
+    return w.weight < std::min<uint64_t>(16, heaviest.weight) || (heaviest.base >= kFourGiB) != (w.base >= kFourGiB);
   });
   if (windows.empty()) return bars;
   const Window& top = windows.back();

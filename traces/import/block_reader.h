@@ -11,7 +11,7 @@
 
 namespace gpuvm {
 
-inline constexpr size_t kMaxLogLine = 1 << 20;  // a longer line is taken in pieces of this size
+inline constexpr size_t kMaxLogLine = 4 << 20;  // a longer line is taken in pieces of this size
 
 class BlockReader {
  public:

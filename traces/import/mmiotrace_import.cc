@@ -8,7 +8,6 @@
 namespace gpuvm {
 namespace {
 
-constexpr size_t kMaxMaps = 65536;
 constexpr size_t kMaxHeader = 1 << 20;  // bytes; a machine has some dozen PCIDEV lines of 200 bytes
 
 }  // namespace
@@ -77,7 +76,7 @@ Status MmiotraceImporter::define_context(uint32_t id, const Origin& origin, uint
 
 Status MmiotraceImporter::map(const MmiotraceLine& line) {
   ++report_.maps;
-  if (mapped_.size() < kMaxMaps) mapped_[line.map_id] = line.address;
+  if (mapped_.size() < kMaxTrackedMaps) mapped_[line.map_id] = line.address;
   const std::string payload = encode_map({.map_id = line.map_id,
                                           .pid = line.pid,
                                           .virtual_address = line.virtual_address,

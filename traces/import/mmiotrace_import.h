@@ -13,6 +13,8 @@
 
 namespace gpuvm {
 
+inline constexpr size_t kMaxTrackedMaps = 65536;
+
 class MmiotraceImporter : public LineImporter {
  public:
   // `first_lines`: the log's beginning, from which the device and its BARs are taken.
@@ -38,7 +40,7 @@ class MmiotraceImporter : public LineImporter {
   LogClock clock_;
   ContextTable contexts_;
   std::optional<uint32_t> use_context_;
-  std::unordered_map<int32_t, uint64_t> mapped_;  // map id -> physical address, for UNMAP; at most kMaxMaps
+  std::unordered_map<int32_t, uint64_t> mapped_;  // map id -> physical address, for UNMAP; at most kMaxTrackedMaps
   std::string header_;
   MmiotraceLine line_;
 };

@@ -1,0 +1,37 @@
+// Where an export goes: a file, standard output or memory; buffered.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "traces/core/result.h"
+
+namespace gpuvm {
+
+class ByteSink {
+ public:
+  virtual ~ByteSink() = default;
+  // Errors: the disk is full, the pipe is closed, …; later writes fail too.
+  virtual Status write(std::string_view bytes) = 0;
+  // Writes what is buffered. Errors: the same, and those that a file reports only when it is closed.
+  virtual Status close() = 0;
+};
+
+// A new file, or standard output if `path` is empty or "-".
+Result<std::unique_ptr<ByteSink>> open_byte_sink(const std::string& path);
+
+class StringSink : public ByteSink {
+ public:
+  Status write(std::string_view bytes) override {
+    text_ += bytes;
+    return Ok{};
+  }
+  Status close() override { return Ok{}; }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace gpuvm

@@ -1,0 +1,73 @@
+#include "traces/export/export.h"
+
+#include <array>
+
+#include "traces/export/csv_export.h"
+#include "traces/export/jsonl_export.h"
+#include "traces/export/mmiotrace_export.h"
+#include "traces/export/perfetto_export.h"
+
+namespace gpuvm {
+namespace {
+
+struct Format {
+  std::string_view name;
+  ExportFormat format;
+  std::unique_ptr<Exporter> (*make)(const ExportInput&);
+};
+
+template <typename T>
+std::unique_ptr<Exporter> make(const ExportInput& input) {
+  return std::make_unique<T>(input);
+}
+
+constexpr std::array<Format, 4> kFormats = {{
+    {"mmiotrace", ExportFormat::kMmiotrace, make<MmiotraceExporter>},
+    {"perfetto", ExportFormat::kPerfetto, make<PerfettoExporter>},
+    {"csv", ExportFormat::kCsv, make<CsvExporter>},
+    {"jsonl", ExportFormat::kJsonl, make<JsonlExporter>},
+}};
+
+}  // namespace
+
+std::optional<ExportFormat> export_format_of(std::string_view name) {
+  for (const Format& format : kFormats) {
+    if (format.name == name) return format.format;
+  }
+  return std::nullopt;
+}
+
+std::unique_ptr<Exporter> make_exporter(ExportFormat wanted, const ExportInput& input) {
+  for (const Format& format : kFormats) {
+    if (format.format == wanted) return format.make(input);
+  }
+  GPUVM_CHECK(!"every format has an exporter");
+  return nullptr;
+}
+
+Result<uint64_t> export_trace(EventSource& source, ByteSink& sink, ExportFormat format, const ExportInput& input) {
+  const std::unique_ptr<Exporter> exporter = make_exporter(format, input);
+  GPUVM_TRY_STATUS(exporter->begin(sink));
+  uint64_t count = 0;
+  for (;;) {
+    GPUVM_TRY(const EventBatch* batch, source.next());
+    if (batch == nullptr) break;
+    uint64_t seq = batch->first_seq;
+    for (const Event& event : batch->events) {
+      GPUVM_TRY_STATUS(exporter->event(event, batch->payload(event), seq++, sink));
+    }
+    count += batch->events.size();
+    if (input.progress) input.progress(count);
+  }
+  GPUVM_TRY_STATUS(exporter->end(sink));
+  GPUVM_TRY_STATUS(sink.close());
+  return count;
+}
+
+std::optional<std::string_view> phase_of_mark(std::string_view text) {
+  constexpr std::string_view kPhase = "phase ";
+  if (!text.starts_with(kPhase)) return std::nullopt;
+  return text.substr(kPhase.size());
+}
+
+}  // namespace gpuvm

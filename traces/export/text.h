@@ -1,0 +1,25 @@
+// Small pieces of text that the exporters and dump share.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "traces/stream.h"
+
+namespace gpuvm {
+
+// Lower-case hexadecimal with "0x", at least `digits` digits.
+void append_hex(uint64_t value, unsigned digits, std::string* out);
+void append_decimal(uint64_t value, std::string* out);
+// Nanoseconds as microseconds, with three decimals only if they are needed: "12", "12.345".
+void append_microseconds(uint64_t time_ns, std::string* out);
+// Two digits a byte, without 0x.
+void append_hex_bytes(Bytes bytes, std::string* out);
+// With quotes; what is not UTF-8 becomes U+FFFD.
+void append_json_string(std::string_view text, std::string* out);
+
+// "value_unknown", "width_suspect", "value_wide", with `separator` between.
+void append_flags(uint8_t flags, std::string_view separator, std::string* out);
+
+}  // namespace gpuvm
