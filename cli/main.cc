@@ -148,6 +148,40 @@ void add_import(CLI::App& app, Action& action) {
   verb->callback([options, &action] { action = [options] { return run_import(*options); }; });
 }
 
+void add_export(CLI::App& app, Action& action) {
+  CLI::App* verb = add_verb(app, "export", "Write a trace in another program's format",
+                            "gpuvm export boot.gvt --format jsonl -o boot.jsonl\n"
+                            "  gpuvm export boot.gvt --format mmiotrace | demmio\n"
+                            "  gpuvm export boot.gvt --format perfetto -o boot.pftrace");
+  auto options = std::make_shared<ExportVerbOptions>();
+  verb->add_option("TRACE", options->trace, "the trace")->required();
+  verb->add_option("--format", options->format, "mmiotrace, perfetto, csv or jsonl")
+      ->required()
+      ->check(CLI::IsMember({"mmiotrace", "perfetto", "csv", "jsonl"}));
+  verb->add_option("-o,--output", options->output, "where to (default: standard output)")->type_name("FILE");
+  verb->add_option("--rnndb", options->rnndb, "register names from envytools' database")->type_name("DIR");
+  verb->add_option("--chip", options->chip, "which chip's names (default: the trace's)")->type_name("CHIP");
+  verb->callback([options, &action] { action = [options] { return run_export(*options); }; });
+}
+
+void add_dump(CLI::App& app, Action& action) {
+  CLI::App* verb = add_verb(app, "dump", "Print a trace decoded, a line an event",
+                            "gpuvm dump boot.gvt --from 1000 --count 50\n"
+                            "  gpuvm dump boot.gvt --rnndb envytools/rnndb --filter 'kind==write && register~\"PFIFO\"'\n"
+                            "Filters compare seq, time_us, bar, offset, address, value, width, context, length (== != <\n"
+                            "<= > >= &) and kind, register, phase, text, flag (== != ~ !~) and join with && || ! ( )");
+  auto options = std::make_shared<DumpVerbOptions>();
+  verb->add_option("TRACE", options->trace, "the trace")->required();
+  verb->add_option("--from", options->from, "first event")->type_name("SEQ");
+  verb->add_option("--count", options->count, "lines at most")->type_name("N");
+  verb->add_option("--rnndb", options->rnndb, "register names from envytools' database")->type_name("DIR");
+  verb->add_option("--chip", options->chip, "which chip's names (default: the trace's)")->type_name("CHIP");
+  verb->add_option("--filter", options->filter, "only events for which this holds")->type_name("EXPR");
+  verb->add_flag("--page-tables", options->page_tables, "the page-table writes that the trace's accesses amount to");
+  verb->add_flag("--json", options->json, "with --page-tables: one JSON object a line");
+  verb->callback([options, &action] { action = [options] { return run_dump(*options); }; });
+}
+
 // The command as typed, for the record.
 std::string joined(int argc, char** argv) {
   std::string text = "gpuvm";
@@ -199,6 +233,8 @@ int main(int argc, char** argv) {
   add_connect(app, action);
   add_replay(app, action);
   add_import(app, action);
+  add_export(app, action);
+  add_dump(app, action);
   add_info(app, action);
   add_verify(app, action);
   add_diff(app, action);

@@ -81,6 +81,27 @@ struct ImportVerbOptions {
 };
 int run_import(const ImportVerbOptions& options);
 
+struct ExportVerbOptions {
+  std::string trace;
+  std::string format;
+  std::string output;  // empty: standard output
+  std::string rnndb;   // folder, empty: our own map
+  std::string chip;    // empty: the trace's
+};
+int run_export(const ExportVerbOptions& options);
+
+struct DumpVerbOptions {
+  std::string trace;
+  uint64_t from = 0;
+  uint64_t count = ~uint64_t{0};  // lines
+  std::string rnndb;
+  std::string chip;
+  std::string filter;
+  bool page_tables = false;
+  bool json = false;  // with page_tables
+};
+int run_dump(const DumpVerbOptions& options);
+
 struct DiffVerbOptions {
   std::string a;
   std::string b;

@@ -1,0 +1,162 @@
+#include "analysis/decode/event_line.h"
+
+#include <algorithm>
+
+#include "traces/context.h"
+#include "traces/export/text.h"
+#include "traces/kind_name.h"
+#include "traces/map_record.h"
+
+namespace gpuvm {
+namespace {
+
+constexpr size_t kShownBytes = 32;    // of a DMA payload
+constexpr size_t kShownText = 4096;   // of a mark or a note
+
+void append_padded(uint64_t value, size_t columns, std::string* out) {
+  const size_t start = out->size();
+  append_decimal(value, out);
+  const size_t length = out->size() - start;
+  if (length < columns) out->insert(start, columns - length, ' ');
+}
+
+// Seconds with six decimals; nanoseconds only where there are some.
+void append_seconds(uint64_t time_ns, std::string* out) {
+  append_padded(time_ns / 1'000'000'000, 5, out);
+  out->push_back('.');
+  uint64_t rest = time_ns % 1'000'000'000;
+  const int digits = rest % 1000 == 0 ? 6 : 9;
+  if (digits == 6) rest /= 1000;
+  char text[9];
+  for (int i = digits - 1; i >= 0; --i, rest /= 10) text[i] = static_cast<char>('0' + rest % 10);
+  out->append(text, static_cast<size_t>(digits));
+}
+
+void append_printable(std::string_view text, std::string* out) {
+  for (const char c : text.substr(0, kShownText)) {
+    const auto byte = static_cast<unsigned char>(c);
+    out->push_back(byte < 0x20 || byte == 0x7f ? '?' : c);
+  }
+  if (text.size() > kShownText) *out += fmt::format(" … ({} bytes)", text.size());
+}
+
+void append_access(const Event& event, AccessNamer* names, std::string* out) {
+  const bool read = event.kind == EventKind::kMmioRead;
+  out->push_back(read ? 'R' : 'W');
+  out->push_back(static_cast<char>('0' + event.width % 10));
+  if (event.space == kNoBar) {
+    *out += " ---- ";
+    append_hex(event.address, 10, out);
+  } else {
+    *out += " BAR";
+    append_decimal(event.space, out);
+    *out += '+';
+    append_hex(event.address, 6, out);
+  }
+  if ((event.flags & kFlagValueUnknown) != 0) {
+    *out += " ?? instruction ";
+    append_hex(event.value, 6, out);
+  } else {
+    *out += read ? " -> " : " <- ";
+    append_hex(event.value, 2u * event.width, out);
+  }
+  if (names != nullptr) {
+    const NamedAccess& named = names->name(event);
+    if (!named.name.empty()) {
+      *out += "  ";
+      *out += named.name;
+      const std::string_view meaning = names->decode(event);
+      if (!meaning.empty()) {
+        *out += "  ";
+        *out += meaning;
+      }
+    }
+  }
+}
+
+void append_record(const Event& event, Bytes payload, std::string* out) {
+  if (event.kind == EventKind::kContext) {
+    *out += fmt::format("context {}: ", event.address);
+    const Result<ContextRecord> record = decode_context(payload);
+    if (!record) return append_printable(record.error().message, out);
+    const ContextRecord& r = record.value();
+    *out += fmt::format("map {} thread {} pc 0x{:x}", r.map_id, r.thread, r.pc);
+    if (!r.label.empty()) {
+      *out += ' ';
+      append_printable(r.label, out);
+    }
+    for (const uint64_t caller : r.callers) *out += fmt::format(" < 0x{:x}", caller);
+    return;
+  }
+  const bool map = event.kind == EventKind::kMap;
+  const Result<MapRecord> record = decode_map(payload);
+  if (!record) return append_printable(record.error().message, out);
+  *out += fmt::format("{} {} 0x{:x}", map ? "map" : "unmap", record.value().map_id, event.address);
+  if (map) *out += fmt::format(" + 0x{:x} at 0x{:x}", record.value().length, record.value().virtual_address);
+  if (event.space != kNoBar) *out += fmt::format(" BAR{}", event.space);
+}
+
+void append_other(const Event& event, Bytes payload, std::string* out) {
+  switch (event.kind) {
+    case EventKind::kConfigRead:
+    case EventKind::kConfigWrite: {
+      const bool read = event.kind == EventKind::kConfigRead;
+      *out += fmt::format("{}{} config+0x{:02x} {} 0x{:0{}x}", read ? 'R' : 'W', event.width, event.address,
+                          read ? "->" : "<-", event.value, 2 * event.width);
+      return;
+    }
+    case EventKind::kDmaRead:
+    case EventKind::kDmaWrite:
+      *out += fmt::format("DMA {} 0x{:010x} {} bytes: ", event.kind == EventKind::kDmaRead ? "read" : "write",
+                          event.address, payload.size());
+      append_hex_bytes(payload.first(std::min(payload.size(), kShownBytes)), out);
+      if (payload.size() > kShownBytes) *out += "…";
+      return;
+    case EventKind::kIrq:
+      *out += event.space == kIrqMsi ? fmt::format("irq MSI 0x{:x} <- 0x{:x}", event.address, event.value)
+                                     : fmt::format("irq INTx {}", event.value);
+      return;
+    case EventKind::kMark:
+    case EventKind::kNote:
+      *out += kind_name(event.kind);
+      *out += ' ';
+      append_printable(as_text(payload), out);
+      return;
+    case EventKind::kLoss:
+      *out += (event.flags & kFlagValueUnknown) != 0 ? "LOST events, how many is not known"
+                                                     : fmt::format("LOST {} events", event.value);
+      if (event.address != 0) *out += fmt::format(" on CPU {}", event.address - 1);
+      return;
+    case EventKind::kDigest:
+      *out += fmt::format("digest {} 0x{:016x}", event.space == kDigestVram ? "VRAM" : "registers", event.value);
+      return;
+    case EventKind::kContext:
+    case EventKind::kMap:
+    case EventKind::kUnmap: append_record(event, payload, out); return;
+    default:
+      *out += kind_name(event.kind);
+      return;
+  }
+}
+
+}  // namespace
+
+void append_event_line(const Event& event, Bytes payload, uint64_t seq, AccessNamer* names, std::string* out) {
+  append_padded(seq, 9, out);
+  *out += ' ';
+  append_seconds(event.time_ns, out);
+  *out += "  ";
+  if (is_mmio(event.kind)) {
+    append_access(event, names, out);
+  } else {
+    append_other(event, payload, out);
+  }
+  if (event.flags != 0) {
+    *out += "  [";
+    append_flags(event.flags, " ", out);
+    *out += ']';
+  }
+  *out += '\n';
+}
+
+}  // namespace gpuvm

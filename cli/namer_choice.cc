@@ -1,0 +1,75 @@
+#include "cli/namer_choice.h"
+
+#include <optional>
+
+#include "cli/print.h"
+#include "traces/regmap/chips.h"
+#include "traces/regmap/gf100_namer.h"
+#include "traces/regmap/rnndb.h"
+
+namespace gpuvm::cli {
+namespace {
+
+constexpr uint64_t kEventsSearched = 1 << 20;
+
+bool is_fermi(uint32_t chip) { return chip >= 0x0c0 && chip <= 0x0df; }
+
+// The first read of PMC.BOOT_0; leaves the reader at the start.
+Result<std::optional<uint32_t>> chip_in_events(TraceReader& reader) {
+  std::optional<uint32_t> chip;
+  uint64_t seen = 0;
+  while (!chip && seen < kEventsSearched) {
+    GPUVM_TRY(const EventBatch* batch, reader.next());
+    if (batch == nullptr) break;
+    for (const Event& event : batch->events) {
+      if (event.kind != EventKind::kMmioRead || event.space != 0 || event.address != 0) continue;
+      chip = chip_id_of_boot0(static_cast<uint32_t>(event.value));
+      if (chip) break;
+    }
+    seen += batch->events.size();
+  }
+  GPUVM_TRY_STATUS(reader.seek(0));
+  return chip;
+}
+
+Result<std::optional<uint32_t>> choose_chip(TraceReader& reader, const std::string& asked) {
+  if (!asked.empty()) {
+    const std::optional<uint32_t> chip = chip_id_of_name(asked);
+    if (!chip) return error("--chip: \"{}\" is no chip; write GF100 or 0xc0", asked);
+    return chip;
+  }
+  const DeviceInfo& device = reader.meta().device;
+  if (const std::optional<uint32_t> chip = chip_id_of_boot0(device.boot0)) return chip;
+  if (!device.chip.empty()) {
+    if (const std::optional<uint32_t> chip = chip_id_of_name(device.chip)) return chip;
+  }
+  return chip_in_events(reader);
+}
+
+void tell(const std::vector<std::string>& problems, size_t count, const std::string& where) {
+  if (count == 0 || problems.empty()) return;
+  fmt::print(stderr, "gpuvm: note: {}: {} places left out, the first: {}\n", printable(where), count, printable(problems[0]));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RegisterNamer>> choose_namer(TraceReader& reader, const std::string& rnndb,
+                                                    const std::string& chip_name) {
+  GPUVM_TRY(const std::optional<uint32_t> chip, choose_chip(reader, chip_name));
+  if (rnndb.empty()) {
+    if (chip && is_fermi(*chip)) return std::unique_ptr<RegisterNamer>(std::make_unique<Gf100Namer>());
+    return std::unique_ptr<RegisterNamer>();
+  }
+  if (!chip) {
+    fmt::print(stderr, "gpuvm: note: the trace does not tell its chip: names may be another chip's; say it with --chip\n");
+  }
+  Result<rnn::Database> database = rnn::load(rnndb);
+  if (!database) return database.error();
+  tell(database.value().problems, database.value().problem_count, rnndb);
+  auto namer = RnndbNamer::create(database.value(), chip);
+  if (!namer) return error("{}: {}", rnndb, namer.error().message);
+  tell(namer.value()->problems(), namer.value()->problems().size(), rnndb);
+  return std::unique_ptr<RegisterNamer>(std::move(namer).value());
+}
+
+}  // namespace gpuvm::cli

@@ -1,0 +1,15 @@
+// Any bytes as a QEMU trace log: imported without a crash or a large allocation.
+#include <cstdint>
+
+#include "traces/core/memory_stream.h"
+#include "traces/import/import.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace gpuvm;
+  auto source = memory_byte_source({reinterpret_cast<const char*>(data), size}, "fuzz");
+  if (!source) return 0;
+  MemoryTrace trace;
+  const auto report = import_log(*source.value(), trace, {.format = LogFormat::kQemu});
+  if (report) GPUVM_CHECK(report.value().events == trace.events().size());
+  return 0;
+}

@@ -1,0 +1,24 @@
+// Any bytes as a register database: loaded, resolved with and without a chip, asked for names and meanings, without
+// a crash, a large allocation or a look-up without end.
+#include <cstdint>
+#include <string>
+
+#include "traces/regmap/rnndb.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace gpuvm;
+  const auto database = rnn::load_text({{"root.xml", std::string(reinterpret_cast<const char*>(data), size)}}, "root.xml");
+  if (!database) return 0;
+  for (const std::optional<uint32_t> chip : {std::optional<uint32_t>(), std::optional<uint32_t>(0xc0), std::optional<uint32_t>(0xfff)}) {
+    const auto namer = RnndbNamer::create(database.value(), chip);
+    if (!namer) continue;
+    std::string text;
+    for (uint64_t offset = 0, step = 1; offset < uint64_t{1} << 40; offset += step, step += step / 2 + 1) {
+      const RegisterHit hit = namer.value()->find(offset);
+      namer.value()->decode(hit, 0x8123456789abcdef >> (offset % 3 * 16), &text);
+      if (text.size() > 1 << 20) text.clear();
+    }
+    namer.value()->find(~uint64_t{0});
+  }
+  return 0;
+}
