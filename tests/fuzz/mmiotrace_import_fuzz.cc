@@ -24,7 +24,9 @@ std::string attachment(const MemoryTrace& trace, std::string_view name) {
 }
 
 std::string export_text(const MemoryTrace& trace) {
-  ExportInput input{.log_header = attachment(trace, kLogHeaderAttachment), .import_json = attachment(trace, kImportAttachment)};
+  ExportInput input;
+  input.log_header = attachment(trace, kLogHeaderAttachment);
+  input.import_json = attachment(trace, kImportAttachment);
   if (const auto meta = meta_from_json(attachment(trace, kMetaAttachment))) input.meta = meta.value();
   MemorySource source(trace);
   StringSink sink;
