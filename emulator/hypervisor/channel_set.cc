@@ -70,15 +70,16 @@ void ChannelSet::refresh(InstanceShadow& shadow, fermi::Geometry geometry) {
   const bool wrong_space = shadow.space() == nullptr || shadow.space()->guest != guest;
   shadow.sync();
   if (!wrong_space) return;
+  if (services_.mode.para_virtual) return;  // directories come by call
   const bool usable = !context_.partition.strict() || guest.directory_aperture == Aperture::kVram;
   shadow.set_space(usable ? space_of(guest) : nullptr);
-  if (shadow.space() != nullptr && !services_.mode.lazy && !services_.mode.para_virtual) {
+  if (shadow.space() != nullptr && !services_.mode.lazy) {
     release(*shadow.space(), kFlushPageAll);
   }
 }
 
 void ChannelSet::release(SharedSpace& space, uint32_t trigger) {
-  if (!space.dirty || services_.mode.para_virtual) return;
+  if (!space.dirty) return;
   space.dirty = false;
   space.shadow.sync(space.guest);
   context_.host.flush_tlb(space.shadow.root(), trigger);
@@ -102,6 +103,7 @@ uint32_t ChannelSet::bind(unsigned chid, uint32_t pointer, fermi::Geometry geome
   }
   slot.shadow = attach(*instance, geometry);
   if (slot.shadow == nullptr) return 0;
+  slot.shadow->set_pv_directory(slot.pv_directory);
   // The reference keeps the target bits with the new address (S3).
   const uint32_t flags = pointer & (context_.partition.strict() ? 0xf0000000 & ~kTargetMask : 0xf0000000);
   return flags | static_cast<uint32_t>(slot.shadow->host() >> 12);
@@ -162,6 +164,7 @@ uint32_t ChannelSet::use_engine(gf100::Reg reg, uint32_t pointer, UseKind kind, 
       slot->shadow = attach(address, geometry);
     }
     if (slot->shadow == nullptr) return 0;
+    slot->shadow->set_pv_directory(engines_pv_directory_);
   } else if (own != engines_.end()) {
     detach(own->second);
   }
@@ -213,9 +216,17 @@ void ChannelSet::instance_written(uint64_t guest_page, uint64_t offset, unsigned
   });
 }
 
-void ChannelSet::set_pv_directory(unsigned chid, uint64_t host_directory) {
-  (void)chid;
-  (void)host_directory;
+void ChannelSet::set_pv_directory(std::optional<unsigned> chid, uint64_t host_directory) {
+  if (chid) {
+    channels_[*chid].pv_directory = host_directory;
+    if (channels_[*chid].shadow != nullptr) channels_[*chid].shadow->set_pv_directory(host_directory);
+    return;
+  }
+  engines_pv_directory_ = host_directory;
+  // What an engine already works with keeps its directory, unless that goes away.
+  for (auto& [reg, slot] : engines_) {
+    if (slot.shadow != nullptr && host_directory == 0) slot.shadow->set_pv_directory(0);
+  }
 }
 
 void ChannelSet::clear() {

@@ -45,14 +45,16 @@ class ChannelSet {
   // A store into a page that is an instance block.
   void instance_written(uint64_t guest_page, uint64_t offset, unsigned width, uint64_t value,
                         fermi::Geometry geometry);
-  // A para-virtual directory replaces the one that the instance block names; 0: no directory.
-  void set_pv_directory(unsigned chid, uint64_t host_directory);
+  // A para-virtual directory for a channel, or for what only engines name (nothing); 0: none. It counts when
+  // the channel is bound, too.
+  void set_pv_directory(std::optional<unsigned> chid, uint64_t host_directory);
 
   void clear();
 
  private:
   struct Slot {
     uint32_t pointer = 0;
+    uint64_t pv_directory = 0;
     std::unique_ptr<InstanceShadow> shadow;
   };
   template <typename F>
@@ -69,6 +71,7 @@ class ChannelSet {
   Services services_;
   std::vector<Slot> channels_;
   std::map<gf100::Reg, Slot> engines_;
+  uint64_t engines_pv_directory_ = 0;
   // By guest directory and limit.
   std::map<std::pair<uint64_t, uint64_t>, std::weak_ptr<SharedSpace>> spaces_;
 };

@@ -55,8 +55,7 @@ void InstanceShadow::translate(std::span<std::byte> block) const {
       std::memcpy(block.data() + offset, &value, 4);
     }
   }
-  const uint64_t root = space_ != nullptr ? space_->shadow.root() : context_.host.empty_directory;
-  put64(block, fermi::kInstancePageDirectory, root);
+  put64(block, fermi::kInstancePageDirectory, root());
 }
 
 uint64_t InstanceShadow::translate_userd(uint64_t userd) const {
@@ -93,10 +92,19 @@ AddressSpace InstanceShadow::shadow_space(fermi::Geometry geometry) const {
   return address_space_of(context_.host.card.memory(), Aperture::kVram, page_, geometry);
 }
 
+uint64_t InstanceShadow::root() const {
+  if (pv_directory_ != 0) return pv_directory_;
+  return space_ != nullptr ? space_->shadow.root() : context_.host.empty_directory;
+}
+
 void InstanceShadow::set_space(std::shared_ptr<SharedSpace> space) {
   space_ = std::move(space);
-  const uint64_t root = space_ != nullptr ? space_->shadow.root() : context_.host.empty_directory;
-  context_.host.card.vram().write(page_ + fermi::kInstancePageDirectory, 8, root);
+  context_.host.card.vram().write(page_ + fermi::kInstancePageDirectory, 8, root());
+}
+
+void InstanceShadow::set_pv_directory(uint64_t host_directory) {
+  pv_directory_ = host_directory;
+  context_.host.card.vram().write(page_ + fermi::kInstancePageDirectory, 8, root());
 }
 
 }  // namespace gpuvm

@@ -38,9 +38,12 @@ class InstanceShadow {
 
   void set_space(std::shared_ptr<SharedSpace> space);
   const std::shared_ptr<SharedSpace>& space() const { return space_; }
+  // A para-virtual directory, in place of a shadow of the guest's; 0: none.
+  void set_pv_directory(uint64_t host_directory);
   AddressSpace shadow_space(fermi::Geometry geometry) const;
 
  private:
+  uint64_t root() const;
   void translate(std::span<std::byte> block) const;
   uint64_t translate_userd(uint64_t userd) const;
 
@@ -49,6 +52,7 @@ class InstanceShadow {
   uint64_t page_;
   std::optional<uint64_t> version_;
   std::shared_ptr<SharedSpace> space_;
+  uint64_t pv_directory_ = 0;
 };
 
 }  // namespace gpuvm

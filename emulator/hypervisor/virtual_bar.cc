@@ -60,7 +60,7 @@ bool VirtualBar::instance_written(uint64_t guest_page) {
 
 void VirtualBar::rebuild() {
   ++generation_;
-  if (pv_directory_ != 0) return;
+  if (services_.para_virtual) return;  // tables come by call
   if (space_ == nullptr) space_ = std::make_unique<ShadowSpace>(context_);
   ++context_.meters.bar_rebuilds;
   space_->sync(guest_);

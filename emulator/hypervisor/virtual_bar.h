@@ -22,6 +22,7 @@ class VirtualBar {
   struct Services {
     unsigned vm;
     int channel;  // kChannelBar1, kChannelBar3
+    bool para_virtual;
     PageMarks& marks;
     UsePointObserver* const& observer;
   };

@@ -28,11 +28,47 @@ VirtualGpu::VirtualGpu(unsigned vm, const Shared& shared, const CardConfig& conf
           config, [this] { return shared_.host.card.now_ns(); }, interrupts),
       registers_(front_end_.registers()),
       channels_(context(), {vm, shared.mode, marks_, shared.observer}),
-      bar1_(context(), {vm, kChannelBar1, marks_, shared.observer}, front_end_.info().bars[1].size),
-      bar3_(context(), {vm, kChannelBar3, marks_, shared.observer}, front_end_.info().bars[3].size) {
-  (void)ram;
+      bar1_(context(), {vm, kChannelBar1, shared.mode.para_virtual, marks_, shared.observer},
+            front_end_.info().bars[1].size),
+      bar3_(context(), {vm, kChannelBar3, shared.mode.para_virtual, marks_, shared.observer},
+            front_end_.info().bars[3].size),
+      para_virtual_(context(), ram, pv_effects()) {
   attach_registers();
   if (!partition_.strict()) attach_raw_registers();
+}
+
+ParaVirtual::Effects VirtualGpu::pv_effects() {
+  return {.set_directory = [this](int32_t channel,
+                                  uint64_t directory) { return set_pv_directory(channel, directory); },
+          .tables_changed =
+              [this] {
+                bar1_.forget();
+                bar3_.forget();
+                bar1_changed();
+                bar3_changed();
+              },
+          .guest_geometry = [this] { return geometry(); }};
+}
+
+bool VirtualGpu::set_pv_directory(int32_t channel, uint64_t directory) {
+  switch (channel) {
+    case kChannelBar1:
+      bar1_.set_pv_directory(directory);
+      bar1_changed();
+      return true;
+    case kChannelBar3:
+      bar3_.set_pv_directory(directory);
+      bar3_changed();
+      return true;
+    case pv::kChannelEngines:
+      channels_.set_pv_directory(std::nullopt, directory);
+      return true;
+    default:
+      break;
+  }
+  if (channel < 0 || static_cast<unsigned>(channel) >= partition_.view().channels) return false;  // S11, S12
+  channels_.set_pv_directory(static_cast<unsigned>(channel), directory);
+  return true;
 }
 
 void VirtualGpu::attach_registers() {
@@ -187,6 +223,7 @@ void VirtualGpu::commit_runlist(uint32_t value) {
 }
 
 void VirtualGpu::flush_tlb(uint32_t value) {
+  if (shared_.mode.para_virtual) return;  // VM_FLUSH is what counts there
   ++meters_.tlb_flushes;
   std::optional<uint64_t> directory;
   if ((value & kFlushAllDirectories) == 0) {
@@ -237,6 +274,7 @@ void VirtualGpu::tear_down() {
                         Reg::kPcopy0ChanNext, Reg::kPcopy1ChanCur, Reg::kPcopy1ChanNext}) {
     shared_.host.write(reg, 0, 0);
   }
+  para_virtual_.clear();
   channels_.clear();
   bar1_.clear();
   bar3_.clear();

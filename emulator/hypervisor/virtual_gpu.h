@@ -58,13 +58,16 @@ class VirtualGpu : public PciDevice, public ChannelEvents {
   bool bar3_traps(uint64_t offset, bool write);
   // Takes everything of the guest's off the card.
   void tear_down();
-  ParaVirtual& para_virtual() { return para_virtual_; }
+  // While off, traps are not counted: for accesses that a rewritten trace no longer has.
+  void set_counting(bool on) { counting_ = on; }
 
  private:
   fermi::Geometry geometry() const { return front_end_.geometry(); }
   ShadowContext context() {
     return {shared_.host, partition_, quota_, meters_, shared_.mode.incremental ? &log_ : nullptr};
   }
+  ParaVirtual::Effects pv_effects();
+  bool set_pv_directory(int32_t channel, uint64_t directory);
   void attach_registers();
   void attach_raw_registers();
   void route(gf100::Reg reg, Route route, unsigned index, uint32_t value);
@@ -103,6 +106,7 @@ class VirtualGpu : public PciDevice, public ChannelEvents {
   VirtualBar bar3_;
   ParaVirtual para_virtual_;
   bool fifo_resetting_ = false;
+  bool counting_ = true;
 };
 
 }  // namespace gpuvm

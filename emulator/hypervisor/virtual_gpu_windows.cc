@@ -24,7 +24,7 @@ uint64_t pte_of(const VirtualBar::Page& page) {
 }  // namespace
 
 void VirtualGpu::count(unsigned bar, bool write) {
-  if (shared_.mode.traps) meters_.traps.add(std::min(bar, 4u), write);
+  if (shared_.mode.traps && counting_) meters_.traps.add(std::min(bar, 4u), write);
 }
 
 uint64_t VirtualGpu::bar_read(unsigned bar, uint64_t offset, unsigned width) {
@@ -205,8 +205,10 @@ void VirtualGpu::bar1_changed() {
 
 // The guest's part of the card's BAR3 is one directory entry: the shadow tables serve both ways in.
 void VirtualGpu::bar3_changed() {
-  shared_.host.card.vram().write(shared_.bar3_directory + 8 * uint64_t{partition_.view().slot}, 8,
-                                 bar3_.first_directory_entry());
+  Vram& vram = shared_.host.card.vram();
+  const uint64_t at = shared_.bar3_directory + 8 * uint64_t{partition_.view().slot};
+  const uint64_t entry = bar3_.first_directory_entry();
+  if (vram.read64(at) != entry) vram.write(at, 8, entry);
   shared_.host.write(Reg::kPffbVmFlush, 0, kFlushBars);
 }
 
