@@ -6,6 +6,7 @@
 
 #include "emulator/hypervisor/machine.h"
 #include "replayer/mode_replay.h"
+#include "replayer/pv_rewriter.h"
 #include "replayer/use_point_check.h"
 #include "traces/format/gvt.h"
 
@@ -57,6 +58,17 @@ Result<std::vector<std::unique_ptr<Lane>>> open_lanes(const std::vector<std::str
   return lanes;
 }
 
+// Puts the slots for para-virtual calls behind the guest's memory.
+std::unique_ptr<PvSlotMemory> add_slots(MachineGuest& guest) {
+  constexpr uint64_t kMost = uint64_t{1} << kBusSlotShift;
+  const uint64_t end = guest.ram_bytes == 0 ? kMost : std::min(guest.ram_bytes + pv::kSlotAreaBytes, kMost);
+  const uint64_t base = (end - pv::kSlotAreaBytes) & ~uint64_t{0xfff};
+  auto slots = std::make_unique<PvSlotMemory>(*guest.dma, base);
+  guest.ram_bytes = end;
+  guest.dma = slots.get();
+  return slots;
+}
+
 // Always the lane whose next event is the earliest: the card's time never goes back.
 Lane* earliest(const std::vector<Lane*>& running) {
   return *std::ranges::min_element(running, {}, [](Lane* lane) { return lane->replay->next_time_ns(); });
@@ -79,7 +91,17 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_
     GPUVM_TRY(const CardConfig config, config_of(lane->reader->meta().device));
     guests.push_back({config, lane->reader->meta().guest_ram_bytes, lane->peer.get(), lane->peer.get()});
   }
+  std::vector<std::unique_ptr<PvSlotMemory>> slots;
+  if (policy_of(mode_id).para_virtual) {
+    for (MachineGuest& guest : guests) slots.push_back(add_slots(guest));
+  }
   GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(mode_id, guests));
+  std::vector<std::unique_ptr<PvGuest>> pv_guests;
+  for (unsigned vm = 0; vm < slots.size(); ++vm) {
+    Hypervisor& hypervisor = *machine->hypervisor();
+    pv_guests.push_back(std::make_unique<PvGuest>(hypervisor.vm(vm), hypervisor.card().vram(), *slots[vm],
+                                                  policy_of(mode_id).batch));
+  }
   std::optional<UsePointCheck> check;
   if (Hypervisor* hypervisor = machine->hypervisor()) {
     std::vector<UsePointCheck::Vm> watched;
@@ -101,7 +123,8 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_
       mode_options.meters = [hypervisor, vm] { return reading(hypervisor->meters(vm)); };
       mode_options.flushed = [&check, vm](std::optional<uint64_t> directory) { check->flushed(vm, directory); };
     }
-    lane->replay = std::make_unique<ModeReplay>(machine->device(vm), *lane->feed, *lane->peer, lane->result,
+    PciDevice& device = pv_guests.empty() ? machine->device(vm) : *pv_guests[vm];
+    lane->replay = std::make_unique<ModeReplay>(device, *lane->feed, *lane->peer, lane->result,
                                                 lane->report, mode_options);
     running.push_back(lane);
   }

@@ -133,6 +133,11 @@ void ChannelSet::use_slot(Slot& slot, int channel, UseKind kind, fermi::Geometry
 }
 
 uint32_t ChannelSet::use_engine(gf100::Reg reg, uint32_t pointer, UseKind kind, fermi::Geometry geometry) {
+  const auto own = engines_.find(reg);
+  if (pointer == 0) {  // no channel
+    if (own != engines_.end()) detach(own->second);
+    return 0;
+  }
   const uint64_t address = fermi::instance_address(pointer);
   const uint32_t flags = pointer & 0xf0000000;
   Slot* slot = nullptr;
@@ -143,7 +148,6 @@ uint32_t ChannelSet::use_engine(gf100::Reg reg, uint32_t pointer, UseKind kind, 
     channel = static_cast<int>(i);
     break;
   }
-  const auto own = engines_.find(reg);
   if (slot == nullptr && !context_.partition.strict()) {
     // S14: GPUvm gives FECS the shifted address and PCOPY the guest's own.
     const bool fecs = kind == UseKind::kFecs;

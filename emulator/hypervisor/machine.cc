@@ -8,7 +8,8 @@ namespace {
 class BareCards : public Machine {
  public:
   explicit BareCards(const std::vector<MachineGuest>& guests) {
-    for (const MachineGuest& g : guests) cards_.push_back(std::make_unique<Card>(g.card, *g.dma, *g.interrupts));
+    for (const MachineGuest& g : guests)
+      cards_.push_back(std::make_unique<Card>(g.card, *g.dma, *g.interrupts));
   }
   PciDevice& device(unsigned guest) override { return *cards_[guest]; }
   const RegisterFile& registers(unsigned guest) const override { return cards_[guest]->registers(); }
@@ -23,7 +24,7 @@ class BareCards : public Machine {
 };
 
 template <typename Port>
-std::vector<Port*> ports(const std::vector<MachineGuest>& guests, Port* MachineGuest::* member) {
+std::vector<Port*> ports(const std::vector<MachineGuest>& guests, Port* MachineGuest::*member) {
   std::vector<Port*> all;
   for (const MachineGuest& g : guests) all.push_back(g.*member);
   return all;
@@ -54,9 +55,10 @@ Result<std::unique_ptr<Machine>> make_machine(Mode mode, const std::vector<Machi
   for (const MachineGuest& g : guests) {
     ram_bytes = g.ram_bytes == 0 ? config.guest_ram_bytes : std::max(ram_bytes, g.ram_bytes);
     if (g.card.vram_bytes != config.guest.vram_bytes || g.card.delay_ns != config.guest.delay_ns) {
-      return error("guests that share a card must have been given the same one: {} MiB of VRAM and a delay of {} ns "
-                   "are not {} MiB and {} ns; replay them one by one",
-                   g.card.vram_bytes >> 20, g.card.delay_ns, config.guest.vram_bytes >> 20, config.guest.delay_ns);
+      return error(
+          "guests that share a card must have been given the same one: {} MiB of VRAM and a delay of {} ns "
+          "are not {} MiB and {} ns; replay them one by one",
+          g.card.vram_bytes >> 20, g.card.delay_ns, config.guest.vram_bytes >> 20, config.guest.delay_ns);
     }
   }
   config.guest_ram_bytes = std::min(ram_bytes, config.guest_ram_bytes);

@@ -258,7 +258,7 @@ uint32_t ParaVirtual::vm_flush(uint32_t pgd) {
   if (directory == nullptr || directory->type != Type::kDirectory) return pv::kInvalid;
   ++context_.meters.tlb_flushes;
   context_.host.flush_tlb(directory->host, kFlushPageAll);
-  effects_.tables_changed();
+  effects_.flushed(directory->host);
   return pv::kOk;
 }
 

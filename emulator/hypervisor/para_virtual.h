@@ -43,6 +43,8 @@ class ParaVirtual {
     std::function<bool(int32_t channel, uint64_t host_directory)> set_directory;
     // Entries that a BAR may show have changed.
     std::function<void()> tables_changed;
+    // The guest says that a directory is as it is to be used.
+    std::function<void(uint64_t host_directory)> flushed;
     std::function<fermi::Geometry()> guest_geometry;
   };
   ParaVirtual(const ShadowContext& context, DmaPort& ram, Effects effects);

@@ -8,6 +8,9 @@ namespace {
 
 constexpr uint64_t kPage = Vram::kPageBytes;
 constexpr uint32_t kEntriesPerPage = kPage / 8;
+constexpr uint32_t kEntriesPerLine = Vram::kLineBytes / 8;
+static_assert(kEntriesPerLine == ShadowTable::kChunk);
+constexpr uint64_t kNeverSeen = ~uint64_t{0};
 
 uint64_t entry_at(std::span<const std::byte> table, uint64_t index) {
   uint64_t raw = 0;
@@ -62,11 +65,13 @@ void ShadowSpace::sync(const AddressSpace& guest) {
   if (guest.geometry != context_.host.geometry) {
     return sync_other_geometry(guest, vram.view(*directory, uint64_t{count} * 8));
   }
-  if (context_.log != nullptr && last_ == guest) return sync_changed(guest, *directory, count);
-  sync_all(guest, vram.view(*directory, uint64_t{count} * 8));
-  if (context_.log == nullptr) return;
-  last_ = guest;
-  follow_directory(*directory, count);
+  if (context_.log == nullptr) return sync_all(guest, vram.view(*directory, uint64_t{count} * 8));
+  if (last_ != guest) {
+    clear();
+    last_ = guest;
+    follow_directory(*directory, count);
+  }
+  sync_changed(guest, *directory, count);
 }
 
 void ShadowSpace::sync_all(const AddressSpace& guest, std::span<const std::byte> directory) {
@@ -91,6 +96,7 @@ void ShadowSpace::sync_changed(const AddressSpace& guest, uint64_t directory, ui
     const uint64_t version = vram.page_version(page);
     if (version == directory_seen_[p]) continue;
     const auto first = static_cast<uint32_t>(p * kEntriesPerPage);
+    const bool never_seen = directory_seen_[p] == kNeverSeen;
     const auto look = [&](uint32_t i) {
       if (i >= count) return;
       ++context_.meters.shadow.entries_scanned;
@@ -108,7 +114,10 @@ void ShadowSpace::sync_changed(const AddressSpace& guest, uint64_t directory, ui
       const std::vector<uint16_t> written(entries->begin(), entries->end());
       for (const uint16_t e : written) look(first + e);
     } else {
-      for (uint32_t i = 0; i < kEntriesPerPage; ++i) look(first + i);
+      for (uint32_t i = 0; i < kEntriesPerPage; ++i) {
+        const bool filled = (vram.filled_lines(page) >> (i / kEntriesPerLine)) & 1;
+        if (filled || !never_seen) look(first + i);
+      }
     }
     directory_seen_[p] = version;
     context_.log->synced(page);
@@ -185,11 +194,11 @@ bool ShadowSpace::sync_half(Half& half, const TableWanted& wanted, const EntryRu
     sync_pages(half, rules);
     return true;
   }
-  half.table->sync(vram.view(half.guest, uint64_t{half.entries} * 8), 0, rules, cost());
-  for (size_t p = 0; p < half.seen.size(); ++p) {
-    half.seen[p] = vram.page_version(half.guest / kPage + p);
-    context_.log->synced(half.guest / kPage + p);
+  if (context_.log == nullptr) {
+    half.table->sync(vram.view(half.guest, uint64_t{half.entries} * 8), 0, rules, cost());
+    return true;
   }
+  for (size_t p = 0; p < half.seen.size(); ++p) sync_page(half, p, rules);
   return true;
 }
 
@@ -208,13 +217,30 @@ void ShadowSpace::sync_pages(Half& half, const EntryRules& rules) {
         previous = e;
         half.table->sync_one(vram.read64(half.guest + uint64_t{first + e} * 8), first + e, rules, cost());
       }
+      half.seen[p] = version;
+      context_.log->synced(page);
     } else {
-      const uint32_t n = std::min(kEntriesPerPage, half.entries - first);
-      half.table->sync(vram.view(half.guest + uint64_t{first} * 8, uint64_t{n} * 8), first, rules, cost());
+      sync_page(half, p, rules);
     }
-    half.seen[p] = version;
-    context_.log->synced(page);
   }
+}
+
+// Reads a whole page of a table, unless it is known to hold zeroes and so does the shadow: a new table is
+// made of such.
+void ShadowSpace::sync_page(Half& half, size_t p, const EntryRules& rules) {
+  const Vram& vram = context_.host.card.vram();
+  const uint64_t page = half.guest / kPage + p;
+  const auto first = static_cast<uint32_t>(p * kEntriesPerPage);
+  const uint8_t filled = vram.filled_lines(page);
+  for (uint32_t line = 0; line < kEntriesPerPage / kEntriesPerLine; ++line) {
+    const uint32_t at = first + line * kEntriesPerLine;
+    if (at >= half.entries) break;
+    const uint32_t n = std::min(kEntriesPerLine, half.entries - at);
+    if (((filled >> line) & 1) == 0 && !half.table->occupied(at, n)) continue;
+    half.table->sync(vram.view(half.guest + uint64_t{at} * 8, uint64_t{n} * 8), at, rules, cost());
+  }
+  half.seen[p] = vram.page_version(page);
+  context_.log->synced(page);
 }
 
 // A guest with the other large page size: its 64 KiB pages cannot be the card's 128 KiB ones, so every
@@ -321,11 +347,9 @@ void ShadowSpace::follow_directory(uint64_t directory, uint32_t count) {
   leave_directory();
   followed_ = directory;
   directory_seen_.resize((uint64_t{count} + kEntriesPerPage - 1) / kEntriesPerPage);
-  const Vram& vram = context_.host.card.vram();
   for (size_t p = 0; p < directory_seen_.size(); ++p) {
     context_.log->follow(directory / kPage + p);
-    context_.log->synced(directory / kPage + p);
-    directory_seen_[p] = vram.page_version(directory / kPage + p);
+    directory_seen_[p] = kNeverSeen;
   }
 }
 

@@ -68,6 +68,7 @@ class ShadowSpace {
   void sync_region(const AddressSpace& guest, uint32_t index, uint64_t pde, bool only_changed);
   bool sync_half(Half& half, const TableWanted& wanted, const EntryRules& rules, bool only_changed);
   void sync_pages(Half& half, const EntryRules& rules);
+  void sync_page(Half& half, size_t p, const EntryRules& rules);
   void sync_other_geometry(const AddressSpace& guest, std::span<const std::byte> directory);
   TableWanted wanted(unsigned target, uint64_t address, uint32_t entries, uint32_t clip) const;
   void release(Half& half);

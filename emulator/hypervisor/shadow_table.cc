@@ -18,12 +18,19 @@ void ShadowTable::sync(std::span<const std::byte> guest, uint32_t first, const E
     std::memcpy(in.data(), guest.data() + uint64_t{done} * 8, uint64_t{n} * 8);
     uint64_t any = 0;
     for (const uint64_t raw : in) any |= raw;
-    if (any == 0 && !occupied((first + done) / kChunk)) continue;
+    if (any == 0 && !chunk_occupied((first + done) / kChunk)) continue;
     uint64_t lookups = 0;
     for (uint32_t i = 0; i < kChunk; ++i) out[i] = rules.translate(in[i], lookups);
     cost.lookups += lookups;
     store(std::span(out).first(n), first + done, cost);
   }
+}
+
+bool ShadowTable::occupied(uint32_t first, uint32_t count) const {
+  for (uint32_t chunk = first / kChunk; chunk * kChunk < first + count; ++chunk) {
+    if (chunk_occupied(chunk)) return true;
+  }
+  return false;
 }
 
 void ShadowTable::store(std::span<const uint64_t> host_entries, uint32_t first, ShadowCost cost) {
@@ -57,7 +64,7 @@ void ShadowTable::sync_one(uint64_t guest, uint32_t index, const EntryRules& rul
 void ShadowTable::clear() {
   static constexpr std::array<std::byte, kChunk * 8> kZero{};
   for (uint32_t chunk = 0; chunk * kChunk < entries_; ++chunk) {
-    if (!occupied(chunk)) continue;
+    if (!chunk_occupied(chunk)) continue;
     const uint64_t bytes =
         std::min<uint64_t>(kZero.size(), (uint64_t{entries_} - uint64_t{chunk} * kChunk) * 8);
     vram_.write_bytes(host_ + uint64_t{chunk} * kChunk * 8, std::span(kZero).first(bytes));

@@ -30,6 +30,8 @@ class ShadowTable {
 
   uint64_t host() const { return host_; }
   uint32_t entries() const { return entries_; }
+  // May any of the entries be something other than zero?
+  bool occupied(uint32_t first, uint32_t count) const;
   // Present entries written since the table was made: what a remapped BAR has to map.
   uint64_t mapped() const { return mapped_; }
 
@@ -42,7 +44,7 @@ class ShadowTable {
   void clear();
 
  private:
-  bool occupied(uint32_t chunk) const { return (occupied_[chunk / 64] >> (chunk % 64)) & 1; }
+  bool chunk_occupied(uint32_t chunk) const { return (occupied_[chunk / 64] >> (chunk % 64)) & 1; }
 
   Vram& vram_;
   uint64_t host_;

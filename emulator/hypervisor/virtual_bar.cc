@@ -64,12 +64,20 @@ void VirtualBar::rebuild() {
   if (space_ == nullptr) space_ = std::make_unique<ShadowSpace>(context_);
   ++context_.meters.bar_rebuilds;
   space_->sync(guest_);
+  observe();
+}
+
+void VirtualBar::observe() const {
   if (services_.observer == nullptr) return;
   services_.observer->on_use({.vm = services_.vm,
                               .channel = services_.channel,
                               .kind = UseKind::kBar,
                               .guest = guest_,
-                              .shadow = space_->space(guest_.limit)});
+                              .shadow = {Aperture::kVram, root(), guest_.limit, context_.host.geometry}});
+}
+
+void VirtualBar::pv_flushed(uint64_t host_directory) {
+  if (enabled() && host_directory == pv_directory_) observe();
 }
 
 void VirtualBar::set_pv_directory(uint64_t host_directory) {

@@ -37,6 +37,8 @@ class VirtualBar {
   bool instance_written(uint64_t guest_page);
   // A para-virtual directory takes the place of the guest's; 0: none.
   void set_pv_directory(uint64_t host_directory);
+  // A para-virtual directory is complete; if it is this window's, this is a use point.
+  void pv_flushed(uint64_t host_directory);
   // The para-virtual tables have changed.
   void forget() { ++generation_; }
 
@@ -56,6 +58,7 @@ class VirtualBar {
   void detach();
   bool read_instance();
   void rebuild();
+  void observe() const;
   uint64_t root() const;
   void fill(Page& page, uint64_t offset) const;
 

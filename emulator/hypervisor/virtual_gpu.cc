@@ -47,6 +47,11 @@ ParaVirtual::Effects VirtualGpu::pv_effects() {
                 bar1_changed();
                 bar3_changed();
               },
+          .flushed =
+              [this](uint64_t directory) {
+                bar1_.pv_flushed(directory);
+                bar3_.pv_flushed(directory);
+              },
           .guest_geometry = [this] { return geometry(); }};
 }
 

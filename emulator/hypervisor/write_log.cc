@@ -37,7 +37,9 @@ std::optional<std::span<const uint16_t>> WriteLog::since(uint64_t page, uint64_t
   const auto it = pages_.find(page);
   if (it == pages_.end()) return std::nullopt;
   const Page& p = it->second;
-  if (seen < p.base || vram_.page_version(page) != p.base + p.entries.size()) return std::nullopt;
+  if (seen < p.base || seen > vram_.page_version(page) ||
+      vram_.page_version(page) != p.base + p.entries.size())
+    return std::nullopt;
   return std::span<const uint16_t>(p.entries).subspan(seen - p.base);
 }
 

@@ -17,6 +17,9 @@ bool Vram::write_bytes(uint64_t address, std::span<const std::byte> in) {
   if (in.empty()) return true;
   std::memcpy(data_.data() + address, in.data(), in.size());
   for (uint64_t page = address / kPageBytes; page <= (address + in.size() - 1) / kPageBytes; ++page) touch(page);
+  for (uint64_t line = address / kLineBytes; line <= (address + in.size() - 1) / kLineBytes; ++line) {
+    fill(line * kLineBytes);
+  }
   return true;
 }
 
@@ -45,6 +48,7 @@ void Vram::scrub(uint64_t begin, uint64_t length) {
     if (address < begin || address - begin >= length) continue;
     std::memset(data_.data() + address, 0, kPageBytes);
     ++versions_[page];
+    filled_[page] = 0;
   }
 }
 

@@ -15,7 +15,8 @@ class Vram {
  public:
   static constexpr uint64_t kPageBytes = 4096;
 
-  explicit Vram(uint64_t bytes) : bytes_(bytes), data_(bytes), versions_(bytes / kPageBytes) {
+  explicit Vram(uint64_t bytes)
+      : bytes_(bytes), data_(bytes), versions_(bytes / kPageBytes), filled_(bytes / kPageBytes) {
     GPUVM_CHECK(bytes % kPageBytes == 0);
   }
 
@@ -33,8 +34,12 @@ class Vram {
   void write(uint64_t address, unsigned width, uint64_t value) {
     if (!contains(address, width)) return;
     std::memcpy(data_.data() + address, &value, width);
+    const uint64_t last = address + width - 1;
     touch(address / kPageBytes);
-    if (const uint64_t last = (address + width - 1) / kPageBytes; last != address / kPageBytes) touch(last);
+    if (last / kPageBytes != address / kPageBytes) touch(last / kPageBytes);
+    if (value == 0) return;
+    fill(address);
+    fill(last);
   }
   uint32_t read32(uint64_t address) const { return static_cast<uint32_t>(read(address, 4)); }
   uint64_t read64(uint64_t address) const { return read(address, 8); }
@@ -49,6 +54,11 @@ class Vram {
   // Changes with every write to the page: what caches and checkers compare. 0 = never written.
   uint64_t page_version(uint64_t page) const { return versions_[page]; }
 
+  static constexpr uint64_t kLineBytes = kPageBytes / 8;
+  // A bit for each eighth of the page: something other than zeroes was stored to it once (since it was scrubbed). What
+  // a clear bit stands for is known without a look.
+  uint8_t filled_lines(uint64_t page) const { return filled_[page]; }
+
   // XXH3 over the non-zero pages of a range with their place relative to its start, so that equal contents at
   // different places digest alike. begin and length are multiples of the page size.
   uint64_t digest(uint64_t begin, uint64_t length) const;
@@ -61,10 +71,14 @@ class Vram {
   void touch(uint64_t page) {
     if (versions_[page]++ == 0) touched_.push_back(page);
   }
+  void fill(uint64_t address) {
+    filled_[address / kPageBytes] |= static_cast<uint8_t>(1u << (address % kPageBytes / kLineBytes));
+  }
 
   uint64_t bytes_;
   SparseArray<std::byte> data_;
   SparseArray<uint64_t> versions_;
+  SparseArray<uint8_t> filled_;
   std::vector<uint64_t> touched_;  // every page that was ever written, once
 };
 
