@@ -64,6 +64,15 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
   verb->add_option("--machine", options->machine, "QEMU's machine")
       ->capture_default_str()
       ->check(CLI::IsMember({"pc", "q35"}));
+  verb->add_option("--mode", options->mode,
+                   "passthrough: the guest has the card itself; naive, bar-remap, lazy, optimized, incremental: a "
+                   "virtual GPU")
+      ->capture_default_str()
+      ->type_name("M");
+  verb->add_option("--guests", options->guests, "this many guests share the card; OUT-0.gvt, OUT-1.gvt, ... are written")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 8))
+      ->type_name("N");
   verb->add_flag("--intx", options->intx, "interrupt by INTx instead of MSI");
   verb->add_flag("--mmiotrace", options->mmiotrace,
                  "run the guest kernel's own tracer too, and compare the two records event for event");

@@ -10,13 +10,15 @@ constexpr size_t kUnknownShown = 16;
 }  // namespace
 
 void show_capture_progress(const CaptureProgress& p) {
-  fmt::print(stderr, "\r\033[K{:6.1f} s  {:>9} events  {}", p.seconds, p.events, printable(p.phase));
+  fmt::print(stderr, "\r\033[K{:6.1f} s  guest {}  {:>11} events  {}", p.seconds, p.guest, grouped(p.events),
+             printable(p.phase));
   std::fflush(stderr);
 }
 
 void print_outcome(const GuestOutcome& o) {
   fmt::print("{}: {}\n", o.succeeded ? "ok" : "FAILED", printable(o.message));
   fmt::print("  {} events in {:.1f} s\n", grouped(o.events), o.seconds);
+  if (o.traps != 0) fmt::print("  {} traps\n", grouped(o.traps));
   if (o.stray_accesses != 0) fmt::print("  {} accesses outside every BAR\n", grouped(o.stray_accesses));
   if (o.undelivered_interrupts != 0) {
     fmt::print("  {} interrupts had no way into the guest: give --qtest\n", grouped(o.undelivered_interrupts));

@@ -8,6 +8,20 @@
 #include "tracer/guest/capture.h"
 
 namespace gpuvm::cli {
+namespace {
+
+// OUT.gvt for one guest; OUT-0.gvt, OUT-1.gvt, ... for several.
+std::vector<std::string> output_names(const std::string& output, unsigned guests) {
+  if (guests == 1) return {output};
+  constexpr std::string_view kSuffix = ".gvt";
+  const std::string stem = output.ends_with(kSuffix) ? output.substr(0, output.size() - kSuffix.size()) : output;
+  std::vector<std::string> names;
+  for (unsigned i = 0; i < guests; ++i) names.push_back(fmt::format("{}-{}{}", stem, i, kSuffix));
+  return names;
+}
+
+}  // namespace
+
 int run_capture(const CaptureVerbOptions& options) {
   const QemuMachineInfo* machine = find_machine(options.machine);
   CaptureOptions capture_options;
@@ -22,7 +36,11 @@ int run_capture(const CaptureVerbOptions& options) {
   capture_options.card.vram_bytes = uint64_t{options.vram_mib} << 20;
   capture_options.card.delay_ns = uint64_t{options.delay_us} * 1000;
   capture_options.card.vga_class = options.vga;
-  capture_options.outputs = {options.output};
+  const auto mode = mode_from_name(options.mode);
+  if (!mode) return fail(mode.error());
+  capture_options.mode = mode.value();
+  capture_options.guests = options.guests;
+  capture_options.outputs = output_names(options.output, options.guests);
   capture_options.writer.time_unit_ns = options.time_unit_ns;
   capture_options.time_limit = std::chrono::seconds(options.time_limit_s);
   capture_options.command_line = options.command_line;
@@ -36,8 +54,10 @@ int run_capture(const CaptureVerbOptions& options) {
   if (terminal) fmt::print(stderr, "\r\033[K");
   if (!outcomes) return fail(outcomes.error());
   bool all = true;
-  for (const GuestOutcome& o : outcomes.value()) {
+  for (size_t i = 0; i < outcomes.value().size(); ++i) {
+    const GuestOutcome& o = outcomes.value()[i];
     all = all && o.succeeded;
+    if (options.guests > 1) fmt::print("{}: ", capture_options.outputs[i]);
     print_outcome(o);
   }
   return all ? kDone : kDoesNotHold;

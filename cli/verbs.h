@@ -27,6 +27,8 @@ int run_info(const InfoOptions& options);
 
 struct CaptureVerbOptions {
   std::string output;
+  std::string mode = "passthrough";
+  unsigned guests = 1;
   std::string workload = "copy";
   std::string machine = "pc";
   std::string module_options;

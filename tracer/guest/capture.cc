@@ -1,5 +1,8 @@
 #include "tracer/guest/capture.h"
 
+#include <algorithm>
+
+#include "emulator/hypervisor/machine.h"
 #include "tracer/guest/guest_session.h"
 #include "tracer/guest/stop_signals.h"
 #include "tracer/guest/wait.h"
@@ -16,7 +19,7 @@ TraceMeta describe(const CaptureOptions& options, const PreparedGuest& prepared,
   meta.driver = "nouveau";
   meta.kernel = prepared.kernel.package;
   meta.workload = std::string(prepared.workload->name);
-  meta.mode = "passthrough";
+  meta.mode = std::string(policy_of(options.mode).name);
   meta.command = options.command_line;
   meta.tool = std::string(tool_version());
   meta.source = "capture, QEMU " + prepared.qemu_version;
@@ -33,66 +36,151 @@ Result<std::string> hear_witness(const std::string& trace, const std::string& mm
                      report.agreed, report.user_space, report.after_end);
 }
 
+// One guest of the capture.
+struct Seat {
+  PreparedGuest prepared;
+  std::unique_ptr<GuestSession> session;
+};
+
+Result<std::vector<Seat>> prepare_seats(const CaptureOptions& options, const Clock& clock) {
+  std::vector<Seat> seats;
+  for (unsigned i = 0; i < options.guests; ++i) {
+    GuestOptions guest = options.guest;
+    if (options.guests > 1 && !guest.run_directory.empty()) guest.run_directory /= std::to_string(i);
+    GPUVM_TRY(PreparedGuest prepared, prepare_guest(guest));
+    std::unique_ptr<TraceWriter> writer;
+    if (options.record) {
+      GPUVM_TRY(writer, TraceWriter::create(options.outputs.at(i), options.writer));
+    }
+    seats.push_back({std::move(prepared), std::make_unique<GuestSession>(std::move(writer), clock)});
+  }
+  return seats;
+}
+
+// Serves all guests until the last has ended.
+class Loop {
+ public:
+  Loop(const CaptureOptions& options, std::vector<Seat>& seats, const Clock& clock, StopSignals& signals)
+      : options_(options), seats_(seats), clock_(clock), signals_(signals) {
+    const auto wanted = options.time_limit.count() != 0
+                            ? options.time_limit
+                            : std::chrono::seconds(seats[0].prepared.workload->time_limit_s * seats.size());
+    limit_s_ = static_cast<uint64_t>(wanted.count());
+  }
+
+  Status run() {
+    // With others waiting for this thread, none may keep it for a burst of requests.
+    const auto patience =
+        seats_.size() == 1 ? DeviceSession::Patience::kForABurst : DeviceSession::Patience::kNone;
+    std::vector<pollfd> entries;
+    while (!finished()) {
+      entries.clear();
+      for (Seat& seat : seats_) seat.session->add_poll_entries(entries);
+      entries.push_back({signals_.fd(), POLLIN, 0});
+      const uint64_t now = clock_();
+      GPUVM_TRY_STATUS(wait_for(entries, now, next_due()));
+      for (size_t i = 0; i < seats_.size(); ++i) {
+        GuestSession& session = *seats_[i].session;
+        if (session.finished()) continue;
+        if (Status status = session.handle(entries, i * GuestSession::kPollEntries, patience); !status) {
+          session.stop(status.error().message);
+        }
+        if (!session.finished() && session.next_due() <= clock_()) session.advance();
+      }
+      if (const std::string name = signals_.next(); !name.empty()) {
+        stop_all([&](const GuestSession& s) { return fmt::format("stopped by {} while the guest was in '{}'", name, s.phase()); });
+      }
+      if (now > limit_s_ * 1'000'000'000) {
+        stop_all([&](const GuestSession& s) {
+          return fmt::format("the time limit of {} s is over while the guest was in '{}'; a hung guest, or a busy "
+                             "machine: try --time-limit",
+                             limit_s_, s.phase());
+        });
+      }
+      show_progress(now);
+    }
+    return Ok{};
+  }
+
+ private:
+  bool finished() const {
+    return std::ranges::all_of(seats_, [](const Seat& s) { return s.session->finished(); });
+  }
+  uint64_t next_due() const {
+    uint64_t due = ~uint64_t{0};
+    for (const Seat& s : seats_) due = std::min(due, s.session->finished() ? due : s.session->next_due());
+    return due;
+  }
+  template <typename Why>
+  void stop_all(Why why) {
+    for (Seat& s : seats_) s.session->stop(why(*s.session));
+  }
+  void show_progress(uint64_t now) {
+    if (!options_.progress || now < next_progress_ns_) return;
+    next_progress_ns_ = now + static_cast<uint64_t>(kProgressSeconds * 1e9);
+    for (unsigned i = 0; i < seats_.size(); ++i) {
+      GuestSession& s = *seats_[i].session;
+      options_.progress({i, s.phase(), s.take_log(), s.events(), static_cast<double>(now) * 1e-9});
+    }
+  }
+
+  const CaptureOptions& options_;
+  std::vector<Seat>& seats_;
+  const Clock& clock_;
+  StopSignals& signals_;
+  uint64_t limit_s_ = 0;
+  uint64_t next_progress_ns_ = 0;
+};
+
 }  // namespace
 
 Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
-  GPUVM_TRY(const PreparedGuest prepared, prepare_guest(options.guest));
+  if (options.mode == Mode::kPassthrough && options.guests > 1) {
+    return error("a card can be passed through to one guest only; --guests {} needs --mode naive, or another",
+                 options.guests);
+  }
+  if (policy_of(options.mode).para_virtual) {
+    return error("--mode {} needs a guest driver that makes para-virtual calls, and nouveau makes none; replay a trace "
+                 "in that mode instead",
+                 policy_of(options.mode).name);
+  }
   const Clock clock = steady_clock_in_steps_of(options.writer.time_unit_ns);
   GPUVM_TRY(StopSignals signals, StopSignals::take());
-  std::unique_ptr<TraceWriter> writer;
-  if (options.record) {
-    GPUVM_TRY(writer, TraceWriter::create(options.outputs.at(0), options.writer));
+  GPUVM_TRY(std::vector<Seat> seats, prepare_seats(options, clock));
+  std::vector<MachineGuest> guests;
+  for (Seat& seat : seats) {
+    guests.push_back({options.card, uint64_t{seat.prepared.config.memory_mib} << 20, &seat.session->dma(),
+                      &seat.session->interrupts()});
   }
-  GuestSession session(std::move(writer), clock);
-  Card card(options.card, session.dma(), session.interrupts());
-  const auto patience = DeviceSession::Patience::kForABurst;
-  GPUVM_TRY_STATUS(session.start(card, prepared, describe(options, prepared, card.info())));
+  GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(options.mode, guests));
+  for (unsigned i = 0; i < seats.size(); ++i) {
+    PciDevice& device = machine->device(i);
+    GPUVM_TRY_STATUS(
+        seats[i].session->start(device, seats[i].prepared, describe(options, seats[i].prepared, device.info())));
+  }
+  GPUVM_TRY_STATUS(Loop(options, seats, clock, signals).run());
 
-  const std::chrono::seconds wanted = options.time_limit.count() != 0
-                                          ? options.time_limit
-                                          : std::chrono::seconds(prepared.workload->time_limit_s);
-  const uint64_t limit_ns = static_cast<uint64_t>(std::chrono::nanoseconds(wanted).count());
-  std::vector<pollfd> entries;
-  uint64_t next_progress_ns = 0;
-  while (!session.finished()) {
-    entries.clear();
-    session.add_poll_entries(entries);
-    entries.push_back({signals.fd(), POLLIN, 0});
-    const uint64_t now = clock();
-    GPUVM_TRY_STATUS(wait_for(entries, now, session.next_due()));
-    if (Status status = session.handle(entries, 0, patience); !status) session.stop(status.error().message);
-    if (const std::string name = signals.next(); !name.empty()) {
-      session.stop(fmt::format("stopped by {} while the guest was in '{}'", name, session.phase()));
+  std::vector<GuestOutcome> outcomes;
+  for (unsigned i = 0; i < seats.size(); ++i) {
+    GuestSession& session = *seats[i].session;
+    GuestOutcome outcome;
+    outcome.seconds = static_cast<double>(clock()) * 1e-9;
+    const Status closed = session.close(describe(options, seats[i].prepared, machine->device(i).info()));
+    outcome.succeeded = session.succeeded() && closed.ok();
+    outcome.message = closed ? session.message() : closed.error().message;
+    if (outcome.succeeded && options.record && options.guest.kernel.mmiotrace) {
+      const auto heard = hear_witness(options.outputs.at(i), seats[i].prepared.directory.path() / kMmiotraceFile);
+      outcome.succeeded = heard.ok();
+      outcome.message = heard ? outcome.message + "; " + heard.value() : heard.error().message;
     }
-    if (session.finished()) break;
-    if (session.next_due() <= clock()) session.advance();
-    if (now > limit_ns) {
-      session.stop(
-          fmt::format("the time limit of {} s is over while the guest was in '{}'; a hung guest, or a busy "
-                      "machine: try --time-limit",
-                      wanted.count(), session.phase()));
-    }
-    if (options.progress && now >= next_progress_ns) {
-      next_progress_ns = now + static_cast<uint64_t>(kProgressSeconds * 1e9);
-      options.progress(
-          {0, session.phase(), session.take_log(), session.events(), static_cast<double>(now) * 1e-9});
-    }
+    outcome.events = session.events();
+    outcome.stray_accesses = session.stray_accesses();
+    outcome.unknown_registers = machine->registers(i).unknown();
+    if (const Hypervisor* hypervisor = machine->hypervisor()) outcome.traps = hypervisor->meters(i).traps.total();
+    outcomes.push_back(std::move(outcome));
   }
-  GuestOutcome outcome;
-  outcome.seconds = static_cast<double>(clock()) * 1e-9;
-  const Status closed = session.close(describe(options, prepared, card.info()));
-  outcome.succeeded = session.succeeded() && closed.ok();
-  outcome.message = closed ? session.message() : closed.error().message;
-  if (outcome.succeeded && options.record && options.guest.kernel.mmiotrace) {
-    const auto heard = hear_witness(options.outputs.at(0), prepared.directory.path() / kMmiotraceFile);
-    outcome.succeeded = heard.ok();
-    outcome.message = heard ? outcome.message + "; " + heard.value() : heard.error().message;
-  }
-  outcome.events = session.events();
-  outcome.stray_accesses = session.stray_accesses();
-  outcome.unknown_registers = card.registers().unknown();
-  outcome.ignored_methods = card.ignored_methods();
-  return std::vector<GuestOutcome>{std::move(outcome)};
+  outcomes.front().ignored_methods = machine->ignored_methods();
+  return outcomes;
 }
 
 }  // namespace gpuvm

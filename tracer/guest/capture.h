@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "emulator/card/card.h"
+#include "emulator/hypervisor/mode.h"
 #include "tracer/guest/prepare.h"
 #include "traces/format/gvt.h"
 
@@ -23,7 +24,9 @@ struct CaptureProgress {
 
 struct CaptureOptions {
   GuestOptions guest;
-  CardConfig card;
+  CardConfig card;  // as each guest sees it
+  Mode mode = Mode::kPassthrough;
+  unsigned guests = 1;               // above 1 they share the card
   std::vector<std::string> outputs;  // one trace a guest
   WriterOptions writer;
   bool record = true;                // false: serve only (to measure what recording costs)
@@ -37,13 +40,14 @@ struct GuestOutcome {
   std::string message;  // the workload's result, or why there is none
   uint64_t events = 0;
   uint64_t stray_accesses = 0;
+  uint64_t traps = 0;  // that the mode counts; 0 in passthrough
   uint64_t undelivered_interrupts = 0;  // there was no way to the guest's interrupt controller
   double seconds = 0;
   std::map<uint32_t, RegisterFile::Unknown> unknown_registers;
   uint64_t ignored_methods = 0;
 };
 
-// Runs one guest a device until all have ended or the time is up. Whatever happens, the traces are closed and hold all
+// Runs the guests until all have ended or the time is up. Whatever happens, the traces are closed and hold all
 // that was recorded. Errors: what kept the capture from starting.
 Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options);
 
