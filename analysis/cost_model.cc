@@ -12,15 +12,15 @@ constexpr std::array<CostScenario, 4> kScenarios{{
     {"sev-snp", "in the kernel, confidential VM", 3553, 3885,
      "the same exits under SEV-SNP on the same machine: 3,553 to 3,885 ns"},
     {"user", "handed to a user-space device", 5700, 6500,
-     "published doorbell write to a QEMU device: 5.7 us median, 6.5 us mean"},
+     "published doorbell write to a QEMU device: 5.7 µs median, 6.5 µs mean"},
     {"process", "multi-process QEMU under TCG", 11300, 12300,
-     "measured on the capture machine: MMIO round trip between two processes pinned to one core, 11.3 to 12.3 us"},
+     "measured on the capture machine: MMIO round trip between two processes pinned to one core, 11.3 to 12.3 µs"},
 }};
 constexpr size_t kReference = 2;
 
 constexpr ScanCost kScan{
     400, 2000,
-    "assumption, not a measurement of this run: one uncached PCIe access to the card takes 0.4 to 2 us; each entry "
+    "assumption, not a measurement of this run: one uncached PCIe access to the card takes 0.4 to 2 µs; each entry "
     "scanned or written is one 8-byte access"};
 
 CostRange scaled(double low_ns, double high_ns, uint64_t count) {
@@ -43,6 +43,15 @@ CostEstimate estimate_overhead(const ModeResult& mode, const CostScenario& scena
   return {.traps = scaled(scenario.trap_ns_low, scenario.trap_ns_high, exits),
           .shadow = scaled(kScan.access_ns_low, kScan.access_ns_high,
                            mode.shadow.entries_scanned + mode.shadow.entries_written)};
+}
+
+void fill_estimates(ReplayResult& replay) {
+  for (ModeResult& mode : replay.modes) {
+    mode.estimated_overhead_us = estimate_overhead(mode, reference_scenario()).total().middle_us();
+    for (ModeResult& vm : mode.vms) {
+      vm.estimated_overhead_us = estimate_overhead(vm, reference_scenario()).total().middle_us();
+    }
+  }
 }
 
 }  // namespace gpuvm

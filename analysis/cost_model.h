@@ -42,5 +42,7 @@ struct CostEstimate {
 };
 
 CostEstimate estimate_overhead(const ModeResult& mode, const CostScenario& scenario);
+// Sets estimated_overhead_us of every mode: the middle of the reference scenario's range.
+void fill_estimates(ReplayResult& replay);
 
 }  // namespace gpuvm

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "analysis/cost_model.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "replayer/replay.h"
@@ -62,12 +63,13 @@ int run_replay(const ReplayVerbOptions& options) {
   replay_options.until_divergence = options.until_divergence;
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal) replay_options.progress = show_progress;
-  const auto result = replay_traces(options.traces, replay_options);
+  auto result = replay_traces(options.traces, replay_options);
   if (terminal) fmt::print(stderr, "\r\033[K");
   if (!result) {
     fmt::print(stderr, "gpuvm replay: {}\n", result.error().message);
     return kUnusable;
   }
+  fill_estimates(result.value());
   if (options.json) {
     fmt::print("{}\n", to_json(result.value()));
   } else {

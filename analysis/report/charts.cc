@@ -17,7 +17,7 @@ Element svg(double height, const char* css_class, std::string_view label) {
 
 // A line's width is in pixels whatever the stretching.
 Element stroke(const std::string& path, std::string_view css_class) {
-  return Element("path", css_class).attr("d", path).attr("vector-effect", "non-scaling-stroke");
+  return Element("path", css_class).trusted_attr("d", path).attr("vector-effect", "non-scaling-stroke");
 }
 
 Element tip(std::string_view text) { return Element("title").text(text); }
@@ -52,7 +52,8 @@ Element stacked_bar(const std::vector<Segment>& segments, uint64_t whole, std::s
     const double width = kWidth * static_cast<double>(segment.value) / static_cast<double>(whole);
     // What exists is visible, if only just.
     const double shown = std::max(width, 2.0);
-    out.add(Element("rect", segment.css_class)
+    // An edge tells neighbours apart, but would hide a sliver.
+    out.add(Element("rect", segment.css_class + (shown > 8 ? " edge" : ""))
                 .attr("x", x)
                 .attr("y", 0)
                 .attr("width", shown)
@@ -97,14 +98,19 @@ Element log_ranges(const std::vector<Range>& ranges, double bottom, double top, 
 Element column_strip(const std::vector<double>& heights, std::string_view css_class, std::string_view label) {
   constexpr double kHeight = 40;
   Element out = svg(kHeight, "strip", label);
-  std::string path;
+  // The outline as steps; columns of one height are one step.
   const double width = kWidth / static_cast<double>(std::max<size_t>(heights.size(), 1));
-  for (size_t i = 0; i < heights.size(); ++i) {
-    if (heights[i] <= 0) continue;
-    const double h = std::max(1.2, kHeight * std::min(heights[i], 1.0));
-    path += fmt::format("M{:.5g} {:.4g}h{:.4g}V{}h-{:.4g}z", width * static_cast<double>(i), kHeight - h, width, kHeight, width);
+  const auto top_of = [&](size_t i) {
+    return heights[i] <= 0 ? kHeight : kHeight - std::max(1.2, kHeight * std::min(heights[i], 1.0));
+  };
+  std::string path = fmt::format("M0 {}", kHeight);
+  for (size_t i = 0; i < heights.size();) {
+    size_t next = i + 1;
+    while (next < heights.size() && heights[next] == heights[i]) ++next;
+    path += fmt::format("V{:.4g}H{:.6g}", top_of(i), width * static_cast<double>(next));
+    i = next;
   }
-  return out.add(Element("path", css_class).attr("d", path));
+  return out.add(Element("path", css_class).trusted_attr("d", path + fmt::format("V{}z", kHeight)));
 }
 
 }  // namespace gpuvm::report

@@ -34,6 +34,11 @@ class Element {
     return *this;
   }
   Element& attr(const char* name, int value) { return attr(name, static_cast<double>(value)); }
+  // A value that is long and made here: path data.
+  Element& trusted_attr(const char* name, std::string_view value) {
+    attributes_ += fmt::format(" {}=\"{}\"", name, value);
+    return *this;
+  }
   // An attribute without a value.
   Element& flag(const char* name) {
     attributes_ += fmt::format(" {}", name);

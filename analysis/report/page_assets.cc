@@ -40,7 +40,8 @@ dt{color:var(--faint);font-size:12.5px}dd{margin:0;overflow-wrap:anywhere}
 .card p{margin:0}.card .k{color:var(--soft);font-size:12.5px}.card .v{font-size:26px;line-height:1.3;letter-spacing:-.02em;font-weight:640;white-space:nowrap}.card .d{color:var(--soft);font-size:12.5px;line-height:1.4}
 .scroll{overflow-x:auto;-webkit-overflow-scrolling:touch;margin:0 -6px;padding:0 6px}
 table{border-collapse:collapse;width:100%;font-size:14px}
-caption{text-align:left;color:var(--soft);font-size:13px;padding-bottom:6px}
+.cap{color:var(--soft);font-size:13px;margin:0 0 6px;max-width:none}
+.where{min-width:170px}
 th{font-weight:560;color:var(--soft);font-size:12.5px;text-align:left;padding:6px 10px;border-bottom:1px solid var(--line);vertical-align:bottom;white-space:nowrap}
 td,tbody th{padding:7px 10px;border-bottom:1px solid var(--line2);vertical-align:middle}
 tbody th{color:var(--ink);font-size:14px;font-weight:560;white-space:nowrap}
@@ -59,15 +60,16 @@ svg.ranges{height:39px}
 .dot{stroke-width:11;stroke-linecap:round;fill:none}
 .range{stroke-width:5;stroke-linecap:round;fill:none}
 .f0{fill:var(--s0)}.f0b{fill:var(--s0b)}.f1{fill:var(--s1)}.f3{fill:var(--s3)}.f4{fill:var(--s4)}.f5{fill:var(--s5)}.f6{fill:var(--s6)}
-rect{stroke:var(--paper);stroke-width:1;vector-effect:non-scaling-stroke}
+.edge{stroke:var(--paper);stroke-width:1;vector-effect:non-scaling-stroke}
 .dot.f0,.range.f0{stroke:var(--s0)}.dot.f1,.range.f1{stroke:var(--s1)}.dot.f3,.range.f3{stroke:var(--s3)}.dot.f4,.range.f4{stroke:var(--s4)}
 .dot.ft{stroke:var(--ink);stroke-width:5}
 .key::before{content:"";display:inline-block;width:10px;height:10px;border-radius:2.5px;margin-right:6px;background:var(--faint)}
 .k0::before{background:var(--s0)}.k0b::before{background:var(--s0b)}.k1::before{background:var(--s1)}.k3::before{background:var(--s3)}.k4::before{background:var(--s4)}.k5::before{background:var(--s5)}.k6::before{background:var(--s6)}.kt::before{background:var(--ink);width:6px;height:6px;border-radius:3px;vertical-align:2px}
-.toggle{float:right;display:inline-flex;font-size:12.5px;border:1px solid var(--line);border-radius:8px;overflow:hidden;margin-left:16px}
+.toggle{float:right;display:inline-flex;font-size:12.5px;border:1px solid var(--line);border-radius:8px;overflow:hidden;margin:0 0 10px 16px}
 div:has(>.toggle)>.scroll,div:has(>.toggle)>.toggle~div{clear:both}
 .sw{position:absolute;opacity:0;pointer-events:none}
 .toggle label{padding:3px 11px;cursor:pointer;color:var(--soft)}
+.legend{display:none;margin:0 0 12px;font-size:13px}.legend span{margin-right:14px}
 .swa:checked~.toggle .la,.swb:checked~.toggle .lb{background:var(--line);color:var(--ink)}
 .swa:focus-visible~.toggle .la,.swb:focus-visible~.toggle .lb{outline:2px solid var(--accent);outline-offset:-2px}
 .swa:checked~* .vb,.swb:checked~* .va{display:none}
@@ -80,7 +82,7 @@ div:has(>.toggle)>.scroll,div:has(>.toggle)>.toggle~div{clear:both}
 .lanes>.n{color:var(--soft);font-size:12px;padding-bottom:2px}
 .lanes svg{border-bottom:1px solid var(--line)}
 .bands{position:relative;height:24px;grid-column:2}
-.bands b{position:absolute;top:0;height:22px;overflow:hidden;white-space:nowrap;font-size:11.5px;font-weight:500;line-height:22px;padding-left:5px;color:var(--soft);border-left:1.5px solid var(--faint);background:var(--line2)}
+.bands b{position:absolute;top:0;height:22px;overflow:hidden;white-space:nowrap;font-size:11.5px;font-weight:500;line-height:22px;text-indent:5px;color:var(--soft);border-left:1.5px solid var(--faint);background:var(--line2)}
 .bands b:nth-child(even){background:var(--line)}
 .lanes .axis{grid-column:2}
 .tag{display:inline-block;font-size:12px;font-weight:600;border-radius:5px;padding:1px 7px;white-space:nowrap}
@@ -97,8 +99,8 @@ footer{padding-top:22px;padding-bottom:48px;color:var(--soft);font-size:13px;bor
 #tip{position:fixed;z-index:9;pointer-events:none;background:var(--ink);color:var(--paper);font-size:12.5px;line-height:1.35;padding:5px 9px;border-radius:6px;max-width:280px;opacity:0;left:0;top:0}
 #tip.on{opacity:1}
 @media (max-width:720px){main,header.top,footer{padding-left:18px;padding-right:18px}header.top{padding-top:26px}h1{font-size:25px}
-.two{grid-template-columns:1fr}.lanes{grid-template-columns:76px 1fr 50px;gap:3px 8px}.card .v{font-size:22px}.cards{grid-template-columns:1fr 1fr}
-.toggle{float:none;margin:0 0 12px}.grow{min-width:110px}tbody th small{min-width:110px}.traps .part{display:none}td,tbody th,th{padding-left:7px;padding-right:7px}}
+.two{grid-template-columns:1fr}.lanes{grid-template-columns:84px 1fr 48px;gap:3px 8px;font-size:12px}.card .v{font-size:22px}.cards{grid-template-columns:1fr 1fr}
+.toggle{float:none;margin:0 0 12px}.grow{min-width:110px}tbody th small{min-width:110px}.traps .part{display:none}.legend{display:block}th .axis span:not(:first-child):not(:last-child){display:none}td,tbody th,th{padding-left:7px;padding-right:7px}}
 @media print{body{font-size:10.5pt;background:#fff}main,header.top,footer{max-width:none;padding:0}section{padding:16px 0}tr,.card,.lanes{break-inside:avoid}h2,h3,.lead{break-after:avoid}.toggle,#tip{display:none}.scroll{overflow:visible}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 @media (prefers-reduced-motion:no-preference){#tip{transition:opacity .1s}}
 )css";

@@ -1,5 +1,6 @@
 // Did the guest see the same machine? What was compared, and what differed.
 #include <algorithm>
+#include <array>
 
 #include "analysis/format.h"
 #include "analysis/report/sections.h"
@@ -8,7 +9,8 @@
 namespace gpuvm::report {
 namespace {
 
-constexpr size_t kMaxDivergenceRows = 100;
+constexpr size_t kMaxDivergenceRows = 12;  // of a mode and virtual machine
+constexpr size_t kMaxDivergenceRowsInAll = 120;
 constexpr size_t kMaxUnknownRows = 40;
 
 // "12,345" checked and nothing wrong, or how many are.
@@ -44,6 +46,28 @@ Element summary_table(const ReplayResult& replay) {
   return Element("div", "scroll").add(Element("table").add(Element("thead").add(top)).add(body));
 }
 
+// What a divergence is called, and in which space its address lies.
+struct DivergenceKind {
+  std::string_view key;
+  std::string_view name;
+  std::string_view space;  // empty: a BAR
+  bool whole = false;      // the space is all there is to say
+};
+constexpr std::array<DivergenceKind, 7> kKinds{{{"read", "read", ""},
+                                                {"dma_read", "DMA read", "guest memory"},
+                                                {"dma_write", "DMA write", "guest memory"},
+                                                {"interrupt", "interrupt", "message to"},
+                                                {"memory_digest", "digest", "video memory", true},
+                                                {"register_digest", "digest", "registers", true},
+                                                {"oracle", "shadow table", "GPU address"}}};
+
+std::string place_of(const Divergence& d, const DivergenceKind* kind) {
+  if (!d.register_name.empty()) return d.register_name;
+  if (kind != nullptr && kind->whole) return std::string(kind->space);
+  if (kind != nullptr && !kind->space.empty()) return fmt::format("{} 0x{:x}", kind->space, d.offset);
+  return fmt::format("BAR{}+0x{:06x}", d.bar, d.offset);
+}
+
 Element value_cell(const Divergence& d, uint64_t value, bool builtin_map) {
   Element out("td", "mono n");
   out.text(fmt::format("0x{:x}", value));
@@ -53,26 +77,37 @@ Element value_cell(const Divergence& d, uint64_t value, bool builtin_map) {
   return out;
 }
 
+Element divergence_row(const Divergence& d, bool several_vms, bool builtin_map) {
+  const auto* kind = std::ranges::find(kKinds, d.what, &DivergenceKind::key);
+  const bool named = kind != kKinds.end();
+  Element row("tr");
+  row.add(cell(several_vms ? fmt::format("{}, VM {}", d.mode, d.vm) : d.mode));
+  row.add(number_cell(d.seq)).add(cell(named ? kind->name : std::string_view(d.what)));
+  row.add(Element("td", "mono where").text(place_of(d, named ? kind : nullptr)));
+  row.add(value_cell(d, d.expected, builtin_map)).add(value_cell(d, d.got, builtin_map));
+  return row.add(cell(fmt::format("0x{:x}", d.expected ^ d.got), "mono n"));
+}
+
 Element divergence_table(const ReplayResult& replay, bool builtin_map) {
   Element top("tr");
   top.add(head("mode")).add(head("event", "n")).add(head("what")).add(head("where"));
-  top.add(head("recorded", "n")).add(head("now", "n")).add(head("bits", "n"));
+  top.add(head("should be", "n")).add(head("is", "n")).add(head("bits", "n"));
   Element body("tbody");
-  for (size_t i = 0; i < std::min(replay.divergences.size(), kMaxDivergenceRows); ++i) {
-    const Divergence& d = replay.divergences[i];
-    Element where("td", "mono");
-    where.text(d.register_name.empty() ? fmt::format("BAR{}+0x{:06x}", d.bar, d.offset) : d.register_name);
-    where.attr("title", fmt::format("BAR{} offset 0x{:06x}", d.bar, d.offset));
-    Element row("tr");
-    row.add(cell(replay.traces.size() > 1 ? fmt::format("{}, VM {}", d.mode, d.vm) : d.mode));
-    row.add(number_cell(d.seq)).add(cell(d.what)).add(where);
-    row.add(value_cell(d, d.expected, builtin_map)).add(value_cell(d, d.got, builtin_map));
-    row.add(cell(fmt::format("0x{:x}", d.expected ^ d.got), "mono n"));
-    body.add(row);
+  std::map<std::pair<std::string_view, unsigned>, size_t> shown;
+  size_t rows = 0;
+  for (const Divergence& d : replay.divergences) {
+    if (rows == kMaxDivergenceRowsInAll || ++shown[{d.mode, d.vm}] > kMaxDivergenceRows) continue;
+    body.add(divergence_row(d, replay.traces.size() > 1, builtin_map));
+    ++rows;
   }
-  Element table("table", "sort");
-  table.add(Element("caption").text("The first divergences of each mode, in the order of the recording"));
-  return Element("div", "scroll").add(table.add(Element("thead").add(top)).add(body));
+  Element out("div");
+  out.add(Element("h3").text("Divergences"));
+  std::string caption = "The first of each mode, in the order of the recording.";
+  if (rows < replay.divergences.size()) {
+    caption += fmt::format(" {} more are in gpuvm replay --json.", thousands(replay.divergences.size() - rows));
+  }
+  out.add(Element("p", "cap").text(caption));
+  return out.add(Element("div", "scroll").add(Element("table", "sort").add(Element("thead").add(top)).add(body)));
 }
 
 // Registers that the emulator does not know: it answered, and it says so.
@@ -105,10 +140,7 @@ Element correctness_section(const ReplayResult& replay, bool builtin_map) {
   if (replay.divergences.empty()) {
     out.add(Element("p", "note").text("No divergence."));
   } else {
-    out.add(Element("h3").text("Divergences")).add(divergence_table(replay, builtin_map));
-    if (replay.divergences.size() > kMaxDivergenceRows) {
-      out.add(Element("p", "note").text(fmt::format("{} more are in gpuvm replay --json.", replay.divergences.size() - kMaxDivergenceRows)));
-    }
+    out.add(divergence_table(replay, builtin_map));
   }
   return out.add(unknown_note(replay));
 }

@@ -75,7 +75,7 @@ Element cost_section(const ReplayResult& replay) {
     body.add(row);
   }
   Element table("table");
-  table.add(Element("caption").text(fmt::format("Numbers at the right: every exit {}.", reference.name)));
+  out.add(Element("p", "cap").text(fmt::format("Numbers at the right: every exit {}.", reference.name)));
   out.add(Element("div", "scroll traps").add(table.add(Element("thead").add(top)).add(body)));
   Element sources("ul", "sources");
   for (size_t i = 0; i < cost_scenarios().size(); ++i) {

@@ -136,10 +136,11 @@ Element busiest(const TraceFacts& facts) {
   }
   Element out("div");
   out.add(Element("h3").text("Busiest registers"));
-  Element caption("caption");
+  Element caption("p", "cap");
   caption.add(Element("span", "key k0b").text("reads ")).add(Element("span", "key k1").text("writes. "));
   caption.text("An array counts as one, and so does a window onto memory. A poll is a read that repeats the access before it.");
-  out.add(Element("div", "scroll").add(Element("table", "sort").add(caption).add(Element("thead").add(top)).add(body)));
+  out.add(caption);
+  out.add(Element("div", "scroll").add(Element("table", "sort").add(Element("thead").add(top)).add(body)));
   if (facts.groups.size() > kMaxRegisterRows) {
     uint64_t rest = 0;
     for (size_t i = kMaxRegisterRows; i < facts.groups.size(); ++i) rest += facts.groups[i].counts.total();
@@ -219,7 +220,7 @@ Element lead_of(const TraceFacts& facts) {
   Element lead("p", "lead");
   lead.add(Element("b").text(thousands(facts.accesses())))
       .text(fmt::format(" accesses, {} of them writes; ", percent(writes, facts.accesses())))
-      .text(fmt::format("{} in {} of DMA; {} interrupts; {} of accesses repeat the read before.",
+      .text(fmt::format("{} DMA transfers of {} together; {} interrupts; {} of accesses repeat the read before.",
                         thousands(facts.kinds[static_cast<size_t>(EventKind::kDmaRead)] +
                                   facts.kinds[static_cast<size_t>(EventKind::kDmaWrite)]),
                         bytes_text(facts.dma_read_bytes + facts.dma_write_bytes), thousands(facts.msi + facts.intx_raised),

@@ -90,7 +90,7 @@ Element vm_table(const ReplayResult& replay) {
   row.add(head("mode"));
   const size_t vms = replay.modes.front().vms.size();
   for (size_t vm = 0; vm < vms; ++vm) row.add(head(fmt::format("VM {}", vm), "n"));
-  table.add(Element("caption").text("Traps by virtual machine")).add(Element("thead").add(row));
+  table.add(Element("thead").add(row));
   Element body("tbody");
   for (const ModeResult& mode : replay.modes) {
     Element line("tr");
@@ -150,6 +150,10 @@ Element traps_section(const ReplayResult& replay, DataStyle& style) {
     if (!uses_bar(replay, column.bar)) continue;
     top_row.add(Element("th", "n part").attr("scope", "col").add(Element("span", std::string_view(column.key).substr(7)).text(column.name)));
   }
+  Element legend("p", "legend");
+  for (const BarColumn& column : kBars) {
+    if (uses_bar(replay, column.bar)) legend.add(Element("span", std::string_view(column.key).substr(7)).text(column.name));
+  }
   top_row.add(Element("th", "n").attr("scope", "col").add(Element("span", "key kt").text("total")));
   top_row.add(head("of accesses", "n part"));
   Element body("tbody");
@@ -173,7 +177,7 @@ Element traps_section(const ReplayResult& replay, DataStyle& style) {
     body.add(row);
   }
   Element panel("div", "scroll traps");
-  panel.add(Element("table").add(Element("thead").add(top_row)).add(body));
+  panel.add(legend).add(Element("table").add(Element("thead").add(top_row)).add(body));
   out.add(switched("linear", "logarithmic", panel, style));
   if (replay.modes.front().vms.size() > 1) out.add(Element("h3").text("By virtual machine")).add(vm_table(replay));
   return out;

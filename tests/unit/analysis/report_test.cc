@@ -128,7 +128,7 @@ TEST(Report, DivergencesAreOnTheFirstLineAndInATable) {
   EXPECT_NE(html.find("1 of 8 modes diverge: lazy."), std::string::npos);
   const std::string correctness = between(html, "<section id=\"correctness\">", "</section>");
   EXPECT_NE(correctness.find("PGRAPH.STATUS"), std::string::npos);
-  EXPECT_NE(correctness.find("BAR1+0x02008c"), std::string::npos);
+  EXPECT_NE(correctness.find("GPU address 0x2008c"), std::string::npos);
   EXPECT_NE(correctness.find("{ BUSY | ICMD_BUSY }"), std::string::npos);
   EXPECT_EQ(correctness.find("No divergence"), std::string::npos);
 }
