@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "tracer/guest/workload/kernel.h"
+
 namespace gpuvm::guest {
 namespace {
 
@@ -80,7 +82,11 @@ Buffer::Buffer(Buffer&& other) noexcept
 Buffer::~Buffer() {
   if (mapping_ != nullptr) munmap(mapping_, size_);
   drm_gem_close argument{.handle = handle_, .pad = 0};
-  if (handle_ != 0) call(fd_, DRM_IOCTL_GEM_CLOSE, &argument);
+  if (handle_ == 0) return;
+  call(fd_, DRM_IOCTL_GEM_CLOSE, &argument);
+  // A worker of the kernel takes it out of the page tables. It shall be done before what comes next, so that
+  // the order of accesses is the same every time.
+  let_kernel_finish();
 }
 
 Status Buffer::wait() const {

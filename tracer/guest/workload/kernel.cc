@@ -158,6 +158,18 @@ std::string gpu_symbols() {
   return kept;
 }
 
+void let_kernel_finish() {
+  constexpr int kRounds = 500;
+  for (int round = 0; round < kRounds; ++round) {
+    usleep(1000);
+    auto load =
+        read_file("/proc/loadavg");  // "0.00 0.01 0.05 1/68 123": the first of the pair is how many run now
+    if (!load) return;
+    const size_t slash = load.value().find('/');
+    if (slash != std::string::npos && load.value().substr(0, slash).ends_with(" 1")) return;
+  }
+}
+
 void power_off() {
   sync();
   reboot(RB_POWER_OFF);

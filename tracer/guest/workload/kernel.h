@@ -31,6 +31,10 @@ std::string kernel_log();      // like dmesg(1)
 // The symbols of every loaded module but virtio's, and the kernel's own MMIO accessors, from /proc/kallsyms.
 std::string gpu_symbols();
 
+// Sleeps until no other task wants to run: work that was handed to the kernel's workers is done then.
+// Bounded.
+void let_kernel_finish();
+
 [[noreturn]] void power_off();
 
 }  // namespace gpuvm::guest
