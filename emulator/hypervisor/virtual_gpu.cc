@@ -264,12 +264,8 @@ void VirtualGpu::mmu_fault(const ChannelFault& fault) {
   front_end_.fifo_interrupts().mmu_fault(guest);
 }
 
+// A bus reset, or the guest leaves: nothing of it stays on the card.
 void VirtualGpu::reset() {
-  tear_down();
-  front_end_.reset();
-}
-
-void VirtualGpu::tear_down() {
   const PartitionView& own = partition_.view();
   reset_fifo();
   for (unsigned chid = 0; chid < own.channels; ++chid) {
@@ -283,6 +279,8 @@ void VirtualGpu::tear_down() {
   channels_.clear();
   bar1_.clear();
   bar3_.clear();
+  // The registers before the card's tables: those of the poll area follow them.
+  front_end_.reset();
   bar1_changed();
   bar3_changed();
 }

@@ -56,8 +56,6 @@ class VirtualGpu : public PciDevice, public ChannelEvents {
   uint64_t shadow_pages_left() const { return quota_.left(); }
   // Would a BAR3 access trap now? `offset` is below the BAR's size.
   bool bar3_traps(uint64_t offset, bool write);
-  // Takes everything of the guest's off the card.
-  void tear_down();
   // While off, traps are not counted: for accesses that a rewritten trace no longer has.
   void set_counting(bool on) { counting_ = on; }
 

@@ -1,0 +1,85 @@
+// What shadowing costs: a whole rebuild beside a plain scan of the same bytes, and an update by how much has
+// changed.
+#include <benchmark/benchmark.h>
+
+#include <cstring>
+
+#include "tests/support/vm_bench.h"
+
+namespace {
+
+using namespace gpuvm;
+using namespace gpuvm::test;
+
+constexpr uint64_t kEntries = 32768;
+
+// A guest address space with one small table, every `stride`th entry present.
+struct Fixture {
+  Fixture(Mode mode, uint64_t stride) : bench(VmBench::config(mode, 1)), space(bench.make_space(0)) {
+    table = bench.small_table(0, space, 0);
+    for (uint64_t i = 0; i < kEntries; i += stride) store(i, (i % 0x3000) << 12);
+    bench.set_up_bar1(0);
+    bench.bind(0, 0, space.instance);
+    commit();
+  }
+  void store(uint64_t index, uint64_t address) {
+    bench.card_vram().write(bench.base(0) + table + 8 * index, 8, pte(address, Target::kVram));
+  }
+  void commit() {
+    bench.flush(0, space);
+    bench.doorbell(0, 0, 0);
+  }
+  VmBench bench;
+  VmBench::Space space;
+  uint64_t table = 0;
+};
+
+void plain_scan(benchmark::State& state) {
+  Fixture f(Mode::kNaive, static_cast<uint64_t>(state.range(0)));
+  const auto directory = f.bench.card_vram().view(f.bench.base(0) + f.space.directory, 0x10000);
+  const auto table = f.bench.card_vram().view(f.bench.base(0) + f.table, kEntries * 8);
+  for (auto _ : state) {
+    uint64_t present = 0;
+    for (const auto bytes : {directory, table}) {
+      for (size_t i = 0; i < bytes.size(); i += 8) {
+        uint64_t raw = 0;
+        std::memcpy(&raw, bytes.data() + i, 8);
+        present += raw & 1;
+      }
+    }
+    benchmark::DoNotOptimize(present);
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * (0x10000 + kEntries * 8)));
+}
+BENCHMARK(plain_scan)->Arg(1)->Arg(64)->Arg(4096);
+
+void rebuild(benchmark::State& state) {
+  Fixture f(Mode::kNaive, static_cast<uint64_t>(state.range(0)));
+  for (auto _ : state) f.bench.flush(0, f.space);
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * (0x10000 + kEntries * 8)));
+}
+BENCHMARK(rebuild)->Arg(1)->Arg(64)->Arg(4096);
+
+void incremental(benchmark::State& state) {
+  Fixture f(Mode::kIncremental, 1);
+  const auto changed = static_cast<uint64_t>(state.range(0));
+  uint64_t salt = 0;
+  for (auto _ : state) {
+    ++salt;
+    for (uint64_t i = 0; i < changed; ++i) f.store(i, (salt + i) % 0x3000 << 12);
+    f.commit();
+  }
+}
+BENCHMARK(incremental)->RangeMultiplier(8)->Range(1, kEntries);
+
+void bar3_store(benchmark::State& state) {
+  VmBench b(VmBench::config(static_cast<Mode>(state.range(0)), 1));
+  const auto bar3 = b.set_up_bar3(0);
+  for (uint64_t i = 0; i < 64; ++i) b.map(0, bar3, i << 12, 0x800000 + (i << 12));
+  b.flush(0, bar3, 5);
+  uint64_t offset = 0;
+  for (auto _ : state) b.vm(0).bar_write(3, (offset += 4) & 0x3ffff, 4, offset);
+}
+BENCHMARK(bar3_store)->Arg(static_cast<int>(Mode::kNaive))->Arg(static_cast<int>(Mode::kIncremental));
+
+}  // namespace

@@ -1,0 +1,189 @@
+// The holes of spec/gpuvm-mechanisms.md 8.2: open as GPUvm has them, closed under the strict policy.
+#include <gtest/gtest.h>
+
+#include "tests/support/vm_bench.h"
+
+namespace gpuvm::test {
+namespace {
+
+constexpr auto kStrict = TranslationPolicy::kStrict;
+constexpr auto kReference = TranslationPolicy::kReference;
+constexpr uint64_t kVram = uint64_t{64} << 20;
+
+class Hole : public testing::TestWithParam<TranslationPolicy> {
+ protected:
+  bool open() const { return GetParam() == kReference; }
+  VmBench b{VmBench::config(Mode::kNaive, 2, GetParam())};
+};
+INSTANTIATE_TEST_SUITE_P(Policy, Hole, testing::Values(kStrict, kReference),
+                         [](const auto& p) { return p.param == kStrict ? "strict" : "reference"; });
+
+TEST_P(Hole, S1PraminBeyondThePartition) {
+  b.store(1, 0x5000, 0x1122334455667788);
+  EXPECT_EQ(b.load(0, kVram + 0x5000) == 0x1122334455667788, open());
+  b.store(0, kVram + 0x5000, 0);
+  EXPECT_EQ(b.load(1, 0x5000) == 0, open());
+}
+
+TEST_P(Hole, S1PraminAimedAtSystemMemory) {
+  b.machines[0].store<uint64_t>(0x345, 0xabcdef);
+  b.machines[1].store<uint64_t>(0x345, 0x123456);
+  b.reg(1, 0x1700, 0x02000000);
+  const uint64_t seen = b.vm(1).bar_read(0, 0x700345, 8);
+  EXPECT_EQ(seen, open() ? 0xabcdefu : 0x123456u) << "its own memory, and nobody else's";
+}
+
+TEST_P(Hole, S2InstanceBlockRewrittenAfterBinding) {
+  const auto space = b.make_space(0);
+  b.bind(0, 0, space.instance);
+  const uint64_t forged = 0x600000;
+  b.store(0, space.instance + 0x200, forged, 4);
+  const uint64_t live = b.card_vram().read64(b.shadow_instance(0, 0) + 0x200);
+  EXPECT_EQ(live == forged, open());
+}
+
+TEST_P(Hole, S3InstancePointerIntoSystemMemory) {
+  b.reg(1, 0x3000, 0xe0000123);
+  const uint32_t pointer = b.card_reg(0x3000 + 8 * b.card_channel(1, 0));
+  if (open()) {
+    EXPECT_EQ(pointer >> 28, 0xeu);
+  } else {
+    EXPECT_EQ(pointer, 0u);
+  }
+}
+
+TEST_P(Hole, S3UserdInForeignMemory) {
+  const auto space = b.make_space(0);
+  b.store(0, space.instance + 0x08, (kVram + 0x7000) | 0);
+  b.bind(0, 0, space.instance);
+  const uint64_t userd = b.card_vram().read64(b.shadow_instance(0, 0) + 0x08);
+  if (open()) {
+    EXPECT_EQ(userd, kVram + 0x7000);
+  } else {
+    EXPECT_EQ(userd & 3, static_cast<uint64_t>(Aperture::kInvalid));
+  }
+}
+
+TEST_P(Hole, S5LargePageOverTheEndAndPeerTarget) {
+  uint64_t lookups = 0;
+  const EntryRules large(b.vm(0).partition(), 17);
+  const uint64_t last_page = pte(kVram - 0x1000, Target::kVram);
+  EXPECT_EQ((large.translate(last_page, lookups) & 1) != 0, open());
+  const EntryRules small(b.vm(0).partition(), 12);
+  EXPECT_EQ((small.translate(1 | uint64_t{1} << 33, lookups) & 1) != 0, open());
+  // S6: a frame that is not the guest's becomes frame 0 of the machine, or nothing.
+  const uint64_t beyond = small.translate(pte(VmBench::kRam, Target::kSystem), lookups);
+  EXPECT_EQ((beyond & 1) != 0, open());
+  EXPECT_EQ(lookups, 1u);
+}
+
+TEST_P(Hole, S5TableOutsideThePartition) {
+  // VM 1 prepares a table in its own memory; VM 0 names it.
+  for (uint64_t i = 0; i < 16; ++i) b.store(1, 0x400000 + 8 * i, pte(0x9000, Target::kVram));
+  const auto space = b.make_space(0);
+  b.store(0, space.directory, uint64_t{1} << 32 | ((kVram + 0x400000) >> 12) << 36);
+  b.bind(0, 0, space.instance);
+  b.flush(0, space);
+  EXPECT_EQ(b.walk(0, 0, 0x1000).mapped, open());
+}
+
+TEST_P(Hole, S8BarEntryWithSystemTarget) {
+  const auto bar3 = b.set_up_bar3(0);
+  b.machines[0].store<uint32_t>(0x4010, 0xfeed);
+  b.map(0, bar3, 0x1000, 0x4000, Target::kSystem);
+  b.flush(0, bar3, 5);
+  EXPECT_EQ(b.vm(0).bar_read(3, 0x1010, 4) == 0xfeed, !open());
+}
+
+TEST_P(Hole, S9EngineResetReachesOthers) {
+  const auto space = b.make_space(1);
+  b.bind(1, 0, space.instance);
+  b.reg(0, 0x000200, 0xf813b1ff & ~0x100u);
+  EXPECT_EQ((b.card_reg(0x000200) & 0x100) == 0, open());
+  b.reg(0, 0x100c80, 0x80000000);
+  EXPECT_EQ((b.card_reg(0x100c80) >> 31) != 0, open());
+  b.reg(0, 0x100c10, 0x1234);
+  EXPECT_EQ(b.card_reg(0x100c10) == 0x1234, open());
+}
+
+TEST_P(Hole, S10RunlistNamesForeignChannels) {
+  b.store(0, 0x8000, 64 | uint64_t{4} << 32);
+  b.store(0, 0x8008, 5000 | uint64_t{4} << 32);
+  b.reg(0, 0x2270, 8);
+  b.reg(0, 0x2274, 0x01f00002);
+  EXPECT_EQ(b.card_reg(0x2274) & 0xfff, open() ? 1u : 0u);
+}
+
+TEST_P(Hole, S14EnginePointerThatNoChannelHas) {
+  b.reg(1, 0x104050, 0x40000500);
+  const uint32_t copy = b.card_reg(0x104050);
+  b.reg(1, 0x409500, 0x80000500);
+  b.reg(1, 0x409504, 1);
+  const uint32_t fecs = b.card_reg(0x409500);
+  if (open()) {
+    EXPECT_EQ(copy, 0x40000500u) << "the guest's own number, on the card";
+    EXPECT_EQ(fecs, 0x80000000u | 0x500 | kVram >> 12);
+  } else {
+    // A shadow of the guest's block, in the hypervisor's memory.
+    EXPECT_GE(uint64_t{copy & 0x0fffffff} << 12, 2 * kVram);
+    EXPECT_GE(uint64_t{fecs & 0x0fffffff} << 12, 2 * kVram);
+  }
+  b.reg(1, 0x104050, 0x40000000 | static_cast<uint32_t>(kVram >> 12));
+  EXPECT_EQ(b.card_reg(0x104050), open() ? 0x40000000 | static_cast<uint32_t>(kVram >> 12) : 0u);
+}
+
+TEST_P(Hole, S15DepartedGuestLeavesNothing) {
+  const auto space = b.make_space(0);
+  b.set_up_bar1(0);
+  b.bind(0, 2, space.instance);
+  b.store(0, 0x9000, 0xdeadbeef);
+  b.hv->teardown(0);
+  EXPECT_EQ(b.card_vram().read64(b.base(0) + 0x9000) == 0xdeadbeef, open());
+  if (open()) return;
+  EXPECT_EQ(b.card_reg(0x3000 + 8 * 2), 0u);
+  EXPECT_EQ(b.hv->card().bar_read(1, 0x2088, 4), 0xffffffffu);
+  b.hv->arrive(0);
+  EXPECT_EQ(b.load(0, 0x9000), 0u);
+  EXPECT_EQ(b.reg(0, 0x3000 + 8 * 2), 0u);
+  EXPECT_EQ(b.vm(0).shadow_pages_left(), VmBench::config(Mode::kNaive).reserve_bytes / 4096);
+}
+
+TEST(Strict, AnotherGuestsChannelsSurviveADepartureAndAReset) {
+  VmBench b(VmBench::config(Mode::kNaive));
+  const auto space = b.make_space(1);
+  b.bind(1, 0, space.instance);
+  const uint32_t pointer = b.card_reg(0x3000 + 8 * 64);
+  b.hv->teardown(0);
+  b.reg(0, 0x200, 0);
+  EXPECT_EQ(b.card_reg(0x3000 + 8 * 64), pointer);
+  EXPECT_NE(pointer, 0u);
+}
+
+TEST(Strict, ShadowMemoryRunsOutForTheGreedyGuestOnly) {
+  HypervisorConfig c = VmBench::config(Mode::kNaive);
+  c.reserve_bytes = uint64_t{1} << 20;  // three tables and a directory
+  VmBench b(c);
+  const auto greedy = b.make_space(0);
+  const uint64_t table = b.allocate(0, 0x40000);
+  b.store(0, table, pte(0x5000, Target::kVram));
+  for (uint64_t i = 0; i < 64; ++i)
+    b.store(0, greedy.directory + 8 * i, uint64_t{1} << 32 | (table >> 12) << 36);
+  b.bind(0, 0, greedy.instance);
+  EXPECT_GT(b.hv->meters(0).refused, 0u);
+  const auto modest = b.make_space(1);
+  b.map(1, modest, 0x1000, 0x5000);
+  b.bind(1, 0, modest.instance);
+  EXPECT_TRUE(b.walk(1, 0, 0x1000).mapped);
+}
+
+TEST(Strict, AccessOverTheEndOfAUserdPageStaysInThePartition) {
+  VmBench b(VmBench::config(Mode::kNaive));
+  b.set_up_bar1(0, 64);
+  const uint64_t userd1 = b.set_up_bar1(1);
+  b.store(1, userd1, 0x7777);
+  b.vm(0).bar_write(1, VmBench::kUserdVa + 63 * 0x1000 + 0xffc, 8, ~uint64_t{0});
+  EXPECT_EQ(b.load(1, userd1), 0x7777u);
+}
+
+}  // namespace
+}  // namespace gpuvm::test

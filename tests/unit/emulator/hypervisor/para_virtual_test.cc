@@ -1,0 +1,151 @@
+// Para-virtual calls (spec/gpuvm-mechanisms.md 5P) and what hostile ones get (S4, S11-S13).
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "tests/support/vm_bench.h"
+
+namespace gpuvm::test {
+namespace {
+
+constexpr uint64_t kSlots = 0x100000;
+
+class Pv : public testing::Test {
+ protected:
+  Pv() : Pv(TranslationPolicy::kStrict) {}
+  explicit Pv(TranslationPolicy policy) : b(config(policy)) {
+    for (unsigned vm : {0u, 1u}) {
+      b.vm(vm).bar_write(4, 4, 4, kSlots);
+      b.vm(vm).bar_write(4, 8, 4, 0);
+      EXPECT_EQ(b.vm(vm).bar_read(4, 0, 4), 0u);
+    }
+  }
+  static HypervisorConfig config(TranslationPolicy policy) {
+    HypervisorConfig c = VmBench::config(Mode::kPvMulticall, 2, policy);
+    c.guest_ram_bytes = kSlots + pv::kSlotAreaBytes;
+    return c;
+  }
+  uint32_t call(unsigned vm, PvOp op, std::vector<uint32_t> words, std::vector<uint64_t> entries = {}) {
+    words.insert(words.begin(), static_cast<uint32_t>(op));
+    if (words.size() % 2 != 0 && !entries.empty()) words.push_back(0);
+    for (size_t i = 0; i < words.size(); ++i) b.machines[vm].store(kSlots + 4 * i, words[i]);
+    for (size_t i = 0; i < entries.size(); ++i)
+      b.machines[vm].store(kSlots + 4 * words.size() + 8 * i, entries[i]);
+    b.vm(vm).bar_write(4, 0xc, 4, 0);
+    return b.machines[vm].load<uint32_t>(kSlots);
+  }
+  uint32_t alloc(unsigned vm, uint32_t bytes) {
+    EXPECT_EQ(call(vm, PvOp::kMemAlloc, {bytes}), pv::kOk);
+    return b.machines[vm].load<uint32_t>(kSlots + 4);
+  }
+  VmBench b;
+};
+
+TEST_F(Pv, MapsPagesOfAChannel) {
+  const uint32_t pgd = alloc(0, 0x10000), pgt = alloc(0, 0x40000);
+  EXPECT_EQ(call(0, PvOp::kMapPgt, {pgd, pgt, 0, 3}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kMap, {pgt, 5, 0}, {pte(0x7000, Target::kVram)}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kMapBatch, {pgt, 16, 0x10, 4}, {pte(0x20000, Target::kVram)}), pv::kOk);
+  EXPECT_EQ(
+      call(0, PvOp::kMapSgBatch, {pgt, 32, 2}, {pte(0x1000, Target::kSystem), pte(0x9000, Target::kVram)}),
+      pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kSetPgd, {pgd, 2}), pv::kOk);
+  const uint64_t instance = b.allocate(0, 0x1000);
+  b.store(0, instance + 0x208, 0xffffffffff);
+  b.bind(0, 2, instance);
+  const uint64_t va = uint64_t{3} << 27;
+  EXPECT_EQ(b.walk(0, 2, va + 0x5000).address, b.base(0) + 0x7000);
+  EXPECT_EQ(b.walk(0, 2, va + 0x13000).address, b.base(0) + 0x23000);
+  EXPECT_EQ(b.walk(0, 2, va + 0x20000).address, b.hv->partition(0).bus_base + 0x1000);
+  EXPECT_EQ(call(0, PvOp::kUnmapBatch, {pgt, 5, 1}), pv::kOk);
+  EXPECT_FALSE(b.walk(0, 2, va + 0x5000).mapped);
+  EXPECT_EQ(call(0, PvOp::kVmFlush, {pgd, 1}), pv::kOk);
+  EXPECT_EQ(b.hv->meters(0).shadow.entries_scanned, 0u);
+}
+
+TEST_F(Pv, ScatteredPagesTakeACallABatch) {
+  const uint32_t pgt = alloc(0, 0x40000);
+  for (const auto& [batch, calls] : {std::pair{1u, 300u}, {128u, 3u}, {2048u, 1u}}) {
+    unsigned made = 0;
+    for (unsigned done = 0; done < 300; ++made) {
+      const unsigned n = std::min(batch, 300 - done);
+      EXPECT_EQ(
+          call(0, PvOp::kMapSgBatch, {pgt, done, n}, std::vector<uint64_t>(n, pte(0x5000, Target::kVram))),
+          pv::kOk);
+      done += n;
+    }
+    EXPECT_EQ(made, calls);
+  }
+}
+
+TEST_F(Pv, S4APageIsWhatItWasFirst) {
+  const uint32_t pgd = alloc(0, 0x10000), pgt = alloc(0, 0x40000);
+  EXPECT_EQ(call(0, PvOp::kMapPgt, {pgd, pgt, 0, 0}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kMap, {pgd, 0, 0}, {pte(0x5000, Target::kVram)}), pv::kInvalid);
+  EXPECT_EQ(call(0, PvOp::kSetPgd, {pgt, 0}), pv::kInvalid);
+  EXPECT_EQ(call(0, PvOp::kMapPgt, {pgd, pgd, 0, 0}), pv::kInvalid);
+  const uint32_t filled = alloc(0, 0x10000);
+  EXPECT_EQ(call(0, PvOp::kMap, {filled, 0, 0}, {pte(0x5000, Target::kVram)}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kSetPgd, {filled, 0}), pv::kInvalid) << "entries must not become a directory's";
+}
+
+TEST_F(Pv, LargeEntriesAreCheckedAsLarge) {
+  const uint32_t pgd = alloc(0, 0x10000), large = alloc(0, 0x2000);
+  const uint64_t last = b.hv->partition(0).vram_bytes - 0x1000;
+  EXPECT_EQ(call(0, PvOp::kMap, {large, 0, 0}, {pte(last, Target::kVram)}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kMapPgt, {pgd, 0, large, 0}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kMap, {large, 1, 0}, {pte(last, Target::kVram)}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kSetPgd, {pgd, 0}), pv::kOk);
+  const uint64_t instance = b.allocate(0, 0x1000);
+  b.store(0, instance + 0x208, 0xffffffffff);
+  b.bind(0, 0, instance);
+  EXPECT_FALSE(b.walk(0, 0, 0).mapped);
+  EXPECT_FALSE(b.walk(0, 0, 0x20000).mapped);
+}
+
+TEST_F(Pv, S11S12NumbersAreChecked) {
+  const uint32_t pgd = alloc(0, 0x10000), pgt = alloc(0, 0x40000);
+  EXPECT_EQ(call(0, PvOp::kSetPgd, {pgd, 64}), pv::kInvalid);
+  EXPECT_EQ(call(0, PvOp::kSetPgd, {pgd, 0x7fffffff}), pv::kInvalid);
+  EXPECT_EQ(call(0, PvOp::kMapPgt, {pgd, pgt, 0, 8192}), pv::kRange);
+  EXPECT_EQ(call(0, PvOp::kMap, {pgt, 32768, 0}, {1}), pv::kRange);
+  EXPECT_EQ(call(0, PvOp::kUnmapBatch, {pgt, 0xffffffff, 2}), pv::kRange);
+  EXPECT_EQ(call(0, PvOp::kMapBatch, {pgt, 1, 0x10, 32768}, {1}), pv::kRange);
+  EXPECT_EQ(call(0, PvOp::kMapSgBatch, {pgt, 0, 0xffffffff}), pv::kRange);
+  EXPECT_EQ(call(0, PvOp::kMapPgtBatch, {pgd, 0, 0xffffffff}), pv::kRange);
+  EXPECT_EQ(call(0, static_cast<PvOp>(99), {}), pv::kInvalid);
+  b.vm(0).bar_write(4, 0xc, 4, 64);
+  EXPECT_EQ(b.hv->meters(0).bad_hypercalls, 2u);
+}
+
+TEST_F(Pv, S13MemoryIsLimitedAndInUseMeansInUse) {
+  EXPECT_EQ(call(0, PvOp::kMemAlloc, {0xffffffff}), pv::kNoMemory);
+  EXPECT_EQ(call(0, PvOp::kMemAlloc, {0}), pv::kInvalid);
+  const uint32_t pgd = alloc(0, 0x10000), pgt = alloc(0, 0x40000);
+  EXPECT_EQ(call(0, PvOp::kMapPgt, {pgd, pgt, 0, 0}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kMemFree, {pgt}), pv::kInvalid);
+  EXPECT_EQ(call(0, PvOp::kMapPgt, {pgd, 0, 0, 0}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kMemFree, {pgt}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kMemFree, {pgt}), pv::kInvalid);
+  EXPECT_EQ(call(1, PvOp::kMemFree, {pgd}), pv::kInvalid) << "another guest's number means nothing";
+}
+
+TEST_F(Pv, HandlesTellNothingAndSlotsMustBeTheGuests) {
+  EXPECT_LT(alloc(0, 0x1000), 0x100u);
+  b.vm(0).bar_write(4, 4, 4, 0xfffff000);
+  EXPECT_EQ(b.vm(0).bar_read(4, 0, 4), pv::kInvalid);
+}
+
+class PvReference : public Pv {
+ protected:
+  PvReference() : Pv(TranslationPolicy::kReference) {}
+};
+TEST_F(PvReference, S4HandleTellsWhereThePageIsAndTypesAreIgnored) {
+  const uint32_t pgd = alloc(0, 0x10000);
+  EXPECT_NE(pgd & (1u << 28), 0u);
+  EXPECT_EQ(call(0, PvOp::kMap, {pgd, 0, 0}, {pte(0x5000, Target::kVram)}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kSetPgd, {pgd, 0}), pv::kOk);
+}
+
+}  // namespace
+}  // namespace gpuvm::test
