@@ -78,7 +78,10 @@ void bar3_store(benchmark::State& state) {
   for (uint64_t i = 0; i < 64; ++i) b.map(0, bar3, i << 12, 0x800000 + (i << 12));
   b.flush(0, bar3, 5);
   uint64_t offset = 0;
-  for (auto _ : state) b.vm(0).bar_write(3, (offset += 4) & 0x3ffff, 4, offset);
+  for (auto _ : state) {
+    offset = (offset + 4) & 0x3ffff;
+    b.vm(0).bar_write(3, offset, 4, offset);
+  }
 }
 BENCHMARK(bar3_store)->Arg(static_cast<int>(Mode::kNaive))->Arg(static_cast<int>(Mode::kIncremental));
 

@@ -33,7 +33,7 @@ class VmBench {
     std::vector<DmaPort*> ports;
     std::vector<InterruptSink*> sinks;
     for (unsigned i = 0; i < c.vms; ++i) {
-      TestMachine& m = machines.emplace_back(kRam + 8 * pv::kSlotAreaBytes);
+      TestMachine& m = machines.emplace_back(kRam + pv::kSlotAreaBytes);
       ports.push_back(&m);
       sinks.push_back(&m);
     }
