@@ -51,7 +51,9 @@ struct ChunkDecoder::Scratch {
 };
 
 ChunkEncoder::ChunkEncoder(Compression compression, uint64_t time_unit_ns)
-    : streams_(zstd_level(compression)), data_level_(data_level(compression)), time_unit_ns_(time_unit_ns), scratch_(std::make_unique<Scratch>()) {}
+    : streams_(zstd_level(compression)), data_level_(data_level(compression)), time_unit_ns_(time_unit_ns), scratch_(std::make_unique<Scratch>()) {
+  if (compression == Compression::kBest) scratch_->head_level = 19;
+}
 ChunkEncoder::~ChunkEncoder() = default;
 
 ChunkDecoder::ChunkDecoder() : scratch_(std::make_unique<Scratch>()) {}

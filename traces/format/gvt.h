@@ -58,7 +58,7 @@ struct TraceSummary {
 };
 
 struct ReaderOptions {
-  // Chunks are decoded ahead on this many threads; 1: on the caller's, when asked for.
+  // Chunks decoded at once, on threads of their own, at most 8, each with its memory; 1: on the caller's thread.
   unsigned decode_threads = 1;
 };
 

@@ -1,8 +1,8 @@
 // TraceReader: sequence numbers to chunks, chunks to batches.
 #include <algorithm>
 
-#include "traces/format/chunk_loader.h"
 #include "traces/format/open.h"
+#include "traces/format/read_ahead.h"
 
 namespace gpuvm {
 namespace {
@@ -12,7 +12,7 @@ using format::ScannedPart;
 
 class Reader final : public TraceReader {
  public:
-  explicit Reader(format::InputFile file) : file_(std::move(file)) {}
+  Reader(format::InputFile file, unsigned threads) : file_(std::move(file)), ahead_(file_, threads) {}
 
   Status open() {
     GPUVM_TRY(format::OpenedHeader header, format::open_header(file_));
@@ -35,18 +35,21 @@ class Reader final : public TraceReader {
 
   Result<const EventBatch*> next() override {
     if (position_ >= index_.end_seq()) return nullptr;
-    const ChunkRef& chunk = chunk_at(position_);
+    const size_t index = chunk_at(position_);
+    const ChunkRef& chunk = index_.chunks[index];
     if (position_ < chunk.first_seq) return missing(chunk.first_seq);
-    if (Status loaded = load(chunk); !loaded) {
+    Result<const format::DecodedChunk*> loaded = ahead_.get(index_.chunks, index, file_id_);
+    if (!loaded) {
       note(fmt::format("events {} to {} are damaged at byte {}: {}", chunk.first_seq, chunk.first_seq + chunk.count - 1,
                        chunk.offset, loaded.error().message));
       return missing(chunk.first_seq + chunk.count);
     }
     size_t skip = position_ - chunk.first_seq;
+    const format::DecodedChunk& decoded = *loaded.value();
     batch_ = {.first_seq = position_,
-              .events = std::span(chunk_.events).subspan(skip),
-              .blob_base = chunk_.blob_base,
-              .blob = chunk_.blob};
+              .events = std::span(decoded.events).subspan(skip),
+              .blob_base = decoded.blob_base,
+              .blob = decoded.blob};
     position_ = chunk.first_seq + chunk.count;
     last_time_ns_ = batch_.events.back().time_ns;
     return &batch_;
@@ -100,17 +103,10 @@ class Reader final : public TraceReader {
   }
 
   // The chunk that holds `seq`, or the first one behind it. `seq` is below end_seq().
-  const ChunkRef& chunk_at(uint64_t seq) const {
-    return *std::partition_point(index_.chunks.begin(), index_.chunks.end(),
-                                 [seq](const ChunkRef& ref) { return ref.first_seq + ref.count <= seq; });
-  }
-
-  Status load(const ChunkRef& chunk) {
-    if (loaded_offset_ == chunk.offset) return Ok{};
-    loaded_offset_ = 0;
-    GPUVM_TRY_STATUS(loader_.load(file_, chunk, file_id_, chunk_));
-    loaded_offset_ = chunk.offset;
-    return Ok{};
+  size_t chunk_at(uint64_t seq) const {
+    auto found = std::partition_point(index_.chunks.begin(), index_.chunks.end(),
+                                      [seq](const ChunkRef& ref) { return ref.first_seq + ref.count <= seq; });
+    return static_cast<size_t>(found - index_.chunks.begin());
   }
 
   // Takes in what is whole behind the place reached so far; true if there was something.
@@ -196,18 +192,16 @@ class Reader final : public TraceReader {
 
   uint64_t position_ = 0;
   uint64_t last_time_ns_ = 0;
-  format::ChunkLoader loader_;
-  format::DecodedChunk chunk_;
-  uint64_t loaded_offset_ = 0;  // of what is in chunk_; 0: nothing
+  format::ReadAhead ahead_;
   Event loss_;
   EventBatch batch_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<TraceReader>> TraceReader::open(const std::string& path, const ReaderOptions&) {
+Result<std::unique_ptr<TraceReader>> TraceReader::open(const std::string& path, const ReaderOptions& options) {
   GPUVM_TRY(format::InputFile file, format::InputFile::open(path));
-  auto reader = std::make_unique<Reader>(std::move(file));
+  auto reader = std::make_unique<Reader>(std::move(file), std::clamp(options.decode_threads, 1u, 8u));
   GPUVM_TRY_STATUS(reader->open());
   return std::unique_ptr<TraceReader>(std::move(reader));
 }

@@ -111,7 +111,8 @@ void TimeModeller::count(std::span<const uint8_t> symbols, std::span<const uint8
                          const TimeModel& model, const RansCounts& counts) {
   std::array<uint8_t, kTimeSymbols> order, rank;
   std::iota(order.begin(), order.end(), uint8_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](uint8_t a, uint8_t b) { return counts[a] > counts[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](uint8_t a, uint8_t b) { return counts[a] != counts[b] ? counts[a] > counts[b] : a < b; });
   for (size_t r = 0; r < order.size(); ++r) rank[order[r]] = static_cast<uint8_t>(std::min<size_t>(r, kRanks - 1));
 
   row_of_.resize(kTimeSituations, 0);

@@ -127,6 +127,23 @@ TEST(RoundTrip, LaterAttachmentReplacesEarlier) {
   EXPECT_EQ(TraceReader::open(file.path()).value()->attachment("a").value(), "two");
 }
 
+TEST(Parallel, GivesTheSame) {
+  TempFile file;
+  MemoryTrace trace = random_trace(9, 5000, Flavour::kMixed);
+  write_file(file.path(), trace, {.time_unit_ns = 1, .chunk_events = 64});
+  auto reader = TraceReader::open(file.path(), {.decode_threads = 3}).value();
+  for (size_t from : {size_t{0}, size_t{4000}, size_t{130}}) {
+    ASSERT_TRUE(reader->seek(from).ok());
+    size_t seq = from;
+    while (const EventBatch* batch = reader->next().value()) {
+      for (const Event& event : batch->events) ASSERT_EQ(event, trace.events()[seq++]);
+    }
+    EXPECT_EQ(seq, 5000u);
+  }
+  ASSERT_TRUE(reader->seek(77).ok());
+  EXPECT_EQ(reader->next().value()->events[0], trace.events()[77]);  // and leaves with work under way
+}
+
 TEST(Seek, AnySequenceNumber) {
   TempFile file;
   MemoryTrace trace = random_trace(9, 1000, Flavour::kMixed);
