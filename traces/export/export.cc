@@ -1,5 +1,6 @@
 #include "traces/export/export.h"
 
+#include <algorithm>
 #include <array>
 
 #include "traces/export/csv_export.h"
@@ -38,11 +39,9 @@ std::optional<ExportFormat> export_format_of(std::string_view name) {
 }
 
 std::unique_ptr<Exporter> make_exporter(ExportFormat wanted, const ExportInput& input) {
-  for (const Format& format : kFormats) {
-    if (format.format == wanted) return format.make(input);
-  }
-  GPUVM_CHECK(!"every format has an exporter");
-  return nullptr;
+  const auto found = std::find_if(kFormats.begin(), kFormats.end(), [&](const Format& f) { return f.format == wanted; });
+  GPUVM_CHECK(found != kFormats.end());  // every format has an exporter
+  return found->make(input);
 }
 
 Result<uint64_t> export_trace(EventSource& source, ByteSink& sink, ExportFormat format, const ExportInput& input) {

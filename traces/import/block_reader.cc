@@ -7,14 +7,16 @@ namespace gpuvm {
 
 bool BlockReader::fill() {
   if (finished_) return false;
+  // Small logs need no large buffer.
+  const size_t step = std::clamp(buffer_.size(), kFirstStep, kStep);
   // A short rest goes to the front at once, which keeps the reading in a part of the buffer that the cache holds.
-  if (begin_ > 0 && (size() <= kStep / 16 || buffer_.size() < end_ + kStep + 1)) {
+  if (begin_ > 0 && (size() <= kStep / 16 || buffer_.size() < end_ + step + 1)) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, size());
     end_ -= begin_;
     begin_ = 0;
   }
-  if (buffer_.size() < end_ + kStep + 1) buffer_.resize(end_ + kStep + 1);
-  const Result<size_t> got = source_.read(std::span(buffer_).subspan(end_, kStep));
+  if (buffer_.size() < end_ + step + 1) buffer_.resize(end_ + step + 1);
+  const Result<size_t> got = source_.read(std::span(buffer_).subspan(end_, step));
   if (!got) failure_ = got.error();
   if (!got || got.value() == 0) {
     finished_ = true;

@@ -35,6 +35,7 @@ class BlockReader {
   uint64_t bytes_read() const { return bytes_read_; }
 
  private:
+  static constexpr size_t kFirstStep = 16 << 10;
   static constexpr size_t kStep = 1 << 20;
   size_t size() const { return end_ - begin_; }
   std::string_view text() const { return {buffer_.data() + begin_, size()}; }

@@ -108,6 +108,14 @@ void QemuImporter::learn(const QemuLine& line) {
   bars_ = BarMap(report_.meta.device.bars);
 }
 
+// The first two words of configuration space are who the device is.
+void QemuImporter::learn_ids(const QemuLine& line) {
+  DeviceInfo& device = report_.meta.device;
+  if (line.address == 0 && device.vendor == 0) device.vendor = static_cast<uint16_t>(line.value);
+  if (line.address == 0 && device.device == 0) device.device = static_cast<uint16_t>(line.value >> 16);
+  if (line.address == 2 && device.device == 0) device.device = static_cast<uint16_t>(line.value);
+}
+
 Status QemuImporter::emit_access(Event event, uint64_t width) {
   event.width = static_cast<uint8_t>(width);
   if ((event.value & ~width_mask(event.width)) != 0) event.flags |= kFlagValueWide;
@@ -171,6 +179,7 @@ Status QemuImporter::config_access(const QemuLine& line, std::string_view text, 
   ++report_.other;
   const bool read = line.kind == QemuLineKind::kConfigRead || line.kind == QemuLineKind::kCfgRead;
   if (!has_width) ++report_.width_suspect;
+  if (read) learn_ids(line);
   return out_.emit({.time_ns = time_ns,
                     .address = line.address,
                     .value = line.value,

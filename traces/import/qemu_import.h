@@ -33,6 +33,7 @@ class QemuImporter : public LineImporter {
   Status emit_access(Event event, uint64_t width);
   int32_t region_number(const QemuLine& line);
   void learn(const QemuLine& line);
+  void learn_ids(const QemuLine& line);
 
   EventEmitter out_;
   ImportReport& report_;

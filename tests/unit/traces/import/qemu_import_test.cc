@@ -77,6 +77,8 @@ TEST(QemuImport, MemoryRegionOps) {
   EXPECT_EQ(contexts[0], (ContextRecord{.map_id = 1, .thread = 0, .pc = 0, .label = "apic-msi", .callers = {}}));
   EXPECT_EQ(contexts[2], (ContextRecord{.map_id = 3, .thread = 1, .pc = 0, .label = "edu-mmio", .callers = {}}));
   EXPECT_EQ(log.report.other, 1u) << "edu's configuration read";
+  EXPECT_EQ(log.report.meta.device.vendor, 0x1234);
+  EXPECT_EQ(log.report.meta.device.device, 0x11e8);
   EXPECT_EQ(log.report.notes, 3u) << "two mappings and the host bridge";
 }
 
