@@ -83,6 +83,7 @@ Buffer::~Buffer() {
   if (mapping_ != nullptr) munmap(mapping_, size_);
   drm_gem_close argument{.handle = handle_, .pad = 0};
   if (handle_ == 0) return;
+  put_kernel_workers_first();
   call(fd_, DRM_IOCTL_GEM_CLOSE, &argument);
   // A worker of the kernel takes it out of the page tables. It shall be done before what comes next, so that
   // the order of accesses is the same every time.

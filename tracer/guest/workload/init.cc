@@ -2,11 +2,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <memory>
 #include <optional>
 
@@ -69,11 +66,6 @@ Result<std::string> run(Reporter& reporter) {
     GPUVM_TRY(mmiotrace, Mmiotrace::start(port));
   }
   GpuDriver driver(kGpuList, module_options(arguments, "nouveau"), reporter);
-  // The kernel's own threads go first whenever they have something to do: whether a deferred unmap comes
-  // before or after the workload's next step must not depend on the time.
-  const sched_param lowest{};
-  if (sched_setscheduler(0, SCHED_IDLE, &lowest) != 0)
-    return error("cannot lower our priority: {}", strerror(errno));
   Result<std::string> outcome = run_workload(name, driver, reporter);
   if (mmiotrace) {
     GPUVM_TRY(std::string statistics, mmiotrace->stop());

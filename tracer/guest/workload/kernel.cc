@@ -1,6 +1,8 @@
 #include "tracer/guest/workload/kernel.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -11,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "traces/core/unique_fd.h"
@@ -156,6 +159,21 @@ std::string gpu_symbols() {
     if (of_module || of_kernel) kept += line + "\n";
   }
   return kept;
+}
+
+void put_kernel_workers_first() {
+  if (getpid() != 1) return;  // run by hand: not our machine
+  DIR* processes = opendir("/proc");
+  if (processes == nullptr) return;
+  while (dirent* entry = readdir(processes)) {
+    const pid_t pid = std::atoi(entry->d_name);
+    if (pid <= 0) continue;
+    auto name = read_file(fmt::format("/proc/{}/comm", pid));
+    const sched_param lowest_of_its_class{.sched_priority = 1};
+    if (name && name.value().starts_with("kworker/"))
+      sched_setscheduler(pid, SCHED_FIFO, &lowest_of_its_class);
+  }
+  closedir(processes);
 }
 
 void let_kernel_finish() {

@@ -31,6 +31,10 @@ std::string kernel_log();      // like dmesg(1)
 // The symbols of every loaded module but virtio's, and the kernel's own MMIO accessors, from /proc/kallsyms.
 std::string gpu_symbols();
 
+// Gives the kernel's worker threads real-time priority: what is deferred to them happens at once and without
+// being interrupted, not when the scheduler's clock says so. Else the order of accesses would differ from run
+// to run.
+void put_kernel_workers_first();
 // Sleeps until no other task wants to run: work that was handed to the kernel's workers is done then.
 // Bounded.
 void let_kernel_finish();

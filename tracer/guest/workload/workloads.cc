@@ -59,8 +59,10 @@ static_assert(tables_agree(), "tracer/guest/workloads.h lists the same workloads
 
 Status GpuDriver::load() {
   if (list_file_.empty()) return Ok{};
+  put_kernel_workers_first();
   GPUVM_TRY_STATUS(reporter_.phase("load"));
   GPUVM_TRY_STATUS(load_modules(list_file_, options_));
+  put_kernel_workers_first();  // also those that loading has brought to life
   reporter_.attach("kallsyms.txt", gpu_symbols());
   return Ok{};
 }
