@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "emulator/hypervisor/mode.h"
 #include "emulator/memory/physical_memory.h"
@@ -73,21 +74,26 @@ class EntryRules {
   // The host's entry for a guest's; 0 = not present. `lookups` counts frames of system memory.
   uint64_t translate(uint64_t raw, uint64_t& lookups) const {
     if (!strict_) return reference(raw, lookups);
-    const Rule& rule = rules_[(raw >> 33) & 3];
-    const uint64_t frame = (raw >> 4) & 0xfffffff;
     lookups += raw & (raw >> 34) & 1;
-    return (raw & 1) != 0 && frame + frames_ <= rule.end_frame ? raw + rule.add : 0;
+    return apply(rules_[(raw >> 33) & 3], raw);
   }
+  // The same for many; returns how many of the results are present.
+  uint64_t translate(std::span<const uint64_t> raw, std::span<uint64_t> out, uint64_t& lookups) const;
 
  private:
   struct Rule {
-    uint64_t end_frame = 0;  // 0: no frame of this target is allowed
+    uint64_t last_frame = ~uint64_t{0};  // where the last page may begin; the top bit set: nowhere
     uint64_t add = 0;
   };
+  // Without a branch, so that compilers can do several at once.
+  static uint64_t apply(const Rule& rule, uint64_t raw) {
+    const uint64_t frame = (raw >> 4) & 0xfffffff;
+    const uint64_t beyond = (rule.last_frame - frame) >> 63;
+    return (raw + rule.add) & (0 - (raw & 1 & ~beyond));
+  }
   uint64_t reference(uint64_t raw, uint64_t& lookups) const;
 
   bool strict_;
-  uint64_t frames_;
   Rule rules_[4];
   PartitionView view_;
 };

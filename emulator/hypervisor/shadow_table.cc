@@ -19,10 +19,12 @@ void ShadowTable::sync(std::span<const std::byte> guest, uint32_t first, const E
     uint64_t any = 0;
     for (const uint64_t raw : in) any |= raw;
     if (any == 0 && !chunk_occupied((first + done) / kChunk)) continue;
-    uint64_t lookups = 0;
-    for (uint32_t i = 0; i < kChunk; ++i) out[i] = rules.translate(in[i], lookups);
-    cost.lookups += lookups;
-    store(std::span(out).first(n), first + done, cost);
+    const uint64_t present = rules.translate(std::span(in), std::span(out), cost.lookups);
+    if (present == 0) {
+      store(std::span(out).first(n), first + done, cost);
+      continue;
+    }
+    put(std::span(out).first(n), (first + done) / kChunk, true, present, cost);
   }
 }
 
@@ -41,11 +43,16 @@ void ShadowTable::store(std::span<const uint64_t> host_entries, uint32_t first, 
     any |= raw;
     present += raw & 1;
   }
+  if (any == 0 && !chunk_occupied(chunk)) return;
+  put(host_entries, chunk, any != 0, present, cost);
+}
+
+void ShadowTable::put(std::span<const uint64_t> host_entries, uint32_t chunk, bool any, uint64_t present,
+                      ShadowCost cost) {
   const uint64_t bit = uint64_t{1} << (chunk % 64);
   uint64_t& word = occupied_[chunk / 64];
-  if (any == 0 && (word & bit) == 0) return;
-  vram_.write_bytes(host_ + uint64_t{first} * 8, std::as_bytes(host_entries));
-  word = any != 0 ? word | bit : word & ~bit;
+  vram_.write_bytes(host_ + uint64_t{chunk} * kChunk * 8, std::as_bytes(host_entries));
+  word = any ? word | bit : word & ~bit;
   mapped_ += present;
   cost.work.entries_written += host_entries.size();
 }

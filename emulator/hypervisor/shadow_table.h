@@ -44,6 +44,9 @@ class ShadowTable {
   void clear();
 
  private:
+  // Stores a chunk whose contents are known to be something other than zeroes, or (`any` false) zeroes.
+  void put(std::span<const uint64_t> host_entries, uint32_t chunk, bool any, uint64_t present,
+           ShadowCost cost);
   bool chunk_occupied(uint32_t chunk) const { return (occupied_[chunk / 64] >> (chunk % 64)) & 1; }
 
   Vram& vram_;
