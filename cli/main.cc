@@ -76,6 +76,10 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
   verb->add_flag("--intx", options->intx, "interrupt by INTx instead of MSI");
   verb->add_flag("--mmiotrace", options->mmiotrace,
                  "run the guest kernel's own tracer too, and compare the two records event for event");
+  verb->add_option("--call-sites", options->call_site_rate,
+                   "ask which functions make the accesses: the first of each register and every RATE-th of all "
+                   "(0: only the first ones); 1 ms each")
+      ->type_name("RATE");
   verb->add_flag("--vga", options->vga, "PCI class 0x0300 (VGA) instead of 0x0302 (3D controller)");
   verb->add_option("--vram", options->vram_mib, "video memory")->capture_default_str()->check(CLI::Range(64, 16384))->type_name("MIB");
   verb->add_option("--delay", options->delay_us, "execute push buffers this much later")->capture_default_str()->check(CLI::Range(0, 10'000'000))->type_name("US");
@@ -123,6 +127,18 @@ void add_connect(CLI::App& app, Action& action) {
   verb->add_option("COMMAND", options->command, "the command with its arguments")->required();
   verb->positionals_at_end(true);
   verb->callback([options, &action] { action = [options] { return run_connect(*options); }; });
+}
+
+void add_callers(CLI::App& app, Action& action) {
+  CLI::App* verb = add_verb(app, "callers", "Who caused the traps: call chains with counts, by register",
+                            "gpuvm capture --call-sites 100 -o boot.gvt; gpuvm callers boot.gvt");
+  auto options = std::make_shared<CallersOptions>();
+  verb->add_option("TRACE", options->trace, "a trace captured with --call-sites")->required();
+  verb->add_option("--register", options->place, "only registers whose name contains TEXT, e.g. PFIFO")->type_name("TEXT");
+  verb->add_option("--symbols", options->kallsyms, "the guest's /proc/kallsyms, if the trace has none")->type_name("FILE");
+  verb->add_option("--top", options->top, "rows to show")->capture_default_str()->type_name("N");
+  verb->add_flag("--json", options->json, "one JSON object on stdout, with all rows");
+  verb->callback([options, &action] { action = [options] { return run_callers(*options); }; });
 }
 
 void add_replay(CLI::App& app, Action& action) {
@@ -240,6 +256,7 @@ int main(int argc, char** argv) {
   add_capture(app, action, joined(argc, argv));
   add_serve(app, action, joined(argc, argv));
   add_connect(app, action);
+  add_callers(app, action);
   add_replay(app, action);
   add_import(app, action);
   add_export(app, action);

@@ -19,6 +19,9 @@ void print_outcome(const GuestOutcome& o) {
   fmt::print("{}: {}\n", o.succeeded ? "ok" : "FAILED", printable(o.message));
   fmt::print("  {} events in {:.1f} s\n", grouped(o.events), o.seconds);
   if (o.traps != 0) fmt::print("  {} traps\n", grouped(o.traps));
+  if (o.call_site_samples != 0) {
+    fmt::print("  {} call sites: see `gpuvm callers`\n", grouped(o.call_site_samples));
+  }
   if (o.stray_accesses != 0) fmt::print("  {} accesses outside every BAR\n", grouped(o.stray_accesses));
   if (o.undelivered_interrupts != 0) {
     fmt::print("  {} interrupts had no way into the guest: give --qtest\n", grouped(o.undelivered_interrupts));

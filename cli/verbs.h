@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct CaptureVerbOptions {
   std::string run_directory;    // kept if named
   std::string cache_directory;  // empty: the user's
   std::string command_line;     // as typed, kept in the trace
+  std::optional<uint64_t> call_site_rate;
   bool intx = false;
   bool mmiotrace = false;
   bool vga = false;
@@ -64,6 +66,15 @@ struct ConnectVerbOptions {
   std::vector<std::string> command;
 };
 int run_connect(const ConnectVerbOptions& options);
+
+struct CallersOptions {
+  std::string trace;
+  std::string place;     // part of a register's name, empty: all
+  std::string kallsyms;  // file, empty: the trace's own
+  size_t top = 20;
+  bool json = false;
+};
+int run_callers(const CallersOptions& options);
 
 struct ReplayVerbOptions {
   std::vector<std::string> traces;

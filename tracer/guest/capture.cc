@@ -42,17 +42,27 @@ struct Seat {
   std::unique_ptr<GuestSession> session;
 };
 
-Result<std::vector<Seat>> prepare_seats(const CaptureOptions& options, const Clock& clock) {
-  std::vector<Seat> seats;
+Result<std::vector<PreparedGuest>> prepare_guests(const CaptureOptions& options) {
+  std::vector<PreparedGuest> prepared;
   for (unsigned i = 0; i < options.guests; ++i) {
     GuestOptions guest = options.guest;
     if (options.guests > 1 && !guest.run_directory.empty()) guest.run_directory /= std::to_string(i);
-    GPUVM_TRY(PreparedGuest prepared, prepare_guest(guest));
+    GPUVM_TRY(PreparedGuest one, prepare_guest(guest));
+    prepared.push_back(std::move(one));
+  }
+  return prepared;
+}
+
+Result<std::vector<Seat>> make_seats(const CaptureOptions& options, std::vector<PreparedGuest> prepared,
+                                     const Clock& clock) {
+  std::vector<Seat> seats;
+  for (unsigned i = 0; i < options.guests; ++i) {
     std::unique_ptr<TraceWriter> writer;
     if (options.record) {
       GPUVM_TRY(writer, TraceWriter::create(options.outputs.at(i), options.writer));
     }
-    seats.push_back({std::move(prepared), std::make_unique<GuestSession>(std::move(writer), clock)});
+    seats.push_back({std::move(prepared[i]), std::make_unique<GuestSession>(std::move(writer), clock)});
+    if (options.call_site_rate) seats.back().session->sample_call_sites(*options.call_site_rate);
   }
   return seats;
 }
@@ -144,9 +154,11 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
                  "in that mode instead",
                  policy_of(options.mode).name);
   }
-  const Clock clock = steady_clock_in_steps_of(options.writer.time_unit_ns);
+  // A download may take minutes: Ctrl-C ends it at once, as nothing is to be closed yet, and no clock runs.
+  GPUVM_TRY(std::vector<PreparedGuest> prepared, prepare_guests(options));
   GPUVM_TRY(StopSignals signals, StopSignals::take());
-  GPUVM_TRY(std::vector<Seat> seats, prepare_seats(options, clock));
+  const Clock clock = steady_clock_in_steps_of(options.writer.time_unit_ns);
+  GPUVM_TRY(std::vector<Seat> seats, make_seats(options, std::move(prepared), clock));
   std::vector<MachineGuest> guests;
   for (Seat& seat : seats) {
     guests.push_back({options.card, uint64_t{seat.prepared.config.memory_mib} << 20, &seat.session->dma(),
@@ -174,6 +186,7 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
       outcome.message = heard ? outcome.message + "; " + heard.value() : heard.error().message;
     }
     outcome.events = session.events();
+    outcome.call_site_samples = session.call_site_samples();
     outcome.stray_accesses = session.stray_accesses();
     outcome.unknown_registers = machine->registers(i).unknown();
     if (const Hypervisor* hypervisor = machine->hypervisor()) outcome.traps = hypervisor->meters(i).traps.total();

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct CaptureOptions {
   unsigned guests = 1;               // above 1 they share the card
   std::vector<std::string> outputs;  // one trace a guest
   WriterOptions writer;
+  std::optional<uint64_t> call_site_rate;  // ask who makes the accesses: each register's first, and every so many
   bool record = true;                // false: serve only (to measure what recording costs)
   std::chrono::seconds time_limit{0};  // 0: what the workload asks for
   std::string command_line;          // kept in the trace
@@ -39,6 +41,7 @@ struct GuestOutcome {
   bool succeeded = false;
   std::string message;  // the workload's result, or why there is none
   uint64_t events = 0;
+  uint64_t call_site_samples = 0;
   uint64_t stray_accesses = 0;
   uint64_t traps = 0;  // that the mode counts; 0 in passthrough
   uint64_t undelivered_interrupts = 0;  // there was no way to the guest's interrupt controller

@@ -17,6 +17,12 @@ Status GuestSession::start(PciDevice& device, const PreparedGuest& prepared, con
   GPUVM_TRY(QemuProcess qemu, QemuProcess::start(prepared.config, std::move(link.theirs), prepared.directory.path()));
   qemu_.emplace(std::move(qemu));
   session_.route_interrupts(qemu_->qtest(), std::string(machine_info(prepared.config.machine).interrupt_controller));
+  if (call_site_rate_) {
+    // A BAR access comes from the guest's CPU, so QEMU's monitor is free to answer while we keep it waiting.
+    const auto monitor = [this](std::string_view command) { return qemu_->qmp().human_monitor_command(command); };
+    call_sites_.emplace(monitor, session_.recorder(), *call_site_rate_);
+    session_.device().set_call_sites(&*call_sites_);
+  }
   return Ok{};
 }
 

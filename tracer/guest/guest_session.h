@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "tracer/callsites/call_site_sampler.h"
 #include "tracer/guest/device_session.h"
 #include "tracer/guest/prepare.h"
 #include "tracer/guest/qemu_process.h"
@@ -20,6 +21,9 @@ class GuestSession {
   // What a device for this guest must be built on.
   DmaPort& dma() { return session_.dma(); }
   InterruptSink& interrupts() { return session_.interrupts(); }
+
+  // Asks who makes an access, for some of them (see CallSitePolicy); before start().
+  void sample_call_sites(uint64_t rate) { call_site_rate_ = rate; }
 
   // Starts QEMU with `device`, which outlives the session's run. `meta` goes into the trace at once.
   Status start(PciDevice& device, const PreparedGuest& prepared, const TraceMeta& meta);
@@ -43,6 +47,7 @@ class GuestSession {
   const std::string& phase() const { return phase_; }
   std::string take_log() { return std::exchange(last_log_, {}); }
   uint64_t events() const { return session_.events(); }
+  uint64_t call_site_samples() const { return call_sites_ ? call_sites_->samples() : 0; }
   uint64_t stray_accesses() const { return session_.stray_accesses(); }
 
  private:
@@ -51,6 +56,8 @@ class GuestSession {
 
   DeviceSession session_;
   std::optional<QemuProcess> qemu_;
+  std::optional<uint64_t> call_site_rate_;
+  std::optional<CallSiteSampler> call_sites_;
 
   bool finished_ = false;
   bool guest_done_ = false;

@@ -84,6 +84,7 @@ Result<std::string> guest_kernel_arguments(const GuestKernelOptions& options) {
   // size.
   std::string arguments = "console=ttyS0 quiet panic=-1 oops=panic loglevel=4 log_buf_len=4M";
   if (options.mmiotrace) arguments += fmt::format(" mmiotrace.trace_pc=1 {}=1", kMmiotraceKey);
+  if (options.all_symbols) arguments += fmt::format(" {}=1", kAllSymbolsKey);
   arguments += fmt::format(" {}={}", kWorkloadKey, workload->name);
 
   std::string config = fmt::format("config=NvMSI={},{}", options.msi ? 1 : 0, kConfigOption);

@@ -144,7 +144,7 @@ std::string kernel_log() {
   return text;
 }
 
-std::string gpu_symbols() {
+std::string gpu_symbols(SymbolScope scope) {
   auto lines = read_lines("/proc/kallsyms");
   if (!lines) return "";
   std::string kept;
@@ -156,6 +156,10 @@ std::string gpu_symbols() {
     bool of_kernel = !line.ends_with(']') &&
                      std::any_of(std::begin(kKernelSymbolPrefixes), std::end(kKernelSymbolPrefixes),
                                  [&](std::string_view prefix) { return symbol.starts_with(prefix); });
+    if (scope == SymbolScope::kAllFunctions && !line.ends_with(']')) {
+      const size_t type = line.find(' ') + 1;
+      of_kernel = std::string_view("tTwW").find(line[type]) != std::string_view::npos || symbol == "_etext";
+    }
     if (of_module || of_kernel) kept += line + "\n";
   }
   return kept;

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "tracer/guest/workload/kernel.h"
 #include "tracer/guest/workload/reporter.h"
 #include "traces/core/result.h"
 
@@ -12,8 +13,8 @@ namespace gpuvm::guest {
 // The GPU's kernel driver. Empty list file: it is loaded already, as on a machine where this runs by hand.
 class GpuDriver {
  public:
-  GpuDriver(std::string list_file, std::string options, Reporter& reporter)
-      : list_file_(std::move(list_file)), options_(std::move(options)), reporter_(reporter) {}
+  GpuDriver(std::string list_file, std::string options, SymbolScope symbols, Reporter& reporter)
+      : list_file_(std::move(list_file)), options_(std::move(options)), symbols_(symbols), reporter_(reporter) {}
   // Marks "phase load", loads, hands the symbols to the host.
   Status load();
   // Marks "phase unload".
@@ -22,6 +23,7 @@ class GpuDriver {
  private:
   std::string list_file_;
   std::string options_;
+  SymbolScope symbols_;
   Reporter& reporter_;
 };
 

@@ -1,0 +1,130 @@
+// gpuvm callers: who caused the traps, from the call sites that a capture has sampled.
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "cli/print.h"
+#include "cli/verbs.h"
+#include "tracer/symbols/call_chains.h"
+#include "traces/format/gvt.h"
+
+namespace gpuvm::cli {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+constexpr size_t kColumns = 80;
+
+uint64_t rounded(double accesses) { return static_cast<uint64_t>(std::llround(accesses)); }
+
+const char* direction(const AccessPlace& place) { return place.write ? "write" : "read"; }
+
+Result<SymbolTable> load_symbols(const CallersOptions& options, const TraceReader& reader) {
+  if (options.kallsyms.empty()) {
+    GPUVM_TRY(const std::string text, reader.attachment(kKallsymsAttachment));
+    return SymbolTable::from_kallsyms(text);
+  }
+  std::ifstream in(options.kallsyms, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  if (!in) return error("cannot read {}", options.kallsyms);
+  return SymbolTable::from_kallsyms(text);
+}
+
+json to_json(const CallersOptions& options, const CallChainReport& report, const std::vector<CallChain>& chains) {
+  json rows = json::array();
+  for (const CallChain& c : chains) {
+    rows.push_back({{"register", name_of(c.place)},
+                    {"direction", direction(c.place)},
+                    {"accesses", rounded(c.accesses)},
+                    {"samples", c.samples},
+                    {"functions", c.functions}});
+  }
+  return {{"path", options.trace},          {"accesses", report.accesses},
+          {"samples", report.samples},      {"places", report.places},
+          {"unsampled_accesses", report.unsampled_accesses}, {"chains", rows}};
+}
+
+// "a < b < c", cut to the lines that fit behind `indent` columns.
+void print_functions(const std::vector<std::string>& functions, size_t indent) {
+  constexpr size_t kLines = 3;
+  std::string line;
+  size_t lines = 0;
+  for (const std::string& function : functions) {
+    if (!line.empty() && indent + line.size() + 3 + function.size() > kColumns) {
+      fmt::print("{:{}}{}\n", "", indent, line);
+      line.clear();
+      if (++lines == kLines) {
+        fmt::print("{:{}}< ...\n", "", indent);
+        return;
+      }
+    }
+    if (!line.empty()) line += ' ';
+    if (!line.empty() || lines > 0) line += "< ";
+    line += printable(function);
+  }
+  fmt::print("{:{}}{}\n", "", indent, line.empty() ? "(no function known)" : line);
+}
+
+// The function that wanted the access, over all registers.
+void print_functions_by_share(const std::vector<CallChain>& chains, size_t top) {
+  std::map<std::string, double> by_function;
+  double all = 0;
+  for (const CallChain& c : chains) {
+    by_function[c.functions.empty() ? "(no function known)" : c.functions.front()] += c.accesses;
+    all += c.accesses;
+  }
+  std::vector<std::pair<std::string, double>> rows(by_function.begin(), by_function.end());
+  std::ranges::stable_sort(rows, [](const auto& a, const auto& b) { return a.second > b.second; });
+  fmt::print("\n{:>12}  {:>6}  innermost function\n", "accesses", "share");
+  for (size_t i = 0; i < std::min(top, rows.size()); ++i) {
+    fmt::print("{:>12}  {:>5.1f}%  {}\n", grouped(rounded(rows[i].second)), 100 * rows[i].second / all,
+               printable(rows[i].first));
+  }
+  if (rows.size() > top) fmt::print("{:>12}  {:>6}  {} more functions: --top\n", "", "", rows.size() - top);
+}
+
+void print_chains(const std::vector<CallChain>& chains, size_t top) {
+  fmt::print("\n{:>12} {:>8}  register, and who called, innermost first\n", "accesses", "samples");
+  for (size_t i = 0; i < std::min(top, chains.size()); ++i) {
+    const CallChain& c = chains[i];
+    fmt::print("{:>12} {:>8}  {} {}\n", grouped(rounded(c.accesses)), grouped(c.samples), direction(c.place),
+               name_of(c.place));
+    print_functions(c.functions, 25);
+  }
+  if (chains.size() > top) fmt::print("{:>21}  {} more chains: --top, --register\n", "", chains.size() - top);
+}
+
+}  // namespace
+
+int run_callers(const CallersOptions& options) {
+  auto reader = TraceReader::open(options.trace);
+  if (!reader) return fail(reader.error());
+  auto symbols = load_symbols(options, *reader.value());
+  if (!symbols && !options.kallsyms.empty()) return fail(symbols.error());
+  if (!symbols) fmt::print(stderr, "gpuvm: {}: addresses are shown instead of names\n", printable(symbols.error().message));
+  auto report = collect_call_chains(*reader.value(), symbols ? &symbols.value() : nullptr);
+  if (!report) return fail(report.error());
+  const CallChainReport& r = report.value();
+  if (r.samples == 0) {
+    return fail(error("{} has no call sites; capture with --call-sites RATE", options.trace));
+  }
+  std::vector<CallChain> chains;
+  std::ranges::copy_if(r.chains, std::back_inserter(chains), [&](const CallChain& c) {
+    return name_of(c.place).find(options.place) != std::string::npos;
+  });
+  if (chains.empty()) return fail(error("no register whose name contains '{}' was accessed", options.place));
+  if (options.json) {
+    fmt::print("{}\n", to_json(options, r, chains).dump(1, ' ', false, json::error_handler_t::replace));
+    return kDone;
+  }
+  fmt::print("{} accesses to {} registers and windows; the callers of {} were sampled\n", grouped(r.accesses),
+             grouped(r.places), grouped(r.samples));
+  if (r.unsampled_accesses != 0) fmt::print("{} accesses are of unknown callers\n", grouped(r.unsampled_accesses));
+  print_functions_by_share(chains, options.top);
+  print_chains(chains, options.top);
+  return kDone;
+}
+
+}  // namespace gpuvm::cli
