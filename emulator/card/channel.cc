@@ -5,7 +5,7 @@
 namespace gpuvm {
 namespace {
 
-// Work one run() may do before other things get a turn: dwords fetched plus bytes moved.
+// What one run() may cost before other things get a turn.
 constexpr uint64_t kBudget = uint64_t{64} << 20;
 // Largest indirect buffer: RAMFC's order field is 16 bits wide, and hostile.
 constexpr uint32_t kMaxIbOrder = 16;
@@ -42,7 +42,8 @@ Channel::Outcome Channel::run(const Services& services, fermi::Geometry geometry
   services_ = &services;
   now_ns_ = now_ns;
   spent_ = 0;
-  // The directory may have been replaced since the channel was bound; hardware reloads it at a channel switch.
+  // The directory may have been replaced since the channel was bound; hardware reloads it at a channel
+  // switch.
   space_ = address_space_of(services.memory, fermi::instance_aperture(instance_pointer_),
                             fermi::instance_address(instance_pointer_), geometry);
   Outcome outcome = Outcome::kIdle;
@@ -85,7 +86,7 @@ bool Channel::fetch_entry() {
   segment_va_ = entry & fermi::kVaMask & ~uint64_t{3};
   segment_dwords_ = (entry >> 42) & 0x1fffff;
   ib_get_ = (ib_get_ + 1) & ib_mask_;
-  ++spent_;
+  spent_ += kCostOfAccess;
   return true;
 }
 
@@ -101,7 +102,7 @@ bool Channel::fetch_words() {
   }
   segment_va_ += 4 * uint64_t{dwords};
   segment_dwords_ -= dwords;
-  spent_ += dwords;
+  spent_ += kCostOfDword * dwords;
   return true;
 }
 
@@ -129,21 +130,29 @@ Channel::Step Channel::execute(uint32_t word) {
         increment_ = Increment::kAll;
       }
       return Step::kDone;
-    case 1: increment_ = Increment::kAll; break;
+    case 1:
+      increment_ = Increment::kAll;
+      break;
     case 2:
       method_count_ = (word >> 18) & 0x7ff;
       method_ = word & 0x1ffc;
       increment_ = Increment::kNone;
       return Step::kDone;
-    case 3: increment_ = Increment::kNone; break;
-    case 4: return method(method_subchannel_, method_, count);
-    case 5: increment_ = Increment::kOnce; break;
+    case 3:
+      increment_ = Increment::kNone;
+      break;
+    case 4:
+      return method(method_subchannel_, method_, count);
+    case 5:
+      increment_ = Increment::kOnce;
+      break;
     case 7:
       // End of segment: the rest of this push buffer is not executed.
       segment_dwords_ = 0;
       next_word_ = fetched_.size() - 1;
       return Step::kDone;
-    default: return Step::kDone;
+    default:
+      return Step::kDone;
   }
   method_count_ = count;
   return Step::kDone;
@@ -153,6 +162,7 @@ Channel::Step Channel::method(unsigned subchannel, uint32_t method, uint32_t val
   Subchannel& target = subchannels_[subchannel];
   if (method == kSetObject) {
     target.type = find_engine_class(value & 0xffff);
+    spent_ += kCostOfObject;
     target.object = target.type != nullptr ? target.type->make() : nullptr;
     if (target.type == nullptr) ++ignored_methods_;
     return Step::kDone;
@@ -179,6 +189,7 @@ Channel::Step Channel::method(unsigned subchannel, uint32_t method, uint32_t val
 Channel::Step Channel::semaphore(uint32_t operation) {
   const uint64_t va = (uint64_t{semaphore_[0] & 0xff} << 32 | semaphore_[1]) & ~uint64_t{3};
   const uint32_t payload = semaphore_[2];
+  spent_ += kCostOfAccess;
   GpuMemory memory(services_->memory);
   if ((operation & 0xf) == kRelease) {
     const std::array<uint32_t, 4> words{payload, 0, static_cast<uint32_t>(now_ns_),
@@ -197,10 +208,17 @@ Channel::Step Channel::semaphore(uint32_t operation) {
   }
   bool holds = true;
   switch (operation & 0xf) {
-    case kAcquireEqual: holds = current == payload; break;
-    case kAcquireGreaterEqual: holds = static_cast<int32_t>(current - payload) >= 0; break;
-    case kAcquireAnd: holds = (current & payload) != 0; break;
-    default: break;
+    case kAcquireEqual:
+      holds = current == payload;
+      break;
+    case kAcquireGreaterEqual:
+      holds = static_cast<int32_t>(current - payload) >= 0;
+      break;
+    case kAcquireAnd:
+      holds = (current & payload) != 0;
+      break;
+    default:
+      break;
   }
   return holds ? Step::kDone : Step::kWaiting;
 }

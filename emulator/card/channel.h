@@ -1,5 +1,6 @@
-// One channel's execution: fetches indirect-buffer entries and push buffers, executes host methods, and hands the
-// rest to engines. Sources: nouveau nvhw/class/cl906f.h and nouveau_dma.c, envytools rnndb fifo/gf100_pfifo.xml.
+// One channel's execution: fetches indirect-buffer entries and push buffers, executes host methods, and hands
+// the rest to engines. Sources: nouveau nvhw/class/cl906f.h and nouveau_dma.c, envytools rnndb
+// fifo/gf100_pfifo.xml.
 #pragma once
 
 #include <array>
@@ -24,17 +25,21 @@ class Channel {
   Channel(unsigned chid, uint32_t instance_pointer, PhysicalMemory& memory);
 
   enum class Outcome {
-    kIdle,        // IB_GET has reached IB_PUT
-    kMore,        // the budget is used up
-    kWaiting,     // a semaphore acquire does not hold yet
-    kDead,        // a fault has killed the channel
+    kIdle,     // IB_GET has reached IB_PUT
+    kMore,     // the budget is used up
+    kWaiting,  // a semaphore acquire does not hold yet
+    kDead,     // a fault has killed the channel
   };
   // Executes until one of the outcomes. `geometry`: the card's current page sizes.
   Outcome run(const Services& services, fermi::Geometry geometry, uint64_t now_ns);
 
   void set_put(uint32_t ib_put) { ib_put_ = ib_put & ib_mask_; }
-  bool has_work() const { return !dead_ && (ib_get_ != ib_put_ || segment_dwords_ != 0 || !fetched_.empty()); }
+  bool has_work() const {
+    return !dead_ && (ib_get_ != ib_put_ || segment_dwords_ != 0 || !fetched_.empty());
+  }
   bool dead() const { return dead_; }
+  // What the last run() cost, in nanoseconds of the card's time.
+  uint64_t spent() const { return spent_; }
   uint32_t instance_pointer() const { return instance_pointer_; }
   // Methods that no engine took, since creation.
   uint64_t ignored_methods() const { return ignored_methods_; }
@@ -68,7 +73,7 @@ class Channel {
   uint64_t segment_va_ = 0;      // next dword to fetch of the current push buffer
   uint32_t segment_dwords_ = 0;  // still to fetch
   std::vector<uint32_t> fetched_;
-  size_t next_word_ = 0;         // in fetched_
+  size_t next_word_ = 0;  // in fetched_
 
   uint32_t method_ = 0, method_subchannel_ = 0, method_count_ = 0;
   enum class Increment { kAll, kNone, kOnce } increment_ = Increment::kAll;

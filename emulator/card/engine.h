@@ -13,7 +13,7 @@ struct MethodContext {
   GpuMemory& memory;
   const AddressSpace& space;
   uint64_t now_ns;
-  uint64_t& bytes_moved;  // the engine adds what it transferred: the channel's execution budget
+  uint64_t& cost;  // the engine adds what it did: a unit for a byte, kCostOf... for what takes longer
 };
 
 class EngineObject {
@@ -23,7 +23,8 @@ class EngineObject {
   virtual std::optional<MmuFault> method(MethodContext& context, uint32_t method, uint32_t value) = 0;
 };
 
-// Where faults of a class are reported: MMU unit and hub client (envytools GF100_VM_ENGINE, GF100_VM_HUBCLIENT).
+// Where faults of a class are reported: MMU unit and hub client (envytools GF100_VM_ENGINE,
+// GF100_VM_HUBCLIENT).
 struct FaultUnit {
   uint8_t unit;
   uint8_t client;
@@ -35,5 +36,11 @@ inline constexpr FaultUnit kFaultCopy1{0x16, 0x02};
 
 // A single copy or fill larger than this is refused: a hostile channel must not stall the card.
 inline constexpr uint64_t kMaxOperationBytes = uint64_t{256} << 20;
+inline constexpr uint64_t kMaxOperationLines = uint64_t{1} << 18;
+
+// Costs in the time it takes to copy a byte, roughly as measured: what keeps a channel's turn short.
+inline constexpr uint64_t kCostOfDword = 16;    // fetch and decode
+inline constexpr uint64_t kCostOfAccess = 256;  // a page walk and a small access
+inline constexpr uint64_t kCostOfObject = 4096;
 
 }  // namespace gpuvm

@@ -1,6 +1,7 @@
 #include "emulator/card/fifo.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace gpuvm {
 namespace {
@@ -70,8 +71,13 @@ bool Fifo::runnable(unsigned chid) const {
 void Fifo::schedule(unsigned chid, uint64_t delay_ns) {
   if (!runnable(chid) || slots_[chid].scheduled) return;
   if (delay_ns == 0) return run(chid);
+  constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
+  schedule_at(chid, delay_ns > kForever - timeline_.now_ns() ? kForever : timeline_.now_ns() + delay_ns);
+}
+
+void Fifo::schedule_at(unsigned chid, uint64_t due_ns) {
   slots_[chid].scheduled = true;
-  timeline_.schedule(timeline_.now_ns() + delay_ns, [this, chid, generation = slots_[chid].generation] {
+  timeline_.schedule(due_ns, [this, chid, generation = slots_[chid].generation] {
     if (slots_[chid].generation != generation) return;
     slots_[chid].scheduled = false;
     run(chid);
@@ -80,12 +86,16 @@ void Fifo::schedule(unsigned chid, uint64_t delay_ns) {
 
 void Fifo::run(unsigned chid) {
   if (!runnable(chid) || events_ == nullptr) return;
+  // Long work takes time, and of all channels together: else an endless ring would have the card execute for
+  // longer than passes meanwhile, and never catch up.
+  if (busy_until_ns_ > timeline_.now_ns()) return schedule_at(chid, busy_until_ns_);
   Slot& slot = slots_[chid];
   const Channel::Services services{memory_, *events_};
   const fermi::Geometry geometry = fermi::geometry_of(registers_.peek(Reg::kPffbVmCfg));
   switch (slot.channel->run(services, geometry, timeline_.now_ns())) {
     case Channel::Outcome::kMore:
-      schedule(chid, kFirstPollNs);
+      busy_until_ns_ = timeline_.now_ns() + slot.channel->spent();
+      schedule_at(chid, busy_until_ns_);
       break;
     case Channel::Outcome::kWaiting:
       if (++slot.polls > kMaxPolls) break;
@@ -105,6 +115,7 @@ void Fifo::reset() {
     ++slot.generation;
   }
   runlist_.reset();
+  busy_until_ns_ = 0;
 }
 
 uint64_t Fifo::ignored_methods() const {

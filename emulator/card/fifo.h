@@ -38,6 +38,7 @@ class Fifo {
   void commit_runlist(uint32_t length);
   bool runnable(unsigned chid) const;
   void schedule(unsigned chid, uint64_t delay_ns);
+  void schedule_at(unsigned chid, uint64_t due_ns);
   void run(unsigned chid);
 
   RegisterFile& registers_;
@@ -47,6 +48,7 @@ class Fifo {
   ChannelEvents* events_ = nullptr;
   std::array<Slot, kChannels> slots_;
   std::bitset<kChannels> runlist_;
+  uint64_t busy_until_ns_ = 0;
 };
 
 }  // namespace gpuvm

@@ -42,9 +42,8 @@ class M2mfObject : public EngineObject {
       return std::nullopt;
     }
     if ((value & kExecSourceLinear) != 0 && (value & kExecDestinationLinear) != 0) {
-      const LineCopy copy{state_.address(kSource), state_.address(kDestination),
-                          state_[kSourcePitch],    state_[kDestinationPitch],
-                          state_[kLineBytes],      state_[kLines]};
+      const LineCopy copy{state_.address(kSource),   state_.address(kDestination), state_[kSourcePitch],
+                          state_[kDestinationPitch], state_[kLineBytes],           state_[kLines]};
       if (auto fault = copy_lines(context, copy)) return fault;
     }
     return finish(context);
@@ -63,13 +62,14 @@ class M2mfObject : public EngineObject {
       i += run - 1;
       pushed_ += run - 1;
     }
-    context.bytes_moved += bytes.size();
+    context.cost += kCostOfAccess;
     return pushed_ >= total ? finish(context) : std::nullopt;
   }
 
   std::optional<MmuFault> finish(MethodContext& context) {
     if ((exec_ & kExecQuery) == 0) return std::nullopt;
-    return write_query(context, state_.address(kQuery), state_[kQuerySequence], (exec_ & kExecQueryShort) == 0);
+    return write_query(context, state_.address(kQuery), state_[kQuerySequence],
+                       (exec_ & kExecQueryShort) == 0);
   }
 
   MethodState state_;
@@ -79,6 +79,8 @@ class M2mfObject : public EngineObject {
 
 }  // namespace
 
-std::unique_ptr<EngineObject> make_m2mf_object() { return std::make_unique<M2mfObject>(); }
+std::unique_ptr<EngineObject> make_m2mf_object() {
+  return std::make_unique<M2mfObject>();
+}
 
 }  // namespace gpuvm

@@ -5,6 +5,7 @@
 namespace gpuvm {
 
 std::optional<MmuFault> write_query(MethodContext& context, uint64_t va, uint32_t sequence, bool with_time) {
+  context.cost += kCostOfAccess;
   if (!with_time) return context.memory.write32(context.space, va, sequence);
   const std::array<uint32_t, 4> words{sequence, 0, static_cast<uint32_t>(context.now_ns),
                                       static_cast<uint32_t>(context.now_ns >> 32)};
@@ -13,10 +14,10 @@ std::optional<MmuFault> write_query(MethodContext& context, uint64_t va, uint32_
 
 std::optional<MmuFault> copy_lines(MethodContext& context, const LineCopy& copy) {
   const uint64_t total = uint64_t{copy.line_bytes} * copy.lines;
-  if (total > kMaxOperationBytes || copy.lines > kMaxOperationBytes / 64) {
+  if (total > kMaxOperationBytes || copy.lines > kMaxOperationLines) {
     return MmuFault{copy.to, FaultReason::kLimit, true};
   }
-  context.bytes_moved += total + copy.lines;
+  context.cost += total + copy.lines * kCostOfAccess;
   if (copy.from_pitch == copy.line_bytes && copy.to_pitch == copy.line_bytes) {
     return context.memory.copy(context.space, copy.to, copy.from, total);
   }

@@ -10,7 +10,8 @@
 namespace gpuvm {
 namespace {
 
-constexpr uint32_t kDestination = 0x200;  // surface: +0 format, +4 linear, +14 pitch, +18 width, +1c height, +20 address
+constexpr uint32_t kDestination =
+    0x200;  // surface: +0 format, +4 linear, +14 pitch, +18 width, +1c height, +20 address
 constexpr uint32_t kSource = 0x230;
 constexpr uint32_t kDrawShape = 0x580;
 constexpr uint32_t kDrawColor = 0x588;
@@ -53,10 +54,12 @@ class TwodObject : public EngineObject {
     uint32_t pitch, width, height, pixel_bytes;
     bool linear;
 
-    uint64_t at(uint32_t x, uint32_t y) const { return address + uint64_t{y} * pitch + uint64_t{x} * pixel_bytes; }
+    uint64_t at(uint32_t x, uint32_t y) const {
+      return address + uint64_t{y} * pitch + uint64_t{x} * pixel_bytes;
+    }
   };
   Surface surface(uint32_t base) const {
-    return {state_.address(base + 0x20), state_[base + 0x14],          state_[base + 0x18],
+    return {state_.address(base + 0x20), state_[base + 0x14],           state_[base + 0x18],
             state_[base + 0x1c],         bytes_per_pixel(state_[base]), state_[base + 4] != 0};
   }
   static bool drawable(const Surface& s) { return s.linear && s.pixel_bytes != 0; }
@@ -70,7 +73,9 @@ class TwodObject : public EngineObject {
     const uint32_t bottom = std::min(state_[kDrawPointX + 12], to.height);
     if (left >= right || top >= bottom) return std::nullopt;
     const uint64_t line_bytes = uint64_t{right - left} * to.pixel_bytes;
-    if (line_bytes * (bottom - top) > kMaxOperationBytes) return MmuFault{to.address, FaultReason::kLimit, true};
+    const uint64_t lines = bottom - top;
+    if (line_bytes * lines > kMaxOperationBytes || lines > kMaxOperationLines)
+      return MmuFault{to.address, FaultReason::kLimit, true};
 
     const uint32_t color = state_[kDrawColor];
     const auto pixel = std::as_bytes(std::span(&color, 1)).first(to.pixel_bytes);
@@ -79,7 +84,7 @@ class TwodObject : public EngineObject {
     for (uint32_t y = top; y < bottom; ++y) {
       if (auto fault = context.memory.write(context.space, to.at(left, y), line)) return fault;
     }
-    context.bytes_moved += line_bytes * (bottom - top);
+    context.cost += (line_bytes + kCostOfAccess) * lines;
     return std::nullopt;
   }
 
@@ -90,10 +95,12 @@ class TwodObject : public EngineObject {
     if (!drawable(from) || !drawable(to) || from.pixel_bytes != to.pixel_bytes) return std::nullopt;
     const uint32_t x = state_[kBlitX], y = state_[kBlitY];
     const uint32_t source_x = state_[kBlitSourceX], source_y = state_[kBlitSourceYInt];
-    if (x >= to.width || y >= to.height || source_x >= from.width || source_y >= from.height) return std::nullopt;
+    if (x >= to.width || y >= to.height || source_x >= from.width || source_y >= from.height)
+      return std::nullopt;
     const uint32_t width = std::min({state_[kBlitWidth], to.width - x, from.width - source_x});
     const uint32_t height = std::min({state_[kBlitHeight], to.height - y, from.height - source_y});
-    if (uint64_t{width} * to.pixel_bytes > kMaxOperationBytes) return MmuFault{to.address, FaultReason::kLimit, true};
+    if (uint64_t{width} * to.pixel_bytes > kMaxOperationBytes)
+      return MmuFault{to.address, FaultReason::kLimit, true};
     return copy_lines(context, {from.at(source_x, source_y), to.at(x, y), from.pitch, to.pitch,
                                 width * to.pixel_bytes, height});
   }
@@ -112,7 +119,8 @@ class ShaderObject : public EngineObject {
   std::optional<MmuFault> method(MethodContext& context, uint32_t method, uint32_t value) override {
     state_.set(method, value);
     if (method != kQueryGet) return std::nullopt;
-    return write_query(context, state_.address(kQueryAddress), state_[kQuerySequence], (value & kQueryShort) == 0);
+    return write_query(context, state_.address(kQueryAddress), state_[kQuerySequence],
+                       (value & kQueryShort) == 0);
   }
 
  private:
@@ -121,7 +129,11 @@ class ShaderObject : public EngineObject {
 
 }  // namespace
 
-std::unique_ptr<EngineObject> make_twod_object() { return std::make_unique<TwodObject>(); }
-std::unique_ptr<EngineObject> make_shader_object() { return std::make_unique<ShaderObject>(); }
+std::unique_ptr<EngineObject> make_twod_object() {
+  return std::make_unique<TwodObject>();
+}
+std::unique_ptr<EngineObject> make_shader_object() {
+  return std::make_unique<ShaderObject>();
+}
 
 }  // namespace gpuvm

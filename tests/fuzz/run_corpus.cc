@@ -1,4 +1,5 @@
-// Stands in for libFuzzer where the compiler has none: runs the target on each file of the folders and files given.
+// Stands in for libFuzzer where the compiler has none: runs the target on each file of the folders and files
+// given.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -62,7 +62,8 @@ Result<bool> DeviceLink::receive(int flags) {
   }
   if (got < 0) return error("QEMU link: {}", std::strerror(errno));
   if (message.msg_controllen != 0) take_descriptors(message);
-  if (fds_.size() > wire::kMaxFds) {
+  // Truncated: more came along than QEMU ever sends; the kernel has closed the rest.
+  if (fds_.size() > wire::kMaxFds || (message.msg_flags & MSG_CTRUNC) != 0) {
     return error("QEMU link: more than {} descriptors for one request; is the peer QEMU 7.2?", wire::kMaxFds);
   }
   received_ += static_cast<size_t>(got);
