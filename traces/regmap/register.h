@@ -41,6 +41,15 @@ struct Field {
   uint8_t high = 0;
 };
 
+// What the tests that are generated from the map (tests/conformance) leave out for a register.
+inline constexpr uint8_t kSkipReset = 1;     // what it reads after a reset
+inline constexpr uint8_t kSkipReadBack = 2;  // what it reads after a write
+inline constexpr uint8_t kSkipOthers = 4;    // that a write to it changes no other register
+struct Exclusion {
+  uint8_t skip = 0;
+  std::string_view reason;
+};
+
 struct Register {
   std::string_view name;  // envytools spelling where envytools knows it; arrays print as NAME[index]
   uint32_t offset = 0;    // in BAR0, bytes
@@ -51,6 +60,7 @@ struct Register {
   Holds holds = Holds::kNothing;
   uint32_t reset = 0;
   std::array<Field, 8> fields{};
+  Exclusion exclude{};
 
   constexpr uint32_t end() const { return offset + (count - 1) * stride + 4; }
 };

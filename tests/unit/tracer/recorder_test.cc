@@ -1,0 +1,166 @@
+#include "tracer/recorder/recorder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/gpu_bench.h"
+#include "traces/core/memory_stream.h"
+
+namespace gpuvm {
+namespace {
+
+using testing::ElementsAre;
+using Kinds = std::vector<EventKind>;
+
+// A device that does one thing of its own whenever it is due, and reads memory on each access.
+class BusyDevice : public PciDevice {
+ public:
+  BusyDevice(DmaPort& dma, InterruptSink& interrupts) : dma_(dma), interrupts_(interrupts) {}
+  void advance(uint64_t now) override {
+    if (now >= due) interrupts_.set_intx(level_ = !level_), due = ~uint64_t{0};
+  }
+  uint64_t next_due() const override { return due; }
+  uint64_t bar_read(unsigned, uint64_t, unsigned) override {
+    fetch();
+    return 0x1111222233334444;
+  }
+  void bar_write(unsigned, uint64_t, unsigned, uint64_t) override {
+    fetch();
+    const std::byte one{1};
+    dma_.write(0x20, {&one, 1});
+  }
+  uint32_t config_read(unsigned, unsigned) override { return 5; }
+  void config_write(unsigned, unsigned, uint32_t) override {}
+  void reset() override {}
+  const DeviceInfo& info() const override { return info_; }
+  uint64_t memory_digest() override { return 77; }
+  uint64_t register_digest() override { return 88; }
+
+  uint64_t due = ~uint64_t{0};
+
+ private:
+  void fetch() {
+    std::byte byte;
+    dma_.read(0x10, {&byte, 1});
+  }
+  DmaPort& dma_;
+  InterruptSink& interrupts_;
+  bool level_ = false;
+  DeviceInfo info_;
+};
+
+class RecorderTest : public testing::Test {
+ protected:
+  RecorderTest()
+      : recorder(&trace, [this] { return now; }),
+        dma(recorder, machine),
+        interrupts(recorder, machine),
+        busy(dma, interrupts),
+        device(recorder, busy) {}
+  Kinds kinds() const {
+    Kinds result;
+    for (const Event& e : trace.events()) result.push_back(e.kind);
+    return result;
+  }
+
+  test::TestMachine machine;
+  MemoryTrace trace;
+  uint64_t now = 100;
+  Recorder recorder;
+  RecordingDma dma;
+  RecordingInterrupts interrupts;
+  BusyDevice busy;
+  RecordingDevice device;
+};
+
+TEST_F(RecorderTest, AWriteComesBeforeWhatItCauses) {
+  device.bar_write(0, 4, 4, 0xffffffff00000001);
+  EXPECT_THAT(kinds(), ElementsAre(EventKind::kMmioWrite, EventKind::kDmaRead, EventKind::kDmaWrite));
+  EXPECT_EQ(trace.events()[0].value, 1u);  // only what fits the width
+}
+
+TEST_F(RecorderTest, AReadComesAfterWhatItCauses) {
+  EXPECT_EQ(device.bar_read(1, 8, 8), 0x1111222233334444u);
+  EXPECT_THAT(kinds(), ElementsAre(EventKind::kDmaRead, EventKind::kMmioRead));
+  EXPECT_EQ(trace.events()[1].value, 0x1111222233334444u);
+  EXPECT_EQ(trace.events()[1].space, 1);
+}
+
+TEST_F(RecorderTest, WhatWasDueComesFirst) {
+  busy.due = 50;
+  device.bar_write(0, 4, 4, 0);
+  EXPECT_EQ(kinds()[0], EventKind::kIrq);
+  EXPECT_EQ(kinds()[1], EventKind::kMmioWrite);
+}
+
+TEST_F(RecorderTest, AllOfOneAccessHappensAtOneTime) {
+  now = 12345;
+  device.bar_write(0, 4, 4, 0);
+  for (const Event& e : trace.events()) EXPECT_EQ(e.time_ns, 12345u);
+}
+
+TEST_F(RecorderTest, FailedTransfersAreRecordedWithoutBytes) {
+  std::array<std::byte, 4> bytes{};
+  EXPECT_FALSE(dma.read(uint64_t{1} << 40, bytes));
+  EXPECT_FALSE(dma.write(uint64_t{1} << 40, bytes));
+  EXPECT_TRUE(dma.read(0, bytes));
+  EXPECT_EQ(trace.events()[0].aux, 0u);
+  EXPECT_EQ(trace.events()[1].aux, 0u);
+  EXPECT_EQ(trace.events()[2].aux, 4u);
+}
+
+TEST_F(RecorderTest, MarksComeWithDigests) {
+  device.mark("phase init");
+  EXPECT_THAT(kinds(), ElementsAre(EventKind::kMark, EventKind::kDigest, EventKind::kDigest));
+  EXPECT_EQ(as_text(trace.batch().payload(trace.events()[0])), "phase init");
+  EXPECT_EQ(trace.events()[1].value, 77u);
+  EXPECT_EQ(trace.events()[2].value, 88u);
+}
+
+TEST_F(RecorderTest, InterruptsPassThroughAndAreRecorded) {
+  interrupts.set_intx(true);
+  interrupts.send_msi(0xfee00000, 7);
+  EXPECT_TRUE(machine.intx);
+  EXPECT_EQ(machine.messages.size(), 1u);
+  EXPECT_EQ(trace.events()[0].space, kIrqIntx);
+  EXPECT_EQ(trace.events()[1].space, kIrqMsi);
+}
+
+TEST(RecorderWithoutSink, OnlyKeepsTime) {
+  Recorder recorder(nullptr, [] { return uint64_t{5}; });
+  EXPECT_EQ(recorder.now(), 5u);
+  recorder.write({.kind = EventKind::kReset});
+  EXPECT_TRUE(recorder.status().ok());
+}
+
+class FullSink : public EventSink {
+ public:
+  using EventSink::write;
+  Status write(const Event&, Bytes) override {
+    return ++writes > 2 ? Status(error("no space")) : Status(Ok{});
+  }
+  Status attach(std::string_view, Bytes) override { return Ok{}; }
+  int writes = 0;
+};
+
+TEST(RecorderWithAFullDisk, StopsAtTheFirstErrorAndKeepsIt) {
+  FullSink sink;
+  Recorder recorder(&sink, [] { return uint64_t{0}; });
+  for (int i = 0; i < 5; ++i) recorder.write({.kind = EventKind::kReset});
+  EXPECT_EQ(sink.writes, 3);
+  EXPECT_EQ(recorder.status().error().message, "no space");
+}
+
+TEST(SteadyClock, MovesInStepsOfTheUnit) {
+  const Clock clock = steady_clock_in_steps_of(1000);
+  uint64_t before = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const uint64_t time = clock();
+    EXPECT_EQ(time % 1000, 0u);
+    EXPECT_GE(time, before);
+    before = time;
+  }
+}
+
+}  // namespace
+}  // namespace gpuvm
