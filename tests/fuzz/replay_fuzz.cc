@@ -42,7 +42,9 @@ void replay(const MemoryTrace& trace, const CardConfig& config, size_t batch, bo
   const auto report = [](const Divergence&) {};
   ReplayPeer peer(feed, result, report);
   Card card(config, peer, peer);
-  ModeReplay replay(card, feed, peer, result, report, {.until_divergence = until, .meters = {}});
+  ModeReplayOptions options;
+  options.until_divergence = until;
+  ModeReplay replay(card, feed, peer, result, report, options);
   while (true) {
     auto more = replay.step();
     if (!more.ok() || !more.value()) break;

@@ -42,8 +42,9 @@ Outcome replay(const MemoryTrace& trace, size_t batch = 65536, bool until_diverg
   const auto report = [&](const Divergence& d) { outcome.divergences.push_back(d); };
   ReplayPeer peer(feed, outcome.result, report);
   Card card(config, peer, peer);
-  ModeReplay replay(card, feed, peer, outcome.result, report,
-                    {.until_divergence = until_divergence, .meters = {}});
+  ModeReplayOptions options;
+  options.until_divergence = until_divergence;
+  ModeReplay replay(card, feed, peer, outcome.result, report, options);
   while (true) {
     auto more = replay.step();
     if (!more.ok()) outcome.error = more.error().message;
