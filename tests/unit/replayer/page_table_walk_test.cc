@@ -2,6 +2,8 @@
 // every TLB flush what the tracker's records add up to must be what the flushed directory in the card's memory says.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 
 #include "emulator/card/card.h"
@@ -79,7 +81,9 @@ TEST_P(Sample, RecordsAddUpToTheCardsMemoryAtEveryFlush) {
   EXPECT_EQ(c.refused + c.forgotten_pages + c.unknown_values, 0u);
 }
 std::string stem(const ::testing::TestParamInfo<std::string>& sample) {
-  return std::filesystem::path(sample.param).stem().string();
+  std::string name = std::filesystem::path(sample.param).stem().string();
+  std::ranges::replace_if(name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');  // what gtest allows
+  return name;
 }
 INSTANTIATE_TEST_SUITE_P(Bundled, Sample, ::testing::ValuesIn(samples()), stem);
 
