@@ -21,9 +21,9 @@ struct MeterReading {
 
 struct ModeReplayOptions {
   bool until_divergence = false;
-  std::function<MeterReading()> meters;  // empty: no hypervisor
+  std::function<MeterReading()> meters = {};  // empty: no hypervisor
   // Told of every TLB flush before it is done: of a page directory's guest address, or of all. May be empty.
-  std::function<void(std::optional<uint64_t> directory)> flushed;
+  std::function<void(std::optional<uint64_t> directory)> flushed = {};
 };
 
 class ModeReplay {
