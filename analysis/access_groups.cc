@@ -12,6 +12,11 @@ namespace {
 // Index kNoBarSlot stands for accesses outside every BAR.
 constexpr unsigned kNoBarSlot = 7;
 
+// From NV50 on every NVIDIA chip has this window onto video memory there.
+constexpr uint16_t kNvidia = 0x10de;
+constexpr uint32_t kPramin = 0x700000;
+constexpr uint32_t kPraminEnd = 0x800000;
+
 struct UserdField {
   uint32_t offset;
   const char* name;
@@ -43,8 +48,19 @@ std::string unit_of(const std::string& register_name) {
   return register_name.substr(0, register_name.find_first_of(".[+"));
 }
 
-AccessGroups::AccessGroups(const DeviceInfo& device, RegisterNamer namer)
-    : gf100_(is_gf100(device)), namer_(std::move(namer)) {
+std::string without_indices(const std::string& register_name) {
+  std::string out;
+  bool inside = false;
+  for (const char c : register_name) {
+    if (c == ']') inside = false;
+    if (!inside) out += c;
+    if (c == '[') inside = true;
+  }
+  return out;
+}
+
+AccessGroups::AccessGroups(const DeviceInfo& device, const RegisterNamer* namer)
+    : gf100_(is_gf100(device)), namer_(namer), nvidia_(device.vendor == kNvidia) {
   if (gf100_) {
     for (const Register& reg : gf100::registers()) {
       std::string name(reg.name);
@@ -64,6 +80,7 @@ AccessGroups::AccessGroups(const DeviceInfo& device, RegisterNamer namer)
   add({.name = "outside every BAR", .unit = "none", .known = false});
   first_userd_ = size();
   for (const UserdField& field : kUserd) add({.name = field.name, .unit = "USERD", .stability = Stability::kStable});
+  pramin_ = add({.name = "PRAMIN", .unit = "PRAMIN", .stability = Stability::kMemory});
   overflow_ = add({.name = "further offsets", .unit = "unknown", .known = false});
 }
 
@@ -85,7 +102,7 @@ uint32_t AccessGroups::of(const Event& event) {
 }
 
 uint32_t AccessGroups::bar0(uint32_t offset) {
-  if (!gf100_) return unknown(offset & ~3u);
+  if (!gf100_) return by_namer(offset & ~3u);
   const uint16_t reg = gf100::RegisterIndex::shared().find_register(offset);
   return reg == gf100::kNoRegister ? unknown(offset & ~3u) : reg;
 }
@@ -98,14 +115,25 @@ uint32_t AccessGroups::bar1(uint64_t offset) const {
   return first_userd_ + field;
 }
 
+uint32_t AccessGroups::by_namer(uint32_t offset) {
+  if (nvidia_ && offset >= kPramin && offset < kPraminEnd) return pramin_;
+  if (namer_ == nullptr) return unknown(offset);
+  if (const auto found = by_offset_.find(offset); found != by_offset_.end()) return found->second;
+  const RegisterHit hit = namer_->find(offset);
+  if (hit.name.empty()) return unknown(offset);
+  if (by_offset_.size() >= kMaxOffsets) return overflow_;
+  const std::string name = without_indices(hit.name);
+  const auto [place, fresh] = by_name_.try_emplace(name, size());
+  // A block of which the database knows no register there is not a name.
+  if (fresh) add({.name = name, .unit = unit_of(name), .known = hit.bits != 0});
+  by_offset_.emplace(offset, place->second);
+  return place->second;
+}
+
 uint32_t AccessGroups::unknown(uint32_t offset) {
   if (const auto found = by_offset_.find(offset); found != by_offset_.end()) return found->second;
   if (by_offset_.size() >= kMaxOffsets) return overflow_;
-  const std::string name = namer_ ? namer_(offset) : std::string();
-  const bool known = !name.empty();
-  const uint32_t group = add({.name = known ? name : fmt::format("0x{:06x}", offset),
-                              .unit = known ? unit_of(name) : "unknown",
-                              .known = known});
+  const uint32_t group = add({.name = fmt::format("0x{:06x}", offset), .unit = "unknown", .known = false});
   by_offset_.emplace(offset, group);
   return group;
 }
@@ -113,7 +141,7 @@ uint32_t AccessGroups::unknown(uint32_t offset) {
 std::string AccessGroups::name(const Event& event) const {
   if (event.space == 0 && event.address <= UINT32_MAX) {
     const auto offset = static_cast<uint32_t>(event.address);
-    const std::string name = gf100_ ? gf100::name_of(offset) : namer_ ? namer_(offset) : std::string();
+    const std::string name = gf100_ ? gf100::name_of(offset) : namer_ ? namer_->find(offset).name : std::string();
     if (!name.empty()) return name;
   }
   if (event.space == 1 && userd_base_ != ~uint64_t{0}) {

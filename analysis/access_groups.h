@@ -3,13 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "traces/event.h"
 #include "traces/meta.h"
+#include "traces/regmap/namer.h"
 
 namespace gpuvm {
 
@@ -28,16 +28,14 @@ struct AccessGroup {
   bool known = true;  // a register map names it
 };
 
-// Full name of a BAR0 offset, empty if unknown.
-using RegisterNamer = std::function<std::string(uint32_t offset)>;
-
 class AccessGroups {
  public:
   // Offsets beyond this many distinct ones share one group: a hostile trace must not grow the table.
   static constexpr size_t kMaxOffsets = 65536;
 
-  // For a GF100 the register map of the emulator; for any other chip every offset is a group, named by `namer`.
-  explicit AccessGroups(const DeviceInfo& device, RegisterNamer namer = {});
+  // For a GF100 the register map of the emulator; for any other chip what `namer`, which may be null and outlives
+  // this, says of each offset.
+  explicit AccessGroups(const DeviceInfo& device, const RegisterNamer* namer = nullptr);
 
   // Event must be MMIO. Writes teach it where the channels' USERD pages lie in BAR1.
   uint32_t of(const Event& event);
@@ -50,20 +48,26 @@ class AccessGroups {
  private:
   uint32_t bar0(uint32_t offset);
   uint32_t bar1(uint64_t offset) const;
+  uint32_t by_namer(uint32_t offset);
   uint32_t unknown(uint32_t offset);
   uint32_t add(AccessGroup group);
 
   bool gf100_;
-  RegisterNamer namer_;
+  const RegisterNamer* namer_;
+  bool nvidia_;
   std::vector<AccessGroup> groups_;
   std::unordered_map<uint32_t, uint32_t> by_offset_;
+  std::unordered_map<std::string, uint32_t> by_name_;
   uint32_t first_bar_ = 0;
   uint32_t first_userd_ = 0;
   uint32_t overflow_ = 0;
+  uint32_t pramin_ = 0;  // of a chip that the map is not for
   uint64_t userd_base_ = ~uint64_t{0};
 };
 
 // "PFIFO" of "PFIFO.CHAN_TABLE[5].CHAN", "PBFB" of "PBFB[3].RAM_AMOUNT".
 std::string unit_of(const std::string& register_name);
+// "PFIFO.CHAN_TABLE[].CHAN" of "PFIFO.CHAN_TABLE[5].CHAN".
+std::string without_indices(const std::string& register_name);
 
 }  // namespace gpuvm

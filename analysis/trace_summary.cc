@@ -28,7 +28,7 @@ void count(AccessCounts& counts, bool write) { ++(write ? counts.writes : counts
 
 class Summarizer {
  public:
-  Summarizer(const DeviceInfo& device, RegisterNamer namer) : groups_(device, std::move(namer)) {
+  Summarizer(const DeviceInfo& device, const RegisterNamer* namer) : groups_(device, namer) {
     facts_.phases.push_back({.name = "boot"});
   }
 
@@ -220,8 +220,8 @@ std::string_view phase_name(std::string_view mark) {
   return mark.substr(0, 64);
 }
 
-Result<TraceFacts> summarize(EventSource& source, const DeviceInfo& device, RegisterNamer namer) {
-  Summarizer summarizer(device, std::move(namer));
+Result<TraceFacts> summarize(EventSource& source, const DeviceInfo& device, const RegisterNamer* namer) {
+  Summarizer summarizer(device, namer);
   while (true) {
     GPUVM_TRY(const EventBatch* batch, source.next());
     if (batch == nullptr) break;

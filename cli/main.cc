@@ -226,6 +226,7 @@ void add_diff(CLI::App& app, Action& action) {
   verb->add_flag("--sequence-only", options->sequence_only, "judge order, address and width, not values");
   verb->add_flag("--device-events", options->device_events, "DMA and interrupts take part too");
   verb->add_option("--places", options->max_places, "differences shown in detail")->capture_default_str();
+  verb->add_option("--rnndb", options->rnndb, "register names of other chips, from envytools' database")->type_name("DIR");
   verb->callback([options, &action] { action = [options] { return run_diff(*options); }; });
 }
 
@@ -237,6 +238,7 @@ void add_report(CLI::App& app, Action& action) {
   verb->add_option("-o,--output", options->output, "the page to write")->required()->type_name("REPORT.html");
   verb->add_option("--mode", options->modes, "modes to replay, comma-separated (default: all)")->delimiter(',');
   verb->add_flag("!--no-replay", options->replay, "only what the traces say, no replay");
+  verb->add_option("--rnndb", options->rnndb, "register names of other chips, from envytools' database")->type_name("DIR");
   verb->callback([options, &action] { action = [options] { return run_report(*options); }; });
 }
 

@@ -1,5 +1,6 @@
 // gpuvm diff: do two traces hold the same accesses?
 #include "analysis/diff/diff.h"
+#include "cli/namer_choice.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "traces/format/gvt.h"
@@ -14,7 +15,9 @@ int run_diff(const DiffVerbOptions& options) {
   DiffOptions how;
   how.device_events = options.device_events;
   how.max_hunks = options.max_places;
-  const auto result = diff_traces(*a.value(), *b.value(), a.value()->meta().device, how);
+  const auto namer = choose_namer(*a.value(), options.rnndb, "");
+  if (!namer) return fail(namer.error());
+  const auto result = diff_traces(*a.value(), *b.value(), a.value()->meta().device, how, namer.value().get());
   if (!result) return fail(result.error());
   const auto render = options.json ? diff_json : diff_text;
   std::string text = render(result.value(), options.a, options.b, options.sequence_only);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "analysis/report/report.h"
+#include "cli/namer_choice.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "replayer/replay.h"
@@ -14,9 +15,10 @@
 namespace gpuvm::cli {
 namespace {
 
-Result<ReportTrace> read_trace(const std::string& path) {
+Result<ReportTrace> read_trace(const std::string& path, const std::string& rnndb) {
   GPUVM_TRY(std::unique_ptr<TraceReader> reader, TraceReader::open(path));
-  GPUVM_TRY(TraceFacts facts, summarize(*reader, reader->meta().device));
+  GPUVM_TRY(const std::unique_ptr<RegisterNamer> namer, choose_namer(*reader, rnndb, ""));
+  GPUVM_TRY(TraceFacts facts, summarize(*reader, reader->meta().device, namer.get()));
   const TraceSummary& summary = reader->summary();
   return ReportTrace{.path = path,
                      .meta = reader->meta(),
@@ -52,7 +54,7 @@ int run_report(const ReportVerbOptions& options) {
   ReportInput input;
   input.tool = "gpuvm " + std::string(tool_version());
   for (const std::string& path : options.traces) {
-    auto trace = read_trace(path);
+    auto trace = read_trace(path, options.rnndb);
     if (!trace) return fail(trace.error());
     input.traces.push_back(std::move(trace).value());
   }
@@ -71,7 +73,7 @@ int run_report(const ReportVerbOptions& options) {
       fmt::print(stderr, "gpuvm: not replayed: {}\n", printable(replay.error().message));
     }
   } else {
-    input.no_replay_reason = "It was not asked for (--no-replay).";
+    input.no_replay_reason = "it was not asked for (--no-replay)";
   }
   if (const Status written = write_file(options.output, render_report(input)); !written) return fail(written.error());
   if (input.replay && !input.replay->holds()) {

@@ -122,6 +122,7 @@ struct DiffVerbOptions {
   bool sequence_only = false;  // values do not matter
   bool device_events = false;  // DMA and interrupts take part
   unsigned max_places = 20;    // shown in detail
+  std::string rnndb;           // folder, empty: our own map
 };
 int run_diff(const DiffVerbOptions& options);
 
@@ -130,6 +131,7 @@ struct ReportVerbOptions {
   std::string output;
   std::vector<std::string> modes;  // empty: all
   bool replay = true;              // false: only what the trace itself says
+  std::string rnndb;               // folder, empty: our own map
 };
 int run_report(const ReportVerbOptions& options);
 

@@ -52,11 +52,11 @@ std::string describe(const DiffItem& item, const AccessGroups& groups) {
 
 class Differ {
  public:
-  Differ(EventSource& a, EventSource& b, const DeviceInfo& device, const DiffOptions& options, RegisterNamer namer)
+  Differ(EventSource& a, EventSource& b, const DeviceInfo& device, const DiffOptions& options, const RegisterNamer* namer)
       : options_(options),
         a_(a, options.device_events),
         b_(b, options.device_events),
-        groups_(device, std::move(namer)) {}
+        groups_(device, namer) {}
 
   Result<DiffResult> run() {
     while (true) {
@@ -230,8 +230,8 @@ std::string_view explain(Stability stability) {
 }
 
 Result<DiffResult> diff_traces(EventSource& a, EventSource& b, const DeviceInfo& device, const DiffOptions& options,
-                               RegisterNamer namer) {
-  return Differ(a, b, device, options, std::move(namer)).run();
+                               const RegisterNamer* namer) {
+  return Differ(a, b, device, options, namer).run();
 }
 
 }  // namespace gpuvm

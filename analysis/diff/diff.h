@@ -73,7 +73,7 @@ struct DiffResult {
 };
 
 Result<DiffResult> diff_traces(EventSource& a, EventSource& b, const DeviceInfo& device, const DiffOptions& options,
-                               RegisterNamer namer = {});
+                               const RegisterNamer* namer = nullptr);
 
 std::string_view explain(Stability stability);  // "follows the clock"
 

@@ -26,7 +26,8 @@ Element verdict(const ReportInput& input) {
   };
   if (!input.replay) {
     fill("none", "○", "No replay was run.",
-         input.no_replay_reason.empty() ? "What follows is what the recording itself says." : input.no_replay_reason);
+         input.no_replay_reason.empty() ? "What follows is what the recording itself says."
+                                        : "The reason: " + input.no_replay_reason);
     return out;
   }
   const ReplayResult& replay = *input.replay;

@@ -106,14 +106,30 @@ TEST(TraceSummary, UnknownRegistersAreCountedByOffsetAndBounded) {
   EXPECT_EQ(facts.accesses(), AccessGroups::kMaxOffsets + 100);
 }
 
-TEST(TraceSummary, ForeignChipIsNotNamedByTheGf100Map) {
+// Names every register of one array, and one block.
+class FakeNamer : public RegisterNamer {
+ public:
+  RegisterHit find(uint64_t offset) const override {
+    if (offset < 0x100) return {.name = fmt::format("X.ARRAY[{}].Y", offset / 4), .bits = 32, .exact = true};
+    if (offset < 0x200) return {.name = "X+0x100"};
+    return {};
+  }
+  void decode(const RegisterHit&, uint64_t, std::string*) const override {}
+};
+
+TEST(TraceSummary, ForeignChipIsNamedByItsNamerNotByTheGf100Map) {
   TraceBuilder builder;
-  builder.read(0, 0);
+  builder.read(0, 0).read(0, 4).read(0, 0x100).read(0, 0x9400).write(0, 0x700000).write(0, 0x700004).write(0, 0x700008);
   MemorySource source(builder.trace());
-  const auto facts = summarize(source, DeviceInfo{.chip = "GV100"}, [](uint32_t) { return std::string("X.Y"); });
-  ASSERT_TRUE(facts.ok());
-  EXPECT_EQ(facts.value().groups.at(0).group.name, "X.Y");
-  EXPECT_EQ(facts.value().units.at("X").reads, 1u);
+  const FakeNamer namer;
+  const auto result = summarize(source, DeviceInfo{.vendor = 0x10de, .chip = "GV100"}, &namer);
+  ASSERT_TRUE(result.ok());
+  const TraceFacts& facts = result.value();
+  EXPECT_EQ(group(facts, "X.ARRAY[].Y")->counts.reads, 2u);
+  EXPECT_EQ(facts.units.at("X").reads, 3u);
+  EXPECT_EQ(group(facts, "PTIMER.TIME_LOW"), nullptr);
+  EXPECT_EQ(group(facts, "PRAMIN")->counts.writes, 3u);
+  EXPECT_EQ(facts.unknown_registers(), 2u);
 }
 
 TEST(TraceSummary, CountsDmaInterruptsAndLosses) {
