@@ -50,7 +50,10 @@ class Summarizer {
       unit.writes += group.counts.writes;
       facts_.groups.push_back(std::move(group));
     }
-    std::ranges::stable_sort(facts_.groups, std::greater{}, [](const GroupSummary& g) { return g.counts.total(); });
+    std::ranges::sort(facts_.groups, [](const GroupSummary& x, const GroupSummary& y) {
+      const uint64_t a = x.counts.total(), b = y.counts.total();
+      return a != b ? a > b : x.group.name < y.group.name;
+    });
     for (const auto& [pc, accesses] : call_sites_) {
       if (accesses > 0) facts_.call_sites.push_back({fmt::format("0x{:x}", pc), accesses});
     }

@@ -192,11 +192,12 @@ class Differ {
       row.compared = compared_[key];
       result_.values.push_back(std::move(row));
     }
-    std::ranges::stable_sort(result_.values, [](const ValueDifference& x, const ValueDifference& y) {
+    std::ranges::sort(result_.values, [](const ValueDifference& x, const ValueDifference& y) {
       const auto rank = [](const ValueDifference& v) {
         return v.stability == Stability::kStable ? 0 : v.stability == Stability::kMemory ? 1 : 2;
       };
-      return rank(x) != rank(y) ? rank(x) < rank(y) : x.differing > y.differing;
+      if (rank(x) != rank(y)) return rank(x) < rank(y);
+      return x.differing != y.differing ? x.differing > y.differing : x.seq_a < y.seq_a;
     });
     result_.a.events = a_.events();
     result_.a.compared = a_.taken();

@@ -155,7 +155,9 @@ Element busiest(const TraceFacts& facts) {
 
 Element units(const TraceFacts& facts) {
   std::vector<std::pair<std::string, AccessCounts>> rows(facts.units.begin(), facts.units.end());
-  std::ranges::stable_sort(rows, std::greater{}, [](const auto& row) { return row.second.total(); });
+  std::ranges::sort(rows, [](const auto& x, const auto& y) {
+    return x.second.total() != y.second.total() ? x.second.total() > y.second.total() : x.first < y.first;
+  });
   const uint64_t most = rows.empty() ? 1 : rows[0].second.total();
   Element body("tbody");
   for (size_t i = 0; i < std::min(rows.size(), kMaxUnitRows); ++i) {
