@@ -74,7 +74,6 @@ class PageTableTracker {
     uint64_t va = 0;
     PageTableLevel level = PageTableLevel::kSmall;
     fermi::Pte pte;
-    friend bool operator==(const Mapping&, const Mapping&) = default;
   };
   // Every present entry below a directory, as memory has it now, by virtual address within each directory entry,
   // small pages first. Where both sizes map an address the card takes the small page.
