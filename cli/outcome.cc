@@ -1,5 +1,6 @@
 #include "cli/outcome.h"
 
+#include "cli/page_tables.h"
 #include "cli/print.h"
 
 namespace gpuvm::cli {
@@ -22,6 +23,7 @@ void print_outcome(const GuestOutcome& o) {
   if (o.call_site_samples != 0) {
     fmt::print("  {} call sites: see `gpuvm callers`\n", grouped(o.call_site_samples));
   }
+  if (o.page_tables) fmt::print("  page tables: {}\n", summary_of(*o.page_tables));
   if (o.stray_accesses != 0) fmt::print("  {} accesses outside every BAR\n", grouped(o.stray_accesses));
   if (o.undelivered_interrupts != 0) {
     fmt::print("  {} interrupts had no way into the guest: give --qtest\n", grouped(o.undelivered_interrupts));

@@ -1,6 +1,7 @@
 #include "cli/page_tables.h"
 
-#include <string>
+#include <cerrno>
+#include <cstring>
 
 #include "cli/print.h"
 #include "cli/verbs.h"
@@ -55,15 +56,8 @@ void warn(const PageTableCounters& c) {
 
 }  // namespace
 
-PageTableTrackerOptions tracker_options(const TraceMeta& meta) {
-  PageTableTrackerOptions options;
-  options.boot0 = meta.device.boot0;
-  options.vram_bytes = meta.device.vram_bytes;
-  return options;
-}
-
 Result<std::optional<PageTableCounters>> count_page_table_traffic(TraceReader& reader) {
-  PageTableTracker tracker(nullptr, tracker_options(reader.meta()));
+  PageTableTracker tracker(nullptr, page_table_options(reader.meta().device));
   while (!tracker.foreign_chip()) {
     GPUVM_TRY(const EventBatch* const batch, reader.next());
     if (batch == nullptr) break;
@@ -74,12 +68,39 @@ Result<std::optional<PageTableCounters>> count_page_table_traffic(TraceReader& r
   return std::optional<PageTableCounters>(tracker.counters());
 }
 
+std::string summary_of(const PageTableCounters& counters) {
+  return fmt::format("{} directory and {} table entries written, {} TLB flushes", grouped(counters.pde_writes),
+                     grouped(counters.pte_writes), grouped(counters.tlb_flushes));
+}
+
+Result<std::unique_ptr<PageTableFile>> PageTableFile::create(const std::string& path) {
+  std::FILE* file = std::fopen(path.c_str(), "we");
+  if (file == nullptr) return error("cannot write {}: {}", path, std::strerror(errno));
+  return std::unique_ptr<PageTableFile>(new PageTableFile(path, file));
+}
+
+void PageTableFile::add(std::string line) {
+  line += '\n';
+  std::fwrite(line.data(), 1, line.size(), file_.get());
+}
+
+void PageTableFile::on_flush(const TlbFlush& flush) {
+  add(json_line(flush));
+  std::fflush(file_.get());
+}
+
+Status PageTableFile::close() {
+  const bool failed = std::ferror(file_.get()) != 0;
+  if (std::fclose(file_.release()) != 0 || failed) return error("cannot write {}: {}", path_, std::strerror(errno));
+  return Ok{};
+}
+
 int run_dump_page_tables(const PageTableDumpOptions& options) {
   auto opened = TraceReader::open(options.trace);
   if (!opened) return fail(opened.error());
   TraceReader& reader = *opened.value();
   Printer printer(options);
-  PageTableTracker tracker(&printer, tracker_options(reader.meta()));
+  PageTableTracker tracker(&printer, page_table_options(reader.meta().device));
   if (!options.json) fmt::print("{}\n", text_heading());
   while (!printer.full() && !tracker.foreign_chip()) {
     auto next = reader.next();

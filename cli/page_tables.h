@@ -1,17 +1,44 @@
 // Page-table traffic of a recording, for info and dump.
 #pragma once
 
+#include <cstdio>
+#include <memory>
 #include <optional>
+#include <string>
 
+#include "emulator/mmu/page_table_text.h"
 #include "emulator/mmu/page_table_tracker.h"
 #include "traces/format/gvt.h"
 
 namespace gpuvm::cli {
 
-PageTableTrackerOptions tracker_options(const TraceMeta& meta);
-
 // Reads the whole trace. Empty: the chip is no Fermi. Errors: the trace cannot be read.
 Result<std::optional<PageTableCounters>> count_page_table_traffic(TraceReader& reader);
+
+// "3 directory and 541 table entries written, 20 TLB flushes"
+std::string summary_of(const PageTableCounters& counters);
+
+// Page-table traffic as JSON lines in a file, up to date at every TLB flush.
+class PageTableFile : public PageTableSink {
+ public:
+  // Errors: the file cannot be created.
+  static Result<std::unique_ptr<PageTableFile>> create(const std::string& path);
+  void on_entry(const PageTableWrite& write) override { add(json_line(write)); }
+  void on_flush(const TlbFlush& flush) override;
+  void on_root(const RootChange& change) override { add(json_line(change)); }
+  // Errors: it could not be written (the disk is full, ...).
+  Status close();
+
+ private:
+  struct Closer {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  PageTableFile(std::string path, std::FILE* file) : path_(std::move(path)), file_(file) {}
+  void add(std::string line);
+
+  std::string path_;
+  std::unique_ptr<std::FILE, Closer> file_;
+};
 
 struct PageTableDumpOptions {
   std::string trace;

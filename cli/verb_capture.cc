@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/outcome.h"
+#include "cli/page_tables.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "tracer/guest/capture.h"
@@ -11,12 +12,11 @@ namespace gpuvm::cli {
 namespace {
 
 // OUT.gvt for one guest; OUT-0.gvt, OUT-1.gvt, ... for several.
-std::vector<std::string> output_names(const std::string& output, unsigned guests) {
+std::vector<std::string> output_names(const std::string& output, std::string_view suffix, unsigned guests) {
   if (guests == 1) return {output};
-  constexpr std::string_view kSuffix = ".gvt";
-  const std::string stem = output.ends_with(kSuffix) ? output.substr(0, output.size() - kSuffix.size()) : output;
+  const std::string stem = output.ends_with(suffix) ? output.substr(0, output.size() - suffix.size()) : output;
   std::vector<std::string> names;
-  for (unsigned i = 0; i < guests; ++i) names.push_back(fmt::format("{}-{}{}", stem, i, kSuffix));
+  for (unsigned i = 0; i < guests; ++i) names.push_back(fmt::format("{}-{}{}", stem, i, suffix));
   return names;
 }
 
@@ -40,7 +40,7 @@ int run_capture(const CaptureVerbOptions& options) {
   if (!mode) return fail(mode.error());
   capture_options.mode = mode.value();
   capture_options.guests = options.guests;
-  capture_options.outputs = output_names(options.output, options.guests);
+  capture_options.outputs = output_names(options.output, ".gvt", options.guests);
   capture_options.call_site_rate = options.call_site_rate;
   guest.kernel.all_symbols = options.call_site_rate.has_value();
   capture_options.writer.time_unit_ns = options.time_unit_ns;
@@ -52,6 +52,16 @@ int run_capture(const CaptureVerbOptions& options) {
     if (terminal) fmt::print(stderr, "{}\n", line);
   };
 
+  std::vector<std::unique_ptr<PageTableFile>> page_tables;
+  if (!options.page_tables.empty()) {
+    for (const std::string& name : output_names(options.page_tables, ".jsonl", options.guests)) {
+      auto file = PageTableFile::create(name);
+      if (!file) return fail(file.error());
+      capture_options.page_tables.push_back(file.value().get());
+      page_tables.push_back(std::move(file).value());
+    }
+  }
+
   const auto outcomes = capture(capture_options);
   if (terminal) fmt::print(stderr, "\r\033[K");
   if (!outcomes) return fail(outcomes.error());
@@ -61,6 +71,9 @@ int run_capture(const CaptureVerbOptions& options) {
     all = all && o.succeeded;
     if (options.guests > 1) fmt::print("{}: ", capture_options.outputs[i]);
     print_outcome(o);
+  }
+  for (const auto& file : page_tables) {
+    if (const Status closed = file->close(); !closed) return fail(closed.error());
   }
   return all ? kDone : kDoesNotHold;
 }

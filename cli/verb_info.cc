@@ -101,9 +101,7 @@ void print_info(const std::string& path, const TraceReader& reader, const std::o
     heading = "";
   }
   if (page_table) {
-    print_line("page tables", fmt::format("{} directory and {} table entries written, {} TLB flushes",
-                                          grouped(page_table->pde_writes), grouped(page_table->pte_writes),
-                                          grouped(page_table->tlb_flushes)));
+    print_line("page tables", summary_of(*page_table));
   }
   print_device(meta.device);
   print_line("driver", meta.driver);

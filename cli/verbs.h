@@ -35,6 +35,7 @@ struct CaptureVerbOptions {
   std::string module_options;
   std::string run_directory;    // kept if named
   std::string cache_directory;  // empty: the user's
+  std::string page_tables;      // page-table traffic as JSON lines while it happens; empty: none
   std::string command_line;     // as typed, kept in the trace
   std::optional<uint64_t> call_site_rate;
   bool intx = false;

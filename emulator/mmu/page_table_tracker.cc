@@ -35,6 +35,13 @@ constexpr uint64_t bytes_mask(unsigned first, unsigned count) { return width_mas
 
 }  // namespace
 
+PageTableTrackerOptions page_table_options(const DeviceInfo& device) {
+  PageTableTrackerOptions options;
+  options.boot0 = device.boot0;
+  options.vram_bytes = device.vram_bytes;
+  return options;
+}
+
 PageTableTracker::PageTableTracker(PageTableSink* sink, const PageTableTrackerOptions& options)
     : sink_(sink),
       options_(options),

@@ -11,6 +11,7 @@
 #include "emulator/mmu/shadow_memory.h"
 #include "emulator/mmu/tracked_tables.h"
 #include "traces/event.h"
+#include "traces/meta.h"
 #include "traces/stream.h"
 
 namespace gpuvm {
@@ -22,6 +23,8 @@ struct PageTableTrackerOptions {
   size_t max_pages = 8192;
   size_t max_tables = 2048;
 };
+
+PageTableTrackerOptions page_table_options(const DeviceInfo& device);
 
 struct PageTableCounters {
   uint64_t pde_writes = 0;     // records given to the sink, `found` ones included

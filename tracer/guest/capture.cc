@@ -7,6 +7,7 @@
 #include "tracer/guest/stop_signals.h"
 #include "tracer/guest/wait.h"
 #include "tracer/guest/witness.h"
+#include "tracer/recorder/page_table_tap.h"
 
 namespace gpuvm {
 namespace {
@@ -39,6 +40,7 @@ Result<std::string> hear_witness(const std::string& trace, const std::string& mm
 // One guest of the capture.
 struct Seat {
   PreparedGuest prepared;
+  const PageTableTap* tap = nullptr;  // owned by the session; null if nothing is recorded
   std::unique_ptr<GuestSession> session;
 };
 
@@ -57,11 +59,14 @@ Result<std::vector<Seat>> make_seats(const CaptureOptions& options, std::vector<
                                      const Clock& clock) {
   std::vector<Seat> seats;
   for (unsigned i = 0; i < options.guests; ++i) {
-    std::unique_ptr<TraceWriter> writer;
+    std::unique_ptr<PageTableTap> writer;
     if (options.record) {
-      GPUVM_TRY(writer, TraceWriter::create(options.outputs.at(i), options.writer));
+      GPUVM_TRY(auto file, TraceWriter::create(options.outputs.at(i), options.writer));
+      PageTableSink* sink = options.page_tables.empty() ? nullptr : options.page_tables.at(i);
+      writer = std::make_unique<PageTableTap>(std::move(file), sink, device_info(options.card));
     }
-    seats.push_back({std::move(prepared[i]), std::make_unique<GuestSession>(std::move(writer), clock)});
+    const PageTableTap* tap = writer.get();
+    seats.push_back({std::move(prepared[i]), tap, std::make_unique<GuestSession>(std::move(writer), clock)});
     if (options.call_site_rate) seats.back().session->sample_call_sites(*options.call_site_rate);
   }
   return seats;
@@ -188,6 +193,7 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
     outcome.events = session.events();
     outcome.call_site_samples = session.call_site_samples();
     outcome.stray_accesses = session.stray_accesses();
+    if (seats[i].tap != nullptr) outcome.page_tables = seats[i].tap->counters();
     outcome.unknown_registers = machine->registers(i).unknown();
     if (const Hypervisor* hypervisor = machine->hypervisor()) outcome.traps = hypervisor->meters(i).traps.total();
     outcomes.push_back(std::move(outcome));

@@ -10,6 +10,7 @@
 
 #include "emulator/card/card.h"
 #include "emulator/hypervisor/mode.h"
+#include "emulator/mmu/page_table_tracker.h"
 #include "tracer/guest/prepare.h"
 #include "traces/format/gvt.h"
 
@@ -34,6 +35,7 @@ struct CaptureOptions {
   bool record = true;                // false: serve only (to measure what recording costs)
   std::chrono::seconds time_limit{0};  // 0: what the workload asks for
   std::string command_line;          // kept in the trace
+  std::vector<PageTableSink*> page_tables;  // one a guest, told of its page-table traffic as it happens; or empty
   std::function<void(const CaptureProgress&)> progress;  // may be empty
 };
 
@@ -45,6 +47,7 @@ struct GuestOutcome {
   uint64_t stray_accesses = 0;
   uint64_t traps = 0;  // that the mode counts; 0 in passthrough
   uint64_t undelivered_interrupts = 0;  // there was no way to the guest's interrupt controller
+  std::optional<PageTableCounters> page_tables;  // of what was recorded
   double seconds = 0;
   std::map<uint32_t, RegisterFile::Unknown> unknown_registers;
   uint64_t ignored_methods = 0;

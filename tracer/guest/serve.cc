@@ -12,6 +12,7 @@
 #include "tracer/guest/qtest_client.h"
 #include "tracer/guest/stop_signals.h"
 #include "tracer/guest/wait.h"
+#include "tracer/recorder/page_table_tap.h"
 
 namespace gpuvm {
 namespace {
@@ -85,11 +86,13 @@ TraceMeta describe(const ServeOptions& options, const DeviceInfo& device) {
 // The run of one peer, from its first request to its end.
 class Service {
  public:
-  Service(const ServeOptions& options, Peer peer, std::unique_ptr<TraceWriter> writer)
+  // `tap`: of the writer, or null.
+  Service(const ServeOptions& options, Peer peer, std::unique_ptr<TraceWriter> writer, const PageTableTap* tap)
       : options_(options),
         peer_(std::move(peer)),
         clock_(steady_clock_in_steps_of(options.writer.time_unit_ns)),
         session_(std::move(writer), clock_),
+        tap_(tap),
         card_(options.card, session_.dma(), session_.interrupts()) {}
 
   GuestOutcome run(StopSignals& signals) {
@@ -167,6 +170,7 @@ class Service {
     if (!qemu.empty() && !asked_to_stop) outcome.message += "; " + qemu;
     outcome.events = session_.events();
     outcome.stray_accesses = session_.stray_accesses();
+    if (tap_ != nullptr) outcome.page_tables = tap_->counters();
     outcome.undelivered_interrupts = session_.undelivered_interrupts();
     outcome.unknown_registers = card_.registers().unknown();
     outcome.ignored_methods = card_.ignored_methods();
@@ -177,6 +181,7 @@ class Service {
   Peer peer_;
   Clock clock_;
   DeviceSession session_;
+  const PageTableTap* tap_;  // owned by the session; null if nothing is recorded
   Card card_;
   std::optional<QtestClient> qtest_;
   std::string ending_;  // why, once it is over
@@ -188,8 +193,12 @@ class Service {
 Result<GuestOutcome> serve(const ServeOptions& options) {
   GPUVM_TRY(StopSignals signals, StopSignals::take());
   std::unique_ptr<TraceWriter> writer;
+  const PageTableTap* tap = nullptr;
   if (!options.output.empty()) {
-    GPUVM_TRY(writer, TraceWriter::create(options.output, options.writer));
+    GPUVM_TRY(auto file, TraceWriter::create(options.output, options.writer));
+    auto followed = std::make_unique<PageTableTap>(std::move(file), options.page_tables, device_info(options.card));
+    tap = followed.get();
+    writer = std::move(followed);
   }
   Result<Peer> peer = options.command.empty() ? wait_for_peer(options, signals) : start_command(options.command);
   if (!peer) return peer.error();
@@ -200,7 +209,7 @@ Result<GuestOutcome> serve(const ServeOptions& options) {
     outcome.message = "stopped before anybody connected";
     return outcome;
   }
-  Service service(options, std::move(peer).value(), std::move(writer));
+  Service service(options, std::move(peer).value(), std::move(writer), tap);
   return service.run(signals);
 }
 

@@ -25,6 +25,7 @@ struct ServeOptions {
   std::string output;  // empty: nothing is recorded
   WriterOptions writer;
   std::string command_line;                              // kept in the trace
+  PageTableSink* page_tables = nullptr;                  // is told of page-table traffic as it happens; may be null
   std::function<void()> listening;                       // called once a peer may connect; may be empty
   std::function<void(const CaptureProgress&)> progress;  // may be empty
 };

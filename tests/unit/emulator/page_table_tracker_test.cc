@@ -104,6 +104,30 @@ TEST_F(Tracker, WidthsAndOrders) {
   EXPECT_EQ(log.entries[4].new_value, 0x77777777u);
 }
 
+TEST_F(Tracker, TheSameHalfTwiceIsTwoWrites) {
+  make_instance();
+  bind_bar3();
+  pramin64(kDirectory, kPde);
+  pramin(kSmall, 0x11);
+  pramin(kSmall, 0x21);
+  pramin(kSmall + 4, 0x4);
+  ASSERT_EQ(log.entries.size(), 3u);
+  EXPECT_EQ(log.entries[1].new_value, 0x11u);
+  EXPECT_EQ(log.entries[2].old_value, 0x11u);
+  EXPECT_EQ(log.entries[2].new_value, 0x400000021u);
+}
+
+TEST_F(Tracker, OtherWritesBetweenTheHalvesDoNotPartThem) {
+  make_instance();
+  bind_bar3();
+  pramin64(kDirectory, kPde);
+  pramin(kSmall, 0x11);
+  pramin(0x400000, 0x1234);  // another CPU's
+  pramin(kSmall + 4, 0x4);
+  ASSERT_EQ(log.entries.size(), 2u);
+  EXPECT_EQ(log.entries[1].new_value, 0x400000011u);
+}
+
 TEST_F(Tracker, HalfAnEntryComesOutAtTheFlush) {
   make_instance();
   bind_bar3();
