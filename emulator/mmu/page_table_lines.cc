@@ -83,7 +83,8 @@ std::string text_line(const TlbFlush& flush) {
 }
 
 std::string text_line(const RootChange& change) {
-  return row(change.seq, change.time_ns, change.root, change.names, change_name(change.what));
+  std::string text = row(change.seq, change.time_ns, change.root, change.names, change_name(change.what));
+  return text.substr(0, text.find_last_not_of(' ') + 1);
 }
 
 std::string json_line(const PageTableWrite& write) {

@@ -37,7 +37,7 @@ void run(benchmark::State& state, const std::vector<Event>& events) {
   state.counters["entries"] = static_cast<double>(counters.pde_writes + counters.pte_writes);
 }
 
-void BM_Load(benchmark::State& state) { run(state, sample("load.gvt", state)); }
+void BM_Load(benchmark::State& state) { run(state, sample("load-noaccel.gvt", state)); }
 void BM_Copy(benchmark::State& state) { run(state, sample("copy.gvt", state)); }
 BENCHMARK(BM_Load)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_Copy)->Unit(benchmark::kMillisecond);
