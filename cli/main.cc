@@ -239,7 +239,7 @@ void add_report(CLI::App& app, Action& action) {
   verb->add_option("TRACE", options->traces, "the traces to report on")->required();
   verb->add_option("-o,--output", options->output, "the page to write")->required()->type_name("REPORT.html");
   verb->add_option("--mode", options->modes, "modes to replay, comma-separated (default: all)")->delimiter(',');
-  verb->add_flag("!--no-replay", options->replay, "only what the traces say, no replay");
+  verb->add_flag("--no-replay", options->no_replay, "only what the traces say, no replay");
   verb->add_option("--rnndb", options->rnndb, "register names of other chips, from envytools' database")->type_name("DIR");
   verb->callback([options, &action] { action = [options] { return run_report(*options); }; });
 }

@@ -58,7 +58,7 @@ int run_report(const ReportVerbOptions& options) {
     if (!trace) return fail(trace.error());
     input.traces.push_back(std::move(trace).value());
   }
-  if (options.replay) {
+  if (!options.no_replay) {
     ReplayOptions how;
     how.modes = options.modes.empty() ? std::vector<std::string>{"all"} : options.modes;
     const bool terminal = isatty(STDERR_FILENO) != 0;

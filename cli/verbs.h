@@ -131,7 +131,7 @@ struct ReportVerbOptions {
   std::vector<std::string> traces;
   std::string output;
   std::vector<std::string> modes;  // empty: all
-  bool replay = true;              // false: only what the trace itself says
+  bool no_replay = false;          // only what the trace itself says
   std::string rnndb;               // folder, empty: our own map
 };
 int run_report(const ReportVerbOptions& options);

@@ -107,7 +107,10 @@ class Differ {
   void hunk(const EditStep& step, bool out_of_step) {
     // Windows that follow each other with nothing equal between them are one difference.
     const bool continues = result_.hunk_count > 0 && last_hunk_at_ == result_.matched;
-    if (!continues) ++result_.hunk_count;
+    if (!continues && result_.hunk_count++ == 0) {
+      result_.first_a = seq_of(a_);
+      result_.first_b = seq_of(b_);
+    }
     if (out_of_step && !continues) ++result_.out_of_step;
     last_hunk_at_ = result_.matched;
     result_.a.only += step.only_a;
@@ -138,10 +141,12 @@ class Differ {
     for (const DiffItem& item : recent_) hunk.context.push_back({item.seq, describe(item, groups_)});
     hunk.lines_a = lines(a_, step.only_a);
     hunk.lines_b = lines(b_, step.only_b);
-    hunk.seq_a = a_.available() > 0 ? a_.item(0).seq : a_.events();
-    hunk.seq_b = b_.available() > 0 ? b_.item(0).seq : b_.events();
+    hunk.seq_a = seq_of(a_);
+    hunk.seq_b = seq_of(b_);
     return hunk;
   }
+
+  static uint64_t seq_of(const Lookahead& side) { return side.available() > 0 ? side.item(0).seq : side.events(); }
 
   std::vector<DiffLine> lines(const Lookahead& side, size_t count) const {
     std::vector<DiffLine> out;

@@ -59,6 +59,7 @@ struct DiffResult {
   DiffSide a, b;
   uint64_t matched = 0;
   uint64_t hunk_count = 0;
+  uint64_t first_a = 0, first_b = 0;  // where the first difference is, if there is one
   uint64_t out_of_step = 0;
   std::vector<DiffHunk> hunks;
   std::vector<ValueDifference> values;  // registers with differing values, stable ones first

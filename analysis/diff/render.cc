@@ -42,8 +42,7 @@ std::string value_text(const ValueDifference& v) {
 std::string verdict(const DiffResult& r, bool sequence_only) {
   if (!r.same_sequence()) {
     return fmt::format("differ: {} {}, the first at A {} B {}", thousands(r.hunk_count),
-                       r.hunk_count == 1 ? "place" : "places", r.hunks.empty() ? 0 : r.hunks[0].seq_a,
-                       r.hunks.empty() ? 0 : r.hunks[0].seq_b);
+                       r.hunk_count == 1 ? "place" : "places", r.first_a, r.first_b);
   }
   if (sequence_only) return "the same sequence of accesses (values were not judged)";
   if (r.stable_differing > 0) {

@@ -104,6 +104,7 @@ TEST(Diff, InsertionIsReportedWithItsPlaceAndContext) {
   EXPECT_EQ(r.hunks[0].only_a, 0u);
   EXPECT_EQ(r.hunks[0].only_b, 1u);
   EXPECT_EQ(r.hunks[0].seq_a, 50u);
+  EXPECT_EQ(diff(a.trace(), b.trace(), {.max_hunks = 0}).first_a, 50u);
   EXPECT_EQ(r.hunks[0].context.size(), 3u);
   EXPECT_EQ(r.hunks[0].context.back().seq, 49u);
   EXPECT_NE(r.hunks[0].lines_b.at(0).text.find("PFIFO.PLAYLIST_WR"), std::string::npos);
