@@ -91,6 +91,7 @@ class Differ {
   }
 
   Status resolve() {
+    settle(nullptr, nullptr);
     GPUVM_TRY_STATUS(a_.fill(options_.window));
     GPUVM_TRY_STATUS(b_.fill(options_.window));
     const auto a = a_.keys().first(std::min(a_.available(), options_.window));
@@ -157,6 +158,7 @@ class Differ {
   }
 
   void compare_values(const DiffItem& a, const DiffItem& b) {
+    settle(&a, &b);
     if (!has_value(a.event.kind)) return;
     if ((a.event.flags | b.event.flags) & kFlagValueUnknown) {
       ++result_.values_unknown;
@@ -169,32 +171,73 @@ class Differ {
     const bool write = a.event.kind == EventKind::kMmioWrite || a.event.kind == EventKind::kConfigWrite;
     const uint64_t key = group << 1 | (write ? 1 : 0);
     ++compared_[key];
-    const uint64_t mask = width_mask(a.event.width);
-    const uint64_t bits = (a.event.value ^ b.event.value) & mask;
-    if (bits == 0) return;
-    ++result_.values_differing;
+    if (((a.event.value ^ b.event.value) & width_mask(a.event.width)) == 0) return;
     const Stability stability = config ? Stability::kStable : groups_.describe(static_cast<uint32_t>(group)).stability;
-    if (stability == Stability::kStable || stability == Stability::kMemory) ++result_.stable_differing;
+    Difference difference{key, stability, a, b};
+    if (stability == Stability::kMemory && write && groups_.uses_builtin_map() && may_begin_entry(a.event, b.event)) {
+      pending_ = std::move(difference);  // the next write tells
+      return;
+    }
+    record(difference);
+  }
+
+  struct Difference {
+    uint64_t key = 0;
+    Stability stability = Stability::kStable;
+    DiffItem a, b;
+  };
+
+  // A Fermi page-table entry is written low word first, bit 0 says that it is present; bits 2:1 of the high word say
+  // where its page is, 2 and 3 being system memory, whose address the guest's allocator chose.
+  static bool may_begin_entry(const Event& a, const Event& b) {
+    return a.width == 4 && a.address % 8 == 0 && (a.value & b.value & 1) != 0;
+  }
+  static bool is_rest_of_system_entry(const Event& low, const Event& high) {
+    return high.kind == EventKind::kMmioWrite && high.space == low.space && high.width == 4 &&
+           high.address == low.address + 4 && (high.value & 4) != 0;
+  }
+
+  // Decides about a pending difference by the events that follow it; null: none does.
+  void settle(const DiffItem* a, const DiffItem* b) {
+    if (!pending_) return;
+    Difference difference = std::move(*pending_);
+    pending_.reset();
+    if (a != nullptr && is_rest_of_system_entry(difference.a.event, a->event) &&
+        is_rest_of_system_entry(difference.b.event, b->event)) {
+      difference.stability = Stability::kAddress;
+    }
+    record(difference);
+  }
+
+  void record(const Difference& difference) {
+    const Event& a = difference.a.event;
+    const uint64_t mask = width_mask(a.width);
+    ++result_.values_differing;
+    const bool counts = difference.stability == Stability::kStable || difference.stability == Stability::kMemory;
+    if (counts) ++result_.stable_differing;
+    const RowKey key{difference.key, difference.stability};
     if (values_.size() >= kMaxValueRows && !values_.contains(key)) return;
     auto [place, fresh] = values_.try_emplace(key);
     ValueDifference& row = place->second;
     if (fresh) {
-      row.name = config ? fmt::format("config 0x{:02x}", a.event.address)
-                        : groups_.describe(static_cast<uint32_t>(group)).name;
-      row.stability = stability;
-      row.write = write;
-      row.seq_a = a.seq;
-      row.seq_b = b.seq;
-      row.value_a = a.event.value & mask;
-      row.value_b = b.event.value & mask;
+      const bool config = is_config(a.kind);
+      row.name = config ? fmt::format("config 0x{:02x}", a.address)
+                        : groups_.describe(static_cast<uint32_t>(difference.key >> 1)).name;
+      row.stability = difference.stability;
+      row.write = (difference.key & 1) != 0;
+      row.seq_a = difference.a.seq;
+      row.seq_b = difference.b.seq;
+      row.value_a = a.value & mask;
+      row.value_b = difference.b.event.value & mask;
     }
     ++row.differing;
-    row.differing_bits |= bits;
+    row.differing_bits |= (a.value ^ difference.b.event.value) & mask;
   }
 
   DiffResult finish() {
+    settle(nullptr, nullptr);
     for (auto& [key, row] : values_) {
-      row.compared = compared_[key];
+      row.compared = compared_[key.first];
       result_.values.push_back(std::move(row));
     }
     std::ranges::sort(result_.values, [](const ValueDifference& x, const ValueDifference& y) {
@@ -218,7 +261,9 @@ class Differ {
   AccessGroups groups_;
   DiffResult result_;
   std::deque<DiffItem> recent_;
-  std::map<uint64_t, ValueDifference> values_;
+  using RowKey = std::pair<uint64_t, Stability>;
+  std::map<RowKey, ValueDifference> values_;
+  std::optional<Difference> pending_;
   std::unordered_map<uint64_t, uint64_t> compared_;
   uint64_t last_hunk_at_ = 0;  // result_.matched at the last difference
 };

@@ -83,6 +83,16 @@ TEST(Diff, VolatileValuesMayDifferOthersMayNot) {
   EXPECT_EQ(r.values[0].differing_bits, 4u);
 }
 
+TEST(Diff, PageTableEntriesOfSystemMemoryMayDiffer) {
+  const auto entry = [](uint64_t low, uint64_t high) { return TraceBuilder().write(3, 8, low).write(3, 12, high).read(0, 0); };
+  EXPECT_TRUE(diff(entry(0x32101, 5).trace(), entry(0x34501, 5).trace()).same());
+  EXPECT_FALSE(diff(entry(0x32101, 0).trace(), entry(0x34501, 0).trace()).same());  // video memory
+  EXPECT_FALSE(diff(entry(0x32100, 5).trace(), entry(0x34501, 5).trace()).same());  // one is not present
+  EXPECT_FALSE(diff(entry(0x32101, 5).trace(), entry(0x34501, 0).trace()).same());
+  const TraceBuilder half_a = TraceBuilder().write(3, 8, 0x32101), half_b = TraceBuilder().write(3, 8, 0x34501);
+  EXPECT_FALSE(diff(half_a.trace(), half_b.trace()).same());
+}
+
 TEST(Diff, BitsAboveTheWidthAndUnknownValuesAreNotCompared) {
   TraceBuilder a, b;
   a.event({.value = 0x100000001, .width = 4}).event({.value = 1, .width = 4, .flags = kFlagValueUnknown});
