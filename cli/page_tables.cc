@@ -2,13 +2,18 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "emulator/mmu/page_table_text.h"
+#include "traces/export/export.h"
 
 namespace gpuvm::cli {
 namespace {
+
+constexpr size_t kMaxPhases = 1000;
+constexpr size_t kMaxPhaseName = 200;  // of a hostile trace
 
 class Printer : public PageTableSink {
  public:
@@ -20,6 +25,8 @@ class Printer : public PageTableSink {
   bool full() const { return lines_ >= options_.count; }
   // False: nobody reads any more (`| head`).
   bool flush() {
+    // Above the first line, not above an error.
+    if (!options_.json && !std::exchange(headed_, true)) text_ = text_heading() + "\n" + text_;
     const bool written = std::fwrite(text_.data(), 1, text_.size(), stdout) == text_.size();
     text_.clear();
     return written;
@@ -39,6 +46,7 @@ class Printer : public PageTableSink {
 
   const PageTableDumpOptions& options_;
   uint64_t lines_ = 0;
+  bool headed_ = false;
   std::string text_;
 };
 
@@ -56,16 +64,41 @@ void warn(const PageTableCounters& c) {
 
 }  // namespace
 
-Result<std::optional<PageTableCounters>> count_page_table_traffic(TraceReader& reader) {
+Result<std::optional<PageTableTraffic>> count_page_table_traffic(TraceReader& reader) {
   PageTableTracker tracker(nullptr, page_table_options(reader.meta().device));
+  PageTableTraffic traffic;
+  std::string phase = "boot";
+  PageTableCounters before;
+  const auto close_phase = [&] {
+    // An entry that is half written belongs to the phase in which it began.
+    tracker.finish();
+    const PageTableCounters now = tracker.counters();
+    PageTableCounters counters;
+    counters.pde_writes = now.pde_writes - before.pde_writes;
+    counters.pte_writes = now.pte_writes - before.pte_writes;
+    counters.tlb_flushes = now.tlb_flushes - before.tlb_flushes;
+    before = now;
+    if (counters.pde_writes + counters.pte_writes + counters.tlb_flushes == 0) return;
+    // A hostile trace can have a mark after each entry; the rest is in the total.
+    if (traffic.phases.size() < kMaxPhases) traffic.phases.push_back({phase, counters});
+  };
   while (!tracker.foreign_chip()) {
     GPUVM_TRY(const EventBatch* const batch, reader.next());
     if (batch == nullptr) break;
-    tracker.observe(*batch);
+    uint64_t seq = batch->first_seq;
+    for (const Event& event : batch->events) {
+      tracker.observe(seq++, event);
+      if (event.kind != EventKind::kMark) continue;
+      if (const auto name = phase_of_mark(as_text(batch->payload(event)))) {
+        close_phase();
+        phase = name->substr(0, kMaxPhaseName);
+      }
+    }
   }
-  tracker.finish();
-  if (tracker.foreign_chip()) return std::optional<PageTableCounters>();
-  return std::optional<PageTableCounters>(tracker.counters());
+  close_phase();
+  if (tracker.foreign_chip()) return std::optional<PageTableTraffic>();
+  traffic.total = tracker.counters();
+  return std::optional<PageTableTraffic>(std::move(traffic));
 }
 
 std::string summary_of(const PageTableCounters& counters) {
@@ -101,7 +134,6 @@ int run_dump_page_tables(const PageTableDumpOptions& options) {
   TraceReader& reader = *opened.value();
   Printer printer(options);
   PageTableTracker tracker(&printer, page_table_options(reader.meta().device));
-  if (!options.json) fmt::print("{}\n", text_heading());
   while (!printer.full() && !tracker.foreign_chip()) {
     auto next = reader.next();
     if (!next) {
@@ -110,13 +142,13 @@ int run_dump_page_tables(const PageTableDumpOptions& options) {
     }
     if (next.value() == nullptr) break;
     tracker.observe(*next.value());
-    if (!printer.flush()) return kDone;
+    if (!tracker.foreign_chip() && !printer.flush()) return kDone;
   }
-  tracker.finish();
-  printer.flush();
   if (tracker.foreign_chip()) {
     return fail(error("{}: the chip is not a Fermi; page tables of others are not understood", options.trace));
   }
+  tracker.finish();
+  printer.flush();
   warn(tracker.counters());
   return kDone;
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "emulator/mmu/page_table_text.h"
 #include "emulator/mmu/page_table_tracker.h"
@@ -12,8 +13,16 @@
 
 namespace gpuvm::cli {
 
+struct PageTableTraffic {
+  struct Phase {
+    std::string name;  // "boot" until the first mark
+    PageTableCounters counters;
+  };
+  PageTableCounters total;
+  std::vector<Phase> phases;  // those in which there was any, in order
+};
 // Reads the whole trace. Empty: the chip is no Fermi. Errors: the trace cannot be read.
-Result<std::optional<PageTableCounters>> count_page_table_traffic(TraceReader& reader);
+Result<std::optional<PageTableTraffic>> count_page_table_traffic(TraceReader& reader);
 
 // "3 directory and 541 table entries written, 20 TLB flushes"
 std::string summary_of(const PageTableCounters& counters);

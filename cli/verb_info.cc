@@ -41,8 +41,14 @@ uint64_t duration_ns(const TraceSummary& summary) {
   return summary.last_time_ns - std::min(summary.first_time_ns, summary.last_time_ns);
 }
 
+json page_table_json(const PageTableCounters& counters) {
+  return {{"pde_writes", counters.pde_writes},
+          {"pte_writes", counters.pte_writes},
+          {"tlb_flushes", counters.tlb_flushes}};
+}
+
 json info_json(const std::string& path, const TraceSummary& summary, const TraceMeta& meta,
-               const std::optional<PageTableCounters>& page_table) {
+               const std::optional<PageTableTraffic>& page_table) {
   json kinds = json::object();
   for (unsigned kind = 0; kind < kEventKinds; ++kind) kinds[kKindNames[kind]] = summary.kinds[kind];
   json info = {{"path", path},
@@ -60,9 +66,14 @@ json info_json(const std::string& path, const TraceSummary& summary, const Trace
                {"duration_seconds", static_cast<double>(duration_ns(summary)) / 1e9},
                {"tool", meta.tool}};
   if (page_table) {
-    info["page_table"] = {{"pde_writes", page_table->pde_writes},
-                          {"pte_writes", page_table->pte_writes},
-                          {"tlb_flushes", page_table->tlb_flushes}};
+    info["page_table"] = page_table_json(page_table->total);
+    json phases = json::array();
+    for (const auto& [name, counters] : page_table->phases) {
+      json phase = {{"name", name}};
+      phase.update(page_table_json(counters));
+      phases.push_back(std::move(phase));
+    }
+    info["page_table"]["phases"] = std::move(phases);
   }
   if (!summary.problem.empty()) info["problem"] = summary.problem;
   return info;
@@ -86,7 +97,7 @@ void print_device(const DeviceInfo& device) {
   }
 }
 
-void print_info(const std::string& path, const TraceReader& reader, const std::optional<PageTableCounters>& page_table) {
+void print_info(const std::string& path, const TraceReader& reader, const std::optional<PageTableTraffic>& page_table) {
   const TraceSummary& summary = reader.summary();
   const TraceMeta& meta = reader.meta();
   print_line("trace", fmt::format("{}, {}{}", path, byte_size(summary.file_bytes), summary.complete ? "" : ", not closed"));
@@ -101,7 +112,10 @@ void print_info(const std::string& path, const TraceReader& reader, const std::o
     heading = "";
   }
   if (page_table) {
-    print_line("page tables", summary_of(*page_table));
+    print_line("page tables", summary_of(page_table->total));
+    if (page_table->phases.size() > 1) {
+      for (const auto& [name, counters] : page_table->phases) print_line("", name + ": " + summary_of(counters));
+    }
   }
   print_device(meta.device);
   print_line("driver", meta.driver);
@@ -123,7 +137,7 @@ int run_info(const InfoOptions& options) {
   TraceReader& reader = *opened.value();
   auto counted = count_page_table_traffic(reader);
   if (!counted) return fail(counted.error());
-  const std::optional<PageTableCounters>& page_table = counted.value();
+  const std::optional<PageTableTraffic>& page_table = counted.value();
   if (options.json) {
     json info = info_json(options.trace, reader.summary(), reader.meta(), page_table);
     fmt::print("{}\n", info.dump(1, ' ', false, json::error_handler_t::replace));
