@@ -1,5 +1,7 @@
 #include <unistd.h>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cli/outcome.h"
@@ -33,7 +35,9 @@ int run_capture(const CaptureVerbOptions& options) {
   guest.run_directory = options.run_directory;
   guest.package.cache_directory = options.cache_directory;
   guest.machine = machine->machine;
-  capture_options.card.vram_bytes = uint64_t{options.vram_mib} << 20;
+  // A workload may wish for little: "stress" has to be able to fill it.
+  const uint32_t wish = find_workload(options.workload)->vram_mib;
+  capture_options.card.vram_bytes = uint64_t{wish != 0 ? std::min(wish, options.vram_mib) : options.vram_mib} << 20;
   capture_options.card.delay_ns = uint64_t{options.delay_us} * 1000;
   capture_options.card.vga_class = options.vga;
   const auto mode = mode_from_name(options.mode);

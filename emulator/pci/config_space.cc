@@ -70,6 +70,8 @@ void ConfigSpace::write(unsigned offset, unsigned width, uint32_t value) {
 
 void ConfigSpace::reset() { bytes_ = reset_; }
 
+bool ConfigSpace::memory_enabled() const { return (word(kCommand) & kCommandMemory) != 0; }
+
 uint64_t ConfigSpace::bar_base(unsigned bar) const {
   if (bar > 5) return 0;
   const BarInfo& info = info_.bars[bar];
@@ -80,7 +82,7 @@ uint64_t ConfigSpace::bar_base(unsigned bar) const {
 }
 
 std::optional<ConfigSpace::Target> ConfigSpace::decode(uint64_t bus_address) const {
-  if ((word(kCommand) & kCommandMemory) == 0) return std::nullopt;
+  if (!memory_enabled()) return std::nullopt;
   for (unsigned i = 0; i < 6; ++i) {
     const uint64_t base = bar_base(i);
     if (base == 0 || info_.bars[i].is_io) continue;

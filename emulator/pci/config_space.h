@@ -24,6 +24,8 @@ class ConfigSpace {
   };
   // Which BAR an absolute bus address lies in, as the guest has programmed them and enabled memory decoding.
   std::optional<Target> decode(uint64_t bus_address) const;
+  // Whether the guest has switched the BARs on.
+  bool memory_enabled() const;
   // Bus address of a BAR; 0 if absent.
   uint64_t bar_base(unsigned bar) const;
 

@@ -45,6 +45,10 @@ Status DeviceSession::serve(Patience patience) {
 
 Status DeviceSession::describe(TraceMeta meta) {
   meta.guest_ram_bytes = memory_.end();
+  if (link_) {
+    const auto& bases = link_->bar_bases();
+    for (size_t bar = 0; bar < bases.size(); ++bar) meta.device.bars[bar].base = bases[bar];
+  }
   return attach(kMetaAttachment, to_json(meta));
 }
 

@@ -152,6 +152,9 @@ uint32_t DeviceLink::config_read(const wire::ConfigAccess& access) {
 void DeviceLink::config_write(const wire::ConfigAccess& access) {
   if (resets_ == 0) return probe_.write(access.offset, access.width, access.value);
   decoder_.write(access.offset, access.width, access.value);
+  if (decoder_.memory_enabled()) {
+    for (unsigned bar = 0; bar < bar_bases_.size(); ++bar) bar_bases_[bar] = decoder_.bar_base(bar);
+  }
   device_.config_write(access.offset, access.width, access.value);
 }
 

@@ -29,6 +29,8 @@ class DeviceLink {
   Result<bool> serve_next();
   // QEMU's main thread waits for us only before the machine runs: then interrupts must not wait for it.
   bool machine_running() const { return resets_ > 0; }
+  // Where the guest last had the BARs, by number; 0: nowhere yet.
+  const std::array<uint64_t, 6>& bar_bases() const { return bar_bases_; }
   // BAR accesses that lay in no BAR.
   uint64_t stray_accesses() const { return stray_; }
 
@@ -50,6 +52,7 @@ class DeviceLink {
   ConfigSpace probe_;
   // Follows the guest's configuration writes, to tell which BAR an address lies in.
   ConfigSpace decoder_;
+  std::array<uint64_t, 6> bar_bases_{};
   unsigned resets_ = 0;
   bool closed_ = false;
   uint64_t stray_ = 0;
