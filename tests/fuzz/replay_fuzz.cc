@@ -60,7 +60,7 @@ void forged(ByteSource& in, const CardConfig& config, size_t batch, bool until) 
     const uint8_t how = in.u8();
     event.kind = static_cast<EventKind>(how % (kEventKinds + 1));
     event.time_ns = how & 0x80 ? in.u64() : now += in.u16();
-    event.space = how & 0x40 ? in.u8() : in.u8() % 4;
+    event.space = static_cast<uint8_t>(how & 0x40 ? in.u8() : in.u8() % 4);
     event.width = static_cast<uint8_t>(how & 0x20 ? in.u8() : in.width());
     event.flags = in.u8() & 7;
     event.address = address(in);

@@ -121,7 +121,7 @@ Status TimeDecoder::decode_symbols(ByteReader& head, ByteSpan words, std::span<c
   // One row of lanes takes at most kLanes words: with as much room behind the end, one look per row is enough.
   const size_t count = classes.size(), length = lane_length(count);
   words_.assign(words.size() / 2 + kLanes, 0);
-  std::memcpy(words_.data(), words.data(), words.size() / 2 * 2);
+  if (!words.empty()) std::memcpy(words_.data(), words.data(), words.size() / 2 * 2);
   const uint16_t* word = words_.data();
   const uint16_t* const end = word + words.size() / 2;
   // Every lane may pretend to be full, with room for what nobody reads.
