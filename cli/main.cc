@@ -88,6 +88,7 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
   verb->add_option("--module-options", options->module_options, "further options of nouveau, e.g. \"debug=info\"");
   verb->add_option("--page-tables", options->page_tables, "write page-table traffic there while it happens, as JSON lines")
       ->type_name("FILE");
+  verb->add_option("--kernel-arguments", options->kernel_arguments, "further arguments of the guest's kernel")->type_name("TEXT");
   verb->add_option("--run-directory", options->run_directory, "keep QEMU's logs there")->type_name("DIR");
   verb->add_option("--cache", options->cache_directory, "where the guest's kernel is kept")->type_name("DIR");
   verb->callback([options, &action] { action = [options] { return run_capture(*options); }; });

@@ -31,6 +31,7 @@ int run_capture(const CaptureVerbOptions& options) {
   guest.kernel.workload = options.workload;
   guest.kernel.msi = !options.intx;
   guest.kernel.module_options = options.module_options;
+  guest.kernel.kernel_arguments = options.kernel_arguments;
   guest.kernel.mmiotrace = options.mmiotrace;
   guest.run_directory = options.run_directory;
   guest.package.cache_directory = options.cache_directory;

@@ -33,6 +33,7 @@ struct CaptureVerbOptions {
   std::string workload = "copy";
   std::string machine = "pc";
   std::string module_options;
+  std::string kernel_arguments;
   std::string run_directory;    // kept if named
   std::string cache_directory;  // empty: the user's
   std::string page_tables;      // page-table traffic as JSON lines while it happens; empty: none
