@@ -13,7 +13,7 @@ struct MethodContext {
   GpuMemory& memory;
   const AddressSpace& space;
   uint64_t now_ns;
-  uint64_t& cost;  // the engine adds what it did: a unit for a byte, kCostOf... for what takes longer
+  uint64_t& cost;  // the engine adds what it did: 1 for a byte, kCostOf... for what takes longer
 };
 
 class EngineObject {
@@ -38,7 +38,8 @@ inline constexpr FaultUnit kFaultCopy1{0x16, 0x02};
 inline constexpr uint64_t kMaxOperationBytes = uint64_t{256} << 20;
 inline constexpr uint64_t kMaxOperationLines = uint64_t{1} << 18;
 
-// Costs in the time it takes to copy a byte, roughly as measured: what keeps a channel's turn short.
+// Costs, in nanoseconds of the card's time. Above what they take us (tests/bench/replay_bench: a dword 7 ns, a byte far
+// below 1), so that a card that is always busy still keeps up with the clock.
 inline constexpr uint64_t kCostOfDword = 16;    // fetch and decode
 inline constexpr uint64_t kCostOfAccess = 256;  // a page walk and a small access
 inline constexpr uint64_t kCostOfObject = 4096;
