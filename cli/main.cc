@@ -113,6 +113,11 @@ void add_serve(CLI::App& app, Action& action, const std::string& command_line) {
   verb->add_option("--machine", options->machine, "QEMU's machine, which has the interrupt controller")
       ->capture_default_str()
       ->check(CLI::IsMember({"pc", "q35"}));
+  verb->add_option("--mode", options->mode,
+                   "passthrough: the guest has the card itself; naive, bar-remap, lazy, optimized, incremental: a "
+                   "virtual GPU")
+      ->capture_default_str()
+      ->type_name("M");
   verb->add_flag("--vga", options->vga, "PCI class 0x0300 (VGA) instead of 0x0302 (3D controller)");
   verb->add_option("--vram", options->vram_mib, "video memory")->capture_default_str()->check(CLI::Range(64, 16384))->type_name("MIB");
   verb->add_option("--delay", options->delay_us, "execute push buffers this much later")->capture_default_str()->check(CLI::Range(0, 10'000'000))->type_name("US");

@@ -24,7 +24,10 @@ int run_serve(const ServeVerbOptions& options) {
   if (options.command.empty() == options.socket.empty()) {
     return fail(error("serve needs either --socket PATH to listen at, or a command to run after --; see --help"));
   }
+  const auto mode = mode_from_name(options.mode);
+  if (!mode) return fail(mode.error());
   ServeOptions serve_options;
+  serve_options.mode = mode.value();
   serve_options.socket = options.socket;
   serve_options.command = options.command;
   serve_options.qtest = options.qtest;

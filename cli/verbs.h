@@ -54,6 +54,7 @@ struct ServeVerbOptions {
   std::string output;  // empty: nothing is recorded
   std::string qtest;   // path of QEMU's qtest socket
   std::string machine = "pc";
+  std::string mode = "passthrough";
   std::vector<std::string> command;  // QEMU's, or empty
   std::string command_line;
   bool vga = false;

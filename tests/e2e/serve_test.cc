@@ -86,7 +86,7 @@ class Serve : public testing::Test {
 };
 
 TEST_F(Serve, RunsACommandWithItsDescriptors) {
-  std::vector<std::string> argv = {GPUVM_PROGRAM, "serve", "-o", trace_, "--"};
+  std::vector<std::string> argv = {GPUVM_PROGRAM, "serve", "--mode", "optimized", "-o", trace_, "--"};
   const auto qemu = users_qemu(*guest_, port_, "fd=@QTEST@");
   argv.insert(argv.end(), qemu.begin(), qemu.end());
   Program serve(argv, log_);

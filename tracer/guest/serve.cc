@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "emulator/hypervisor/machine.h"
 #include "tracer/guest/child_process.h"
 #include "tracer/guest/device_session.h"
 #include "tracer/guest/local_socket.h"
@@ -75,7 +76,7 @@ Result<Peer> wait_for_peer(const ServeOptions& options, StopSignals& signals) {
 TraceMeta describe(const ServeOptions& options, const DeviceInfo& device) {
   TraceMeta meta;
   meta.device = device;
-  meta.mode = "passthrough";
+  meta.mode = std::string(policy_of(options.mode).name);
   meta.command = options.command_line;
   meta.tool = std::string(tool_version());
   meta.source = "serve";
@@ -92,12 +93,14 @@ class Service {
         peer_(std::move(peer)),
         clock_(steady_clock_in_steps_of(options.writer.time_unit_ns)),
         session_(std::move(writer), clock_),
-        tap_(tap),
-        card_(options.card, session_.dma(), session_.interrupts()) {}
+        tap_(tap) {}
 
-  GuestOutcome run(StopSignals& signals) {
-    session_.connect(card_, std::move(peer_.link));
-    Status status = session_.describe(describe(options_, card_.info()));
+  Result<GuestOutcome> run(StopSignals& signals) {
+    constexpr uint64_t kUnknownRam = 0;
+    GPUVM_TRY(machine_,
+              make_machine(options_.mode, {{options_.card, kUnknownRam, &session_.dma(), &session_.interrupts()}}));
+    session_.connect(machine_->device(0), std::move(peer_.link));
+    Status status = session_.describe(describe(options_, machine_->device(0).info()));
     std::vector<pollfd> entries;
     while (status && ending_.empty()) {
       entries.clear();
@@ -163,7 +166,7 @@ class Service {
     outcome.seconds = static_cast<double>(clock_()) * 1e-9;
     const std::string qemu = end_of_command();
     const bool asked_to_stop = ending_.starts_with("stopped");
-    Status closed = session_.describe(describe(options_, card_.info()));
+    Status closed = session_.describe(describe(options_, machine_->device(0).info()));
     if (closed) closed = session_.close();
     outcome.succeeded = status.ok() && closed.ok() && (qemu.empty() || asked_to_stop);
     outcome.message = !status ? status.error().message : !closed ? closed.error().message : ending_;
@@ -172,8 +175,9 @@ class Service {
     outcome.stray_accesses = session_.stray_accesses();
     if (tap_ != nullptr) outcome.page_tables = tap_->counters();
     outcome.undelivered_interrupts = session_.undelivered_interrupts();
-    outcome.unknown_registers = card_.registers().unknown();
-    outcome.ignored_methods = card_.ignored_methods();
+    outcome.unknown_registers = machine_->registers(0).unknown();
+    outcome.ignored_methods = machine_->ignored_methods();
+    if (const Hypervisor* hypervisor = machine_->hypervisor()) outcome.traps = hypervisor->meters(0).traps.total();
     return outcome;
   }
 
@@ -182,7 +186,7 @@ class Service {
   Clock clock_;
   DeviceSession session_;
   const PageTableTap* tap_;  // owned by the session; null if nothing is recorded
-  Card card_;
+  std::unique_ptr<Machine> machine_;
   std::optional<QtestClient> qtest_;
   std::string ending_;  // why, once it is over
   uint64_t next_progress_ns_ = 0;

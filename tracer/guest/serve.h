@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "emulator/card/card.h"
+#include "emulator/hypervisor/mode.h"
 #include "tracer/guest/capture.h"
 #include "tracer/guest/qemu_command.h"
 #include "traces/format/gvt.h"
@@ -22,6 +23,7 @@ struct ServeOptions {
   std::string qtest;                 // path of QEMU's qtest socket; empty: no interrupts, unless the command has @QTEST@
   QemuMachine machine = QemuMachine::kPc;
   CardConfig card;
+  Mode mode = Mode::kPassthrough;
   std::string output;  // empty: nothing is recorded
   WriterOptions writer;
   std::string command_line;                              // kept in the trace
