@@ -76,7 +76,9 @@ void print_functions_by_share(const std::vector<CallChain>& chains, size_t top) 
     all += c.accesses;
   }
   std::vector<std::pair<std::string, double>> rows(by_function.begin(), by_function.end());
-  std::ranges::stable_sort(rows, [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::ranges::sort(rows, [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
   fmt::print("\n{:>12}  {:>6}  innermost function\n", "accesses", "share");
   for (size_t i = 0; i < std::min(top, rows.size()); ++i) {
     fmt::print("{:>12}  {:>5.1f}%  {}\n", grouped(rounded(rows[i].second)), 100 * rows[i].second / all,

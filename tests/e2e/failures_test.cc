@@ -135,7 +135,7 @@ TEST_F(Failures, DiskIsFull) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can mount a small file system";
   const std::string disk = scratch_.file("disk");
   std::filesystem::create_directories(disk);
-  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=64k") != 0) GTEST_SKIP() << "this sandbox cannot mount";
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=32k") != 0) GTEST_SKIP() << "this sandbox cannot mount";
   trace_ = disk + "/t.gvt";
   const Ended ended = run_to_end(capture({"--workload", "load"}), log_);
   EXPECT_EQ(ended.status, 1);

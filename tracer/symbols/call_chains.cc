@@ -1,7 +1,7 @@
 #include "tracer/symbols/call_chains.h"
 
 #include <algorithm>
-#include <functional>
+#include <tuple>
 #include <unordered_map>
 
 #include "tracer/callsites/call_site_sampler.h"
@@ -86,8 +86,10 @@ Result<CallChainReport> collect_call_chains(EventSource& events, const SymbolTab
     }
   }
   for (auto& [key, chain] : chains) report.chains.push_back(std::move(chain));
-  // Equal ones stay in the order of their names.
-  std::ranges::stable_sort(report.chains, std::greater(), &CallChain::accesses);
+  std::ranges::sort(report.chains, [](const CallChain& a, const CallChain& b) {
+    if (a.accesses != b.accesses) return a.accesses > b.accesses;
+    return std::tuple(name_of(a.place), a.place.write, a.functions) < std::tuple(name_of(b.place), b.place.write, b.functions);
+  });
   return report;
 }
 

@@ -49,8 +49,10 @@ Result<SymbolTable> SymbolTable::from_kallsyms(std::string_view text) {
   if (table.symbols_.empty()) return error("the kallsyms text has no symbol in it");
   if (!any_address) return error("the kallsyms text has no addresses: it was read without privileges");
   table.whole_kernel_ = of_kernel >= kWholeKernel;
-  // Of several names for one address the first stays first: the kernel lists the one that it uses itself there.
-  std::ranges::stable_sort(table.symbols_, {}, &Symbol::address);
+  // Of several names for one address the first in the alphabet is taken, whatever the order of the text.
+  std::ranges::sort(table.symbols_, [](const Symbol& a, const Symbol& b) {
+    return a.address != b.address ? a.address < b.address : a.name < b.name;
+  });
   return table;
 }
 
