@@ -12,10 +12,7 @@ namespace {
 // Index kNoBarSlot stands for accesses outside every BAR.
 constexpr unsigned kNoBarSlot = 7;
 
-// From NV50 on every NVIDIA chip has this window onto video memory there.
 constexpr uint16_t kNvidia = 0x10de;
-constexpr uint32_t kPramin = 0x700000;
-constexpr uint32_t kPraminEnd = 0x800000;
 
 struct UserdField {
   uint32_t offset;
@@ -116,7 +113,7 @@ uint32_t AccessGroups::bar1(uint64_t offset) const {
 }
 
 uint32_t AccessGroups::by_namer(uint32_t offset) {
-  if (nvidia_ && offset >= kPramin && offset < kPraminEnd) return pramin_;
+  if (nvidia_ && gf100::in_pramin(offset)) return pramin_;
   if (namer_ == nullptr) return unknown(offset);
   if (const auto found = by_offset_.find(offset); found != by_offset_.end()) return found->second;
   const RegisterHit hit = namer_->find(offset);

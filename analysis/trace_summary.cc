@@ -5,19 +5,18 @@
 #include <unordered_map>
 
 #include "traces/context.h"
+#include "traces/regmap/gf100.h"
 
 namespace gpuvm {
 namespace {
 
 constexpr size_t kNoBarSlot = 7;
-constexpr uint64_t kPramin = 0x700000;
-constexpr uint64_t kPraminEnd = 0x800000;
 
 size_t bar_slot(const Event& event) { return event.space < kNoBarSlot ? event.space : kNoBarSlot; }
 
 Lane lane_of(const Event& event) {
   switch (event.space) {
-    case 0: return event.address >= kPramin && event.address < kPraminEnd ? Lane::kPramin : Lane::kRegisters;
+    case 0: return gf100::in_pramin(event.address) ? Lane::kPramin : Lane::kRegisters;
     case 1: return Lane::kBar1;
     case 3: return Lane::kBar3;
     default: return Lane::kOther;

@@ -17,28 +17,77 @@ using namespace gpuvm::cli;
 // What to run once the arguments are known to be right.
 using Action = std::function<int()>;
 
-CLI::App* add_verb(CLI::App& app, const char* name, const char* description, const char* example) {
-  CLI::App* verb = app.add_subcommand(name, description);
+template <typename Options>
+struct Verb {
+  CLI::App* app;
+  std::shared_ptr<Options> options;
+
+  CLI::App* operator->() const { return app; }
+};
+
+// A verb that runs `run` with its options once they are known to be right.
+template <typename Options>
+Verb<Options> add_verb(CLI::App& app, Action& action, int (*run)(const Options&), const char* name,
+                       const char* description, const char* example) {
+  Verb<Options> verb{app.add_subcommand(name, description), std::make_shared<Options>()};
   verb->footer(std::string("Example:\n  ") + example);
+  verb->callback(
+      [options = verb.options, run, &action] { action = [options, run] { return run(*options); }; });
   return verb;
 }
 
+void add_json(CLI::App* verb, bool& json, const char* help = "one JSON object on stdout") {
+  verb->add_flag("--json", json, help);
+}
+
+void add_names(CLI::App* verb, std::string& rnndb, std::string& chip) {
+  verb->add_option("--rnndb", rnndb, "register names from envytools' database")->type_name("DIR");
+  verb->add_option("--chip", chip, "which chip's names (default: the trace's)")->type_name("CHIP");
+}
+
+// The virtual GPU that a guest gets, and how it is recorded.
+void add_device(CLI::App* verb, DeviceVerbOptions& options) {
+  verb->add_option("--machine", options.machine, "QEMU's machine, which has the interrupt controller")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"pc", "q35"}));
+  verb->add_option(
+          "--mode", options.mode,
+          "passthrough: the guest has the card itself; naive, bar-remap, lazy, optimized, incremental: a "
+          "virtual GPU")
+      ->capture_default_str()
+      ->type_name("M");
+  verb->add_flag("--vga", options.vga, "PCI class 0x0300 (VGA) instead of 0x0302 (3D controller)");
+  verb->add_option("--vram", options.vram_mib, "video memory")
+      ->capture_default_str()
+      ->check(CLI::Range(64, 16384))
+      ->type_name("MIB");
+  verb->add_option("--delay", options.delay_us, "execute push buffers this much later")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 10'000'000))
+      ->type_name("US");
+  verb->add_option("--time-unit", options.time_unit_ns, "resolution of time stamps")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->type_name("NS");
+}
+
 void add_verify(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "verify", "Check every chunk of a trace; save what is whole",
-                            "gpuvm verify boot.gvt --repair saved.gvt");
-  auto options = std::make_shared<VerifyOptions>();
-  verb->add_option("TRACE", options->trace, "the trace to check")->required();
-  verb->add_option("--repair", options->repair, "write all that is whole to OUT, with the losses marked")->type_name("OUT");
-  verb->add_flag("--json", options->json, "one JSON object on stdout");
-  verb->callback([options, &action] { action = [options] { return run_verify(*options); }; });
+  const auto verb =
+      add_verb(app, action, run_verify, "verify", "Check every chunk of a trace; save what is whole",
+               "gpuvm verify boot.gvt --repair saved.gvt");
+  auto& options = *verb.options;
+  verb->add_option("TRACE", options.trace, "the trace to check")->required();
+  verb->add_option("--repair", options.repair, "write all that is whole to OUT, with the losses marked")
+      ->type_name("OUT");
+  add_json(verb.app, options.json);
 }
 
 void add_info(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "info", "Show what is in a trace", "gpuvm info boot.gvt --json");
-  auto options = std::make_shared<InfoOptions>();
-  verb->add_option("TRACE", options->trace, "the trace to look at")->required();
-  verb->add_flag("--json", options->json, "one JSON object on stdout");
-  verb->callback([options, &action] { action = [options] { return run_info(*options); }; });
+  const auto verb =
+      add_verb(app, action, run_info, "info", "Show what is in a trace", "gpuvm info boot.gvt --json");
+  auto& options = *verb.options;
+  verb->add_option("TRACE", options.trace, "the trace to look at")->required();
+  add_json(verb.app, options.json);
 }
 
 std::string workload_help() {
@@ -50,169 +99,157 @@ std::string workload_help() {
 }
 
 void add_capture(CLI::App& app, Action& action, const std::string& command_line) {
-  CLI::App* verb = add_verb(app, "capture", "Boot a guest in QEMU on the virtual GPU, run a workload, record",
-                            "gpuvm capture --workload copy -o copy.gvt");
-  auto options = std::make_shared<CaptureVerbOptions>();
-  options->command_line = command_line;
-  verb->add_option("-o,--output", options->output, "the trace to write")->required()->type_name("OUT.gvt");
-  verb->add_option("--workload", options->workload, workload_help())
+  const auto verb = add_verb(app, action, run_capture, "capture",
+                             "Boot a guest in QEMU on the virtual GPU, run a workload, record",
+                             "gpuvm capture --workload copy -o copy.gvt");
+  auto& options = *verb.options;
+  options.command_line = command_line;
+  verb->add_option("-o,--output", options.output, "the trace to write")->required()->type_name("OUT.gvt");
+  verb->add_option("--workload", options.workload, workload_help())
       ->capture_default_str()
       ->check([](const std::string& name) {
-        return gpuvm::find_workload(name) != nullptr ? "" : "no workload '" + name + "'; see --help for the names";
+        return gpuvm::find_workload(name) != nullptr ? ""
+                                                     : "no workload '" + name + "'; see --help for the names";
       })
       ->type_name("NAME");
-  verb->add_option("--machine", options->machine, "QEMU's machine")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"pc", "q35"}));
-  verb->add_option("--mode", options->mode,
-                   "passthrough: the guest has the card itself; naive, bar-remap, lazy, optimized, incremental: a "
-                   "virtual GPU")
-      ->capture_default_str()
-      ->type_name("M");
-  verb->add_option("--guests", options->guests, "this many guests share the card; OUT-0.gvt, OUT-1.gvt, ... are written")
+  verb->add_option("--guests", options.guests,
+                   "this many guests share the card; OUT-0.gvt, OUT-1.gvt, ... are written")
       ->capture_default_str()
       ->check(CLI::Range(1, 8))
       ->type_name("N");
-  verb->add_flag("--intx", options->intx, "interrupt by INTx instead of MSI");
-  verb->add_flag("--mmiotrace", options->mmiotrace,
+  verb->add_flag("--intx", options.intx, "interrupt by INTx instead of MSI");
+  verb->add_flag("--mmiotrace", options.mmiotrace,
                  "run the guest kernel's own tracer too, and compare the two records event for event");
-  verb->add_option("--call-sites", options->call_site_rate,
-                   "ask which functions make the accesses: the first of each register and every RATE-th of all "
-                   "(0: only the first ones); 1 ms each")
+  verb->add_option(
+          "--call-sites", options.call_site_rate,
+          "ask which functions make the accesses: the first of each register and every RATE-th of all "
+          "(0: only the first ones); 1 ms each")
       ->type_name("RATE");
-  verb->add_flag("--vga", options->vga, "PCI class 0x0300 (VGA) instead of 0x0302 (3D controller)");
-  verb->add_option("--vram", options->vram_mib, "video memory")->capture_default_str()->check(CLI::Range(64, 16384))->type_name("MIB");
-  verb->add_option("--delay", options->delay_us, "execute push buffers this much later")->capture_default_str()->check(CLI::Range(0, 10'000'000))->type_name("US");
-  verb->add_option("--time-unit", options->time_unit_ns, "resolution of time stamps")->capture_default_str()->check(CLI::Range(1, 1'000'000'000))->type_name("NS");
-  verb->add_option("--time-limit", options->time_limit_s, "give up after this long (default: by workload)")->type_name("S");
-  verb->add_option("--module-options", options->module_options, "further options of nouveau, e.g. \"debug=info\"");
-  verb->add_option("--page-tables", options->page_tables, "write page-table traffic there while it happens, as JSON lines")
+  add_device(verb.app, options);
+  verb->add_option("--time-limit", options.time_limit_s, "give up after this long (default: by workload)")
+      ->type_name("S");
+  verb->add_option("--module-options", options.module_options,
+                   "further options of nouveau, e.g. \"debug=info\"");
+  verb->add_option("--page-tables", options.page_tables,
+                   "write page-table traffic there while it happens, as JSON lines")
       ->type_name("FILE");
-  verb->add_option("--kernel-arguments", options->kernel_arguments, "further arguments of the guest's kernel")->type_name("TEXT");
-  verb->add_option("--run-directory", options->run_directory, "keep QEMU's logs there")->type_name("DIR");
-  verb->add_option("--cache", options->cache_directory, "where the guest's kernel is kept")->type_name("DIR");
-  verb->callback([options, &action] { action = [options] { return run_capture(*options); }; });
+  verb->add_option("--kernel-arguments", options.kernel_arguments, "further arguments of the guest's kernel")
+      ->type_name("TEXT");
+  verb->add_option("--run-directory", options.run_directory, "keep QEMU's logs there")->type_name("DIR");
+  verb->add_option("--cache", options.cache_directory, "where the guest's kernel is kept")->type_name("DIR");
 }
 
 void add_serve(CLI::App& app, Action& action, const std::string& command_line) {
-  CLI::App* verb = add_verb(app, "serve", "Be the virtual GPU of a QEMU that you start yourself, and record",
-                            "gpuvm serve --socket gpu.sock --qtest qtest.sock -o boot.gvt\n"
-                            "  and in another terminal, with the arguments that it shows:\n"
-                            "  gpuvm connect --socket gpu.sock -- qemu-system-x86_64 -accel tcg ...\n"
-                            "or in one:\n"
-                            "  gpuvm serve -o boot.gvt -- qemu-system-x86_64 -accel tcg -machine pc,memory-backend=mem\n"
-                            "    -object memory-backend-memfd,id=mem,size=1G,share=on -m 1G\n"
-                            "    -chardev socket,id=qt,fd=@QTEST@ -object qtest,id=qt0,chardev=qt,log=none\n"
-                            "    -device x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8 -nographic disk.img\n"
-                            "It ends when QEMU does, or with Ctrl-C; the trace is complete either way.");
-  auto options = std::make_shared<ServeVerbOptions>();
-  options->command_line = command_line;
-  verb->add_option("--socket", options->socket, "listen there for QEMU's x-pci-proxy-dev")->type_name("PATH");
-  verb->add_option("-o,--output", options->output, "the trace to write (default: none)")->type_name("OUT.gvt");
-  verb->add_option("--qtest", options->qtest, "QEMU's qtest socket, the way of interrupts into a TCG guest")->type_name("PATH");
-  verb->add_option("--machine", options->machine, "QEMU's machine, which has the interrupt controller")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"pc", "q35"}));
-  verb->add_option("--mode", options->mode,
-                   "passthrough: the guest has the card itself; naive, bar-remap, lazy, optimized, incremental: a "
-                   "virtual GPU")
-      ->capture_default_str()
-      ->type_name("M");
-  verb->add_flag("--vga", options->vga, "PCI class 0x0300 (VGA) instead of 0x0302 (3D controller)");
-  verb->add_option("--vram", options->vram_mib, "video memory")->capture_default_str()->check(CLI::Range(64, 16384))->type_name("MIB");
-  verb->add_option("--delay", options->delay_us, "execute push buffers this much later")->capture_default_str()->check(CLI::Range(0, 10'000'000))->type_name("US");
-  verb->add_option("--time-unit", options->time_unit_ns, "resolution of time stamps")->capture_default_str()->check(CLI::Range(1, 1'000'000'000))->type_name("NS");
-  verb->add_option("COMMAND", options->command, "run this QEMU on the device; @FD@ and @QTEST@ become its descriptors");
+  const auto verb = add_verb(
+      app, action, run_serve, "serve", "Be the virtual GPU of a QEMU that you start yourself, and record",
+      "gpuvm serve --socket gpu.sock --qtest qtest.sock -o boot.gvt\n"
+      "  and in another terminal, with the arguments that it shows:\n"
+      "  gpuvm connect --socket gpu.sock -- qemu-system-x86_64 -accel tcg ...\n"
+      "or in one:\n"
+      "  gpuvm serve -o boot.gvt -- qemu-system-x86_64 -accel tcg -machine pc,memory-backend=mem\n"
+      "    -object memory-backend-memfd,id=mem,size=1G,share=on -m 1G\n"
+      "    -chardev socket,id=qt,fd=@QTEST@ -object qtest,id=qt0,chardev=qt,log=none\n"
+      "    -device x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8 -nographic disk.img\n"
+      "It ends when QEMU does, or with Ctrl-C; the trace is complete either way.");
+  auto& options = *verb.options;
+  options.command_line = command_line;
+  verb->add_option("--socket", options.socket, "listen there for QEMU's x-pci-proxy-dev")->type_name("PATH");
+  verb->add_option("-o,--output", options.output, "the trace to write (default: none)")->type_name("OUT.gvt");
+  verb->add_option("--qtest", options.qtest, "QEMU's qtest socket, the way of interrupts into a TCG guest")
+      ->type_name("PATH");
+  add_device(verb.app, options);
+  verb->add_option("COMMAND", options.command,
+                   "run this QEMU on the device; @FD@ and @QTEST@ become its descriptors");
   verb->positionals_at_end(true);
-  verb->callback([options, &action] { action = [options] { return run_serve(*options); }; });
 }
 
 void add_connect(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "connect", "Run QEMU with the connection to a `gpuvm serve` in place of @FD@",
-                            "gpuvm connect --socket gpu.sock -- qemu-system-x86_64 ... -device x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8");
-  auto options = std::make_shared<ConnectVerbOptions>();
-  verb->add_option("--socket", options->socket, "where `gpuvm serve` listens")->required()->type_name("PATH");
-  verb->add_option("COMMAND", options->command, "the command with its arguments")->required();
+  const auto verb = add_verb(app, action, run_connect, "connect",
+                             "Run QEMU with the connection to a `gpuvm serve` in place of @FD@",
+                             "gpuvm connect --socket gpu.sock -- qemu-system-x86_64 ... -device "
+                             "x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8");
+  auto& options = *verb.options;
+  verb->add_option("--socket", options.socket, "where `gpuvm serve` listens")->required()->type_name("PATH");
+  verb->add_option("COMMAND", options.command, "the command with its arguments")->required();
   verb->positionals_at_end(true);
-  verb->callback([options, &action] { action = [options] { return run_connect(*options); }; });
 }
 
 void add_callers(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "callers", "Who caused the traps: call chains with counts, by register",
-                            "gpuvm capture --call-sites 100 -o boot.gvt; gpuvm callers boot.gvt");
-  auto options = std::make_shared<CallersOptions>();
-  verb->add_option("TRACE", options->trace, "a trace captured with --call-sites")->required();
-  verb->add_option("--register", options->place, "only registers whose name contains TEXT, e.g. PFIFO")->type_name("TEXT");
-  verb->add_option("--symbols", options->kallsyms, "the guest's /proc/kallsyms, if the trace has none")->type_name("FILE");
-  verb->add_option("--top", options->top, "rows to show")->capture_default_str()->type_name("N");
-  verb->add_flag("--json", options->json, "one JSON object on stdout, with all rows");
-  verb->callback([options, &action] { action = [options] { return run_callers(*options); }; });
+  const auto verb = add_verb(app, action, run_callers, "callers",
+                             "Who caused the traps: call chains with counts, by register",
+                             "gpuvm capture --call-sites 100 -o boot.gvt; gpuvm callers boot.gvt");
+  auto& options = *verb.options;
+  verb->add_option("TRACE", options.trace, "a trace captured with --call-sites")->required();
+  verb->add_option("--register", options.place, "only registers whose name contains TEXT, e.g. PFIFO")
+      ->type_name("TEXT");
+  verb->add_option("--symbols", options.kallsyms, "the guest's /proc/kallsyms, if the trace has none")
+      ->type_name("FILE");
+  verb->add_option("--top", options.top, "rows to show")->capture_default_str()->type_name("N");
+  add_json(verb.app, options.json, "one JSON object on stdout, with all rows");
 }
 
 void add_replay(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "replay", "Drive the emulator from traces: validate, and count traps by mode",
-                            "gpuvm replay copy.gvt --mode all");
-  auto options = std::make_shared<ReplayVerbOptions>();
-  verb->add_option("TRACE", options->traces, "the traces")->required();
-  verb->add_option("--mode", options->modes, "modes to replay in, separated by commas, or all")
+  const auto verb = add_verb(app, action, run_replay, "replay",
+                             "Drive the emulator from traces: validate, and count traps by mode",
+                             "gpuvm replay copy.gvt --mode all");
+  auto& options = *verb.options;
+  verb->add_option("TRACE", options.traces, "the traces")->required();
+  verb->add_option("--mode", options.modes, "modes to replay in, separated by commas, or all")
       ->delimiter(',')
       ->type_name("M");
-  verb->add_flag("--json", options->json, "one JSON object on stdout");
-  verb->add_flag("--until-divergence", options->until_divergence, "stop at the first difference");
-  verb->callback([options, &action] { action = [options] { return run_replay(*options); }; });
+  add_json(verb.app, options.json);
+  verb->add_flag("--until-divergence", options.until_divergence, "stop at the first difference");
 }
 
 void add_import(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "import", "Turn a Linux mmiotrace or QEMU trace log into a trace",
-                            "gpuvm import mmiotrace.log.xz -o boot.gvt\n"
-                            "  cat /sys/kernel/tracing/trace_pipe | gpuvm import - -o live.gvt\n"
-                            "  gpuvm import cut.log --bars 0=0xf6000000:16M,1=0xe8000000:128M -o cut.gvt");
-  auto options = std::make_shared<ImportVerbOptions>();
-  verb->add_option("LOG", options->log, "the log, plain or gz, xz or zst; - is standard input")->required();
-  verb->add_option("-o,--output", options->output, "the trace to write")->required()->type_name("OUT.gvt");
-  verb->add_option("--format", options->format, "what the log is")
+  const auto verb =
+      add_verb(app, action, run_import, "import", "Turn a Linux mmiotrace or QEMU trace log into a trace",
+               "gpuvm import mmiotrace.log.xz -o boot.gvt\n"
+               "  cat /sys/kernel/tracing/trace_pipe | gpuvm import - -o live.gvt\n"
+               "  gpuvm import cut.log --bars 0=0xf6000000:16M,1=0xe8000000:128M -o cut.gvt");
+  auto& options = *verb.options;
+  verb->add_option("LOG", options.log, "the log, plain or gz, xz or zst; - is standard input")->required();
+  verb->add_option("-o,--output", options.output, "the trace to write")->required()->type_name("OUT.gvt");
+  verb->add_option("--format", options.format, "what the log is")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "mmiotrace", "qemu-vfio"}));
-  verb->add_option("--bars", options->bars, "where the BARs are, if the log does not say or is wrong")
+  verb->add_option("--bars", options.bars, "where the BARs are, if the log does not say or is wrong")
       ->type_name("0=BASE:SIZE,...");
-  verb->add_option("--device", options->device, "which device, if the log has several: 01:00.0 or QEMU's name")
+  verb->add_option("--device", options.device, "which device, if the log has several: 01:00.0 or QEMU's name")
       ->type_name("DEVICE");
-  verb->add_flag("--json", options->json, "one JSON object on stdout");
-  verb->callback([options, &action] { action = [options] { return run_import(*options); }; });
+  add_json(verb.app, options.json);
 }
 
 void add_export(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "export", "Write a trace in another program's format",
-                            "gpuvm export boot.gvt --format jsonl -o boot.jsonl\n"
-                            "  gpuvm export boot.gvt --format mmiotrace | demmio\n"
-                            "  gpuvm export boot.gvt --format perfetto -o boot.pftrace");
-  auto options = std::make_shared<ExportVerbOptions>();
-  verb->add_option("TRACE", options->trace, "the trace")->required();
-  verb->add_option("--format", options->format, "mmiotrace, perfetto, csv or jsonl")
+  const auto verb = add_verb(app, action, run_export, "export", "Write a trace in another program's format",
+                             "gpuvm export boot.gvt --format jsonl -o boot.jsonl\n"
+                             "  gpuvm export boot.gvt --format mmiotrace | demmio\n"
+                             "  gpuvm export boot.gvt --format perfetto -o boot.pftrace");
+  auto& options = *verb.options;
+  verb->add_option("TRACE", options.trace, "the trace")->required();
+  verb->add_option("--format", options.format, "mmiotrace, perfetto, csv or jsonl")
       ->required()
       ->check(CLI::IsMember({"mmiotrace", "perfetto", "csv", "jsonl"}));
-  verb->add_option("-o,--output", options->output, "where to (default: standard output)")->type_name("FILE");
-  verb->add_option("--rnndb", options->rnndb, "register names from envytools' database")->type_name("DIR");
-  verb->add_option("--chip", options->chip, "which chip's names (default: the trace's)")->type_name("CHIP");
-  verb->callback([options, &action] { action = [options] { return run_export(*options); }; });
+  verb->add_option("-o,--output", options.output, "where to (default: standard output)")->type_name("FILE");
+  add_names(verb.app, options.rnndb, options.chip);
 }
 
 void add_dump(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "dump", "Print a trace decoded, a line an event",
-                            "gpuvm dump boot.gvt --from 1000 --count 50\n"
-                            "  gpuvm dump boot.gvt --rnndb envytools/rnndb --filter 'kind==write && register~\"PFIFO\"'\n"
-                            "Filters compare seq, time_us, bar, offset, address, value, width, context, length (== != <\n"
-                            "<= > >= &) and kind, register, phase, text, flag (== != ~ !~) and join with && || ! ( )");
-  auto options = std::make_shared<DumpVerbOptions>();
-  verb->add_option("TRACE", options->trace, "the trace")->required();
-  verb->add_option("--from", options->from, "first event")->type_name("SEQ");
-  verb->add_option("--count", options->count, "lines at most")->type_name("N");
-  verb->add_option("--rnndb", options->rnndb, "register names from envytools' database")->type_name("DIR");
-  verb->add_option("--chip", options->chip, "which chip's names (default: the trace's)")->type_name("CHIP");
-  verb->add_option("--filter", options->filter, "only events for which this holds")->type_name("EXPR");
-  verb->add_flag("--page-tables", options->page_tables, "the page-table writes that the trace's accesses amount to");
-  verb->add_flag("--json", options->json, "with --page-tables: one JSON object a line");
-  verb->callback([options, &action] { action = [options] { return run_dump(*options); }; });
+  const auto verb =
+      add_verb(app, action, run_dump, "dump", "Print a trace decoded, a line an event",
+               "gpuvm dump boot.gvt --from 1000 --count 50\n"
+               "  gpuvm dump boot.gvt --rnndb envytools/rnndb --filter 'kind==write && register~\"PFIFO\"'\n"
+               "Filters compare seq, time_us, bar, offset, address, value, width, context, length (== != <\n"
+               "<= > >= &) and kind, register, phase, text, flag (== != ~ !~) and join with && || ! ( )");
+  auto& options = *verb.options;
+  verb->add_option("TRACE", options.trace, "the trace")->required();
+  verb->add_option("--from", options.from, "first event")->type_name("SEQ");
+  verb->add_option("--count", options.count, "lines at most")->type_name("N");
+  add_names(verb.app, options.rnndb, options.chip);
+  verb->add_option("--filter", options.filter, "only events for which this holds")->type_name("EXPR");
+  verb->add_flag("--page-tables", options.page_tables,
+                 "the page-table writes that the trace's accesses amount to");
+  add_json(verb.app, options.json, "with --page-tables: one JSON object a line");
 }
 
 // The command as typed, for the record.
@@ -223,31 +260,34 @@ std::string joined(int argc, char** argv) {
 }
 
 void add_diff(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "diff", "Align two traces and explain the differences",
-                            "gpuvm diff monday.gvt tuesday.gvt\n"
-                            "Exit status: 0 same (values may differ where registers follow the clock or hold a system\n"
-                            "address), 1 different, 2 a trace cannot be read");
-  auto options = std::make_shared<DiffVerbOptions>();
-  verb->add_option("A", options->a, "the trace to compare with")->required();
-  verb->add_option("B", options->b, "the trace that is compared")->required();
-  verb->add_flag("--json", options->json, "one JSON object on stdout");
-  verb->add_flag("--sequence-only", options->sequence_only, "judge order, address and width, not values");
-  verb->add_flag("--device-events", options->device_events, "DMA and interrupts take part too");
-  verb->add_option("--places", options->max_places, "differences shown in detail")->capture_default_str();
-  verb->add_option("--rnndb", options->rnndb, "register names of other chips, from envytools' database")->type_name("DIR");
-  verb->callback([options, &action] { action = [options] { return run_diff(*options); }; });
+  const auto verb =
+      add_verb(app, action, run_diff, "diff", "Align two traces and explain the differences",
+               "gpuvm diff monday.gvt tuesday.gvt\n"
+               "Exit status: 0 same (values may differ where registers follow the clock or hold a system\n"
+               "address), 1 different, 2 a trace cannot be read");
+  auto& options = *verb.options;
+  verb->add_option("A", options.a, "the trace to compare with")->required();
+  verb->add_option("B", options.b, "the trace that is compared")->required();
+  add_json(verb.app, options.json);
+  verb->add_flag("--sequence-only", options.sequence_only, "judge order, address and width, not values");
+  verb->add_flag("--device-events", options.device_events, "DMA and interrupts take part too");
+  verb->add_option("--places", options.max_places, "differences shown in detail")->capture_default_str();
+  verb->add_option("--rnndb", options.rnndb, "register names of other chips, from envytools' database")
+      ->type_name("DIR");
 }
 
 void add_report(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "report", "Replay traces in every mode and write one self-contained HTML page",
-                            "gpuvm report boot.gvt -o boot.html\n  gpuvm report vm0.gvt vm1.gvt -o both.html");
-  auto options = std::make_shared<ReportVerbOptions>();
-  verb->add_option("TRACE", options->traces, "the traces to report on")->required();
-  verb->add_option("-o,--output", options->output, "the page to write")->required()->type_name("REPORT.html");
-  verb->add_option("--mode", options->modes, "modes to replay, comma-separated (default: all)")->delimiter(',');
-  verb->add_flag("--no-replay", options->no_replay, "only what the traces say, no replay");
-  verb->add_option("--rnndb", options->rnndb, "register names of other chips, from envytools' database")->type_name("DIR");
-  verb->callback([options, &action] { action = [options] { return run_report(*options); }; });
+  const auto verb = add_verb(
+      app, action, run_report, "report", "Replay traces in every mode and write one self-contained HTML page",
+      "gpuvm report boot.gvt -o boot.html\n  gpuvm report vm0.gvt vm1.gvt -o both.html");
+  auto& options = *verb.options;
+  verb->add_option("TRACE", options.traces, "the traces to report on")->required();
+  verb->add_option("-o,--output", options.output, "the page to write")->required()->type_name("REPORT.html");
+  verb->add_option("--mode", options.modes, "modes to replay, comma-separated (default: all)")
+      ->delimiter(',');
+  verb->add_flag("--no-replay", options.no_replay, "only what the traces say, no replay");
+  verb->add_option("--rnndb", options.rnndb, "register names of other chips, from envytools' database")
+      ->type_name("DIR");
 }
 
 }  // namespace
@@ -258,7 +298,9 @@ int main(int argc, char** argv) {
   CLI::App app{"Record, replay and virtualise the MMIO traffic of a GPU driver", "gpuvm"};
   app.set_version_flag("--version", std::string(gpuvm::tool_version()));
   app.require_subcommand(1);
-  app.footer("Example:\n  gpuvm capture -o copy.gvt\n  gpuvm replay copy.gvt --mode all\n  gpuvm report copy.gvt -o copy.html");
+  app.footer(
+      "Example:\n  gpuvm capture -o copy.gvt\n  gpuvm replay copy.gvt --mode all\n  gpuvm report copy.gvt -o "
+      "copy.html");
   app.formatter_fn([](const CLI::App* of, const std::string& name, CLI::AppFormatMode mode) {
     return wrapped(CLI::Formatter().make_help(of, name, mode), terminal_columns());
   });

@@ -12,7 +12,9 @@ namespace {
 
 constexpr uint64_t kEventsSearched = 1 << 20;
 
-bool is_fermi(uint32_t chip) { return chip >= 0x0c0 && chip <= 0x0df; }
+bool is_fermi(uint32_t chip) {
+  return chip >= 0x0c0 && chip <= 0x0df;
+}
 
 // The first read of PMC.BOOT_0; leaves the reader at the start.
 Result<std::optional<uint32_t>> chip_in_events(TraceReader& reader) {
@@ -48,7 +50,8 @@ Result<std::optional<uint32_t>> choose_chip(TraceReader& reader, const std::stri
 
 void tell(const std::vector<std::string>& problems, size_t count, const std::string& where) {
   if (count == 0 || problems.empty()) return;
-  fmt::print(stderr, "gpuvm: note: {}: {} places left out, the first: {}\n", printable(where), count, printable(problems[0]));
+  fmt::print(stderr, "gpuvm: note: {}: {} places left out, the first: {}\n", printable_text(where), count,
+             printable_text(problems[0]));
 }
 
 }  // namespace
@@ -61,7 +64,9 @@ Result<std::unique_ptr<RegisterNamer>> choose_namer(TraceReader& reader, const s
     return std::unique_ptr<RegisterNamer>();
   }
   if (!chip) {
-    fmt::print(stderr, "gpuvm: note: the trace does not tell its chip: names may be another chip's; say it with --chip\n");
+    fmt::print(
+        stderr,
+        "gpuvm: note: the trace does not tell its chip: names may be another chip's; say it with --chip\n");
   }
   Result<rnn::Database> database = rnn::load(rnndb);
   if (!database) return database.error();

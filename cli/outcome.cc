@@ -10,27 +10,37 @@ constexpr size_t kUnknownShown = 16;
 
 }  // namespace
 
+CardConfig card_of(const DeviceVerbOptions& options) {
+  CardConfig card;
+  card.vram_bytes = uint64_t{options.vram_mib} << 20;
+  card.delay_ns = uint64_t{options.delay_us} * 1000;
+  card.vga_class = options.vga;
+  return card;
+}
+
 void show_capture_progress(const CaptureProgress& p) {
-  fmt::print(stderr, "\r\033[K{:6.1f} s  guest {}  {:>11} events  {}", p.seconds, p.guest, grouped(p.events),
-             printable(p.phase));
+  fmt::print(stderr, "\r\033[K{:6.1f} s  guest {}  {:>11} events  {}", p.seconds, p.guest,
+             thousands(p.events), printable_text(p.phase));
   std::fflush(stderr);
 }
 
 void print_outcome(const GuestOutcome& o) {
-  fmt::print("{}: {}\n", o.succeeded ? "ok" : "FAILED", printable(o.message));
-  fmt::print("  {} events in {:.1f} s\n", grouped(o.events), o.seconds);
-  if (o.traps != 0) fmt::print("  {} traps\n", grouped(o.traps));
+  fmt::print("{}: {}\n", o.succeeded ? "ok" : "FAILED", printable_text(o.message));
+  fmt::print("  {} events in {:.1f} s\n", thousands(o.events), o.seconds);
+  if (o.traps != 0) fmt::print("  {} traps\n", thousands(o.traps));
   if (o.call_site_samples != 0) {
-    fmt::print("  {} call sites: see `gpuvm callers`\n", grouped(o.call_site_samples));
+    fmt::print("  {} call sites: see `gpuvm callers`\n", thousands(o.call_site_samples));
   }
   if (o.page_tables) fmt::print("  page tables: {}\n", summary_of(*o.page_tables));
-  if (o.stray_accesses != 0) fmt::print("  {} accesses outside every BAR\n", grouped(o.stray_accesses));
+  if (o.stray_accesses != 0) fmt::print("  {} accesses outside every BAR\n", thousands(o.stray_accesses));
   if (o.undelivered_interrupts != 0) {
-    fmt::print("  {} interrupts had no way into the guest: give --qtest\n", grouped(o.undelivered_interrupts));
+    fmt::print("  {} interrupts had no way into the guest: give --qtest\n",
+               thousands(o.undelivered_interrupts));
   }
-  if (o.ignored_methods != 0) fmt::print("  {} methods that no engine took\n", grouped(o.ignored_methods));
+  if (o.ignored_methods != 0) fmt::print("  {} methods that no engine took\n", thousands(o.ignored_methods));
   if (o.unknown_registers.empty()) return;
-  fmt::print("  {} registers that the map does not name (offset: reads, writes):\n", o.unknown_registers.size());
+  fmt::print("  {} registers that the map does not name (offset: reads, writes):\n",
+             o.unknown_registers.size());
   size_t shown = 0;
   for (const auto& [offset, count] : o.unknown_registers) {
     if (++shown > kUnknownShown) break;

@@ -53,7 +53,7 @@ class Printer : public PageTableSink {
 // What the records cannot be trusted about.
 void warn(const PageTableCounters& c) {
   const auto line = [](uint64_t count, const char* what) {
-    if (count != 0) fmt::print(stderr, "gpuvm: note: {} {}\n", grouped(count), what);
+    if (count != 0) fmt::print(stderr, "gpuvm: note: {} {}\n", thousands(count), what);
   };
   line(c.lost_events, "events were lost while recording: entries written by them are missing");
   line(c.untranslated_writes, "writes through BAR1, BAR3 or PRAMIN went where the trace does not tell");
@@ -102,8 +102,9 @@ Result<std::optional<PageTableTraffic>> count_page_table_traffic(TraceReader& re
 }
 
 std::string summary_of(const PageTableCounters& counters) {
-  return fmt::format("{} directory and {} table entries written, {} TLB flushes", grouped(counters.pde_writes),
-                     grouped(counters.pte_writes), grouped(counters.tlb_flushes));
+  return fmt::format("{} directory and {} table entries written, {} TLB flushes",
+                     thousands(counters.pde_writes), thousands(counters.pte_writes),
+                     thousands(counters.tlb_flushes));
 }
 
 Result<std::unique_ptr<PageTableFile>> PageTableFile::create(const std::string& path) {
@@ -124,7 +125,8 @@ void PageTableFile::on_flush(const TlbFlush& flush) {
 
 Status PageTableFile::close() {
   const bool failed = std::ferror(file_.get()) != 0;
-  if (std::fclose(file_.release()) != 0 || failed) return error("cannot write {}: {}", path_, std::strerror(errno));
+  if (std::fclose(file_.release()) != 0 || failed)
+    return error("cannot write {}: {}", path_, std::strerror(errno));
   return Ok{};
 }
 
@@ -145,7 +147,8 @@ int run_dump_page_tables(const PageTableDumpOptions& options) {
     if (!tracker.foreign_chip() && !printer.flush()) return kDone;
   }
   if (tracker.foreign_chip()) {
-    return fail(error("{}: the chip is not a Fermi; page tables of others are not understood", options.trace));
+    return fail(
+        error("{}: the chip is not a Fermi; page tables of others are not understood", options.trace));
   }
   tracker.finish();
   printer.flush();

@@ -51,9 +51,9 @@ class PageTableFile : public PageTableSink {
 
 struct PageTableDumpOptions {
   std::string trace;
-  uint64_t from = 0;            // first event; earlier ones are followed but not shown
+  uint64_t from = 0;              // first event; earlier ones are followed but not shown
   uint64_t count = ~uint64_t{0};  // lines at most
-  bool json = false;            // one JSON object a line
+  bool json = false;              // one JSON object a line
 };
 // gpuvm dump --page-tables; prints and returns the exit status.
 int run_dump_page_tables(const PageTableDumpOptions& options);

@@ -6,33 +6,13 @@
 #include <algorithm>
 #include <sstream>
 
-#include <array>
-
 #include "cli/verbs.h"
 
 namespace gpuvm::cli {
 
 int fail(const Error& error) {
-  fmt::print(stderr, "gpuvm: {}\n", printable(error.message));
+  fmt::print(stderr, "gpuvm: {}\n", printable_text(error.message));
   return kUnusable;
-}
-
-std::string grouped(uint64_t number) {
-  std::string digits = std::to_string(number);
-  std::string out;
-  for (size_t at = 0; at < digits.size(); ++at) {
-    if (at > 0 && (digits.size() - at) % 3 == 0) out += ',';
-    out += digits[at];
-  }
-  return out;
-}
-
-std::string byte_size(uint64_t bytes) {
-  constexpr std::array kUnits{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  auto size = static_cast<double>(bytes);
-  size_t unit = 0;
-  for (; size >= 1024 && unit + 1 < kUnits.size(); ++unit) size /= 1024;
-  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", size, kUnits[unit]);
 }
 
 std::string duration(uint64_t nanoseconds) {
@@ -41,12 +21,6 @@ std::string duration(uint64_t nanoseconds) {
   uint64_t seconds = nanoseconds / 1'000'000'000;
   if (seconds < 60) return fmt::format("{:.2f} s", static_cast<double>(nanoseconds) / 1e9);
   return fmt::format("{}:{:02}:{:02} h", seconds / 3600, seconds / 60 % 60, seconds % 60);
-}
-
-std::string printable(const std::string& text) {
-  std::string safe;
-  for (char c : text) safe += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  return safe;
 }
 
 std::string wrapped(const std::string& text, size_t columns) {

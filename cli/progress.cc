@@ -23,9 +23,12 @@ void Progress::update(uint64_t bytes, uint64_t total) {
   last_ = now;
   printed_ = true;
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const std::string share = total == 0 ? "" : fmt::format(" ({:.0f} %)", 100.0 * static_cast<double>(bytes) / static_cast<double>(total));
-  fmt::print(stderr, "\r\x1b[K{}: {}{}, {}/s", printable(what_), byte_size(bytes), share,
-             byte_size(static_cast<uint64_t>(static_cast<double>(bytes) / seconds)));
+  const std::string share =
+      total == 0
+          ? ""
+          : fmt::format(" ({:.0f} %)", 100.0 * static_cast<double>(bytes) / static_cast<double>(total));
+  fmt::print(stderr, "\r\x1b[K{}: {}{}, {}/s", printable_text(what_), bytes_text(bytes), share,
+             bytes_text(static_cast<uint64_t>(static_cast<double>(bytes) / seconds)));
 }
 
 }  // namespace gpuvm::cli

@@ -17,9 +17,13 @@ using json = nlohmann::ordered_json;
 
 constexpr size_t kColumns = 80;
 
-uint64_t rounded(double accesses) { return static_cast<uint64_t>(std::llround(accesses)); }
+uint64_t rounded(double accesses) {
+  return static_cast<uint64_t>(std::llround(accesses));
+}
 
-const char* direction(const AccessPlace& place) { return place.write ? "write" : "read"; }
+const char* direction(const AccessPlace& place) {
+  return place.write ? "write" : "read";
+}
 
 Result<SymbolTable> load_symbols(const CallersOptions& options, const TraceReader& reader) {
   if (options.kallsyms.empty()) {
@@ -32,7 +36,8 @@ Result<SymbolTable> load_symbols(const CallersOptions& options, const TraceReade
   return SymbolTable::from_kallsyms(text);
 }
 
-json to_json(const CallersOptions& options, const CallChainReport& report, const std::vector<CallChain>& chains) {
+json to_json(const CallersOptions& options, const CallChainReport& report,
+             const std::vector<CallChain>& chains) {
   json rows = json::array();
   for (const CallChain& c : chains) {
     rows.push_back({{"register", name_of(c.place)},
@@ -41,9 +46,12 @@ json to_json(const CallersOptions& options, const CallChainReport& report, const
                     {"samples", c.samples},
                     {"functions", c.functions}});
   }
-  return {{"path", options.trace},          {"accesses", report.accesses},
-          {"samples", report.samples},      {"places", report.places},
-          {"unsampled_accesses", report.unsampled_accesses}, {"chains", rows}};
+  return {{"path", options.trace},
+          {"accesses", report.accesses},
+          {"samples", report.samples},
+          {"places", report.places},
+          {"unsampled_accesses", report.unsampled_accesses},
+          {"chains", rows}};
 }
 
 // "a < b < c", cut to the lines that fit behind `indent` columns.
@@ -62,7 +70,7 @@ void print_functions(const std::vector<std::string>& functions, size_t indent) {
     }
     if (!line.empty()) line += ' ';
     if (!line.empty() || lines > 0) line += "< ";
-    line += printable(function);
+    line += printable_text(function);
   }
   fmt::print("{:{}}{}\n", "", indent, line.empty() ? "(no function known)" : line);
 }
@@ -81,8 +89,8 @@ void print_functions_by_share(const std::vector<CallChain>& chains, size_t top) 
   });
   fmt::print("\n{:>12}  {:>6}  innermost function\n", "accesses", "share");
   for (size_t i = 0; i < std::min(top, rows.size()); ++i) {
-    fmt::print("{:>12}  {:>5.1f}%  {}\n", grouped(rounded(rows[i].second)), 100 * rows[i].second / all,
-               printable(rows[i].first));
+    fmt::print("{:>12}  {:>5.1f}%  {}\n", thousands(rounded(rows[i].second)), 100 * rows[i].second / all,
+               printable_text(rows[i].first));
   }
   if (rows.size() > top) fmt::print("{:>12}  {:>6}  {} more functions: --top\n", "", "", rows.size() - top);
 }
@@ -91,8 +99,8 @@ void print_chains(const std::vector<CallChain>& chains, size_t top) {
   fmt::print("\n{:>12} {:>8}  register, and who called, innermost first\n", "accesses", "samples");
   for (size_t i = 0; i < std::min(top, chains.size()); ++i) {
     const CallChain& c = chains[i];
-    fmt::print("{:>12} {:>8}  {} {}\n", grouped(rounded(c.accesses)), grouped(c.samples), direction(c.place),
-               name_of(c.place));
+    fmt::print("{:>12} {:>8}  {} {}\n", thousands(rounded(c.accesses)), thousands(c.samples),
+               direction(c.place), name_of(c.place));
     print_functions(c.functions, 25);
   }
   if (chains.size() > top) fmt::print("{:>21}  {} more chains: --top, --register\n", "", chains.size() - top);
@@ -105,7 +113,9 @@ int run_callers(const CallersOptions& options) {
   if (!reader) return fail(reader.error());
   auto symbols = load_symbols(options, *reader.value());
   if (!symbols && !options.kallsyms.empty()) return fail(symbols.error());
-  if (!symbols) fmt::print(stderr, "gpuvm: {}: addresses are shown instead of names\n", printable(symbols.error().message));
+  if (!symbols)
+    fmt::print(stderr, "gpuvm: {}: addresses are shown instead of names\n",
+               printable_text(symbols.error().message));
   auto report = collect_call_chains(*reader.value(), symbols ? &symbols.value() : nullptr);
   if (!report) return fail(report.error());
   const CallChainReport& r = report.value();
@@ -121,9 +131,10 @@ int run_callers(const CallersOptions& options) {
     fmt::print("{}\n", to_json(options, r, chains).dump(1, ' ', false, json::error_handler_t::replace));
     return kDone;
   }
-  fmt::print("{} accesses to {} registers and windows; the callers of {} were sampled\n", grouped(r.accesses),
-             grouped(r.places), grouped(r.samples));
-  if (r.unsampled_accesses != 0) fmt::print("{} accesses are of unknown callers\n", grouped(r.unsampled_accesses));
+  fmt::print("{} accesses to {} registers and windows; the callers of {} were sampled\n",
+             thousands(r.accesses), thousands(r.places), thousands(r.samples));
+  if (r.unsampled_accesses != 0)
+    fmt::print("{} accesses are of unknown callers\n", thousands(r.unsampled_accesses));
   print_functions_by_share(chains, options.top);
   print_chains(chains, options.top);
   return kDone;

@@ -16,7 +16,8 @@ namespace {
 // OUT.gvt for one guest; OUT-0.gvt, OUT-1.gvt, ... for several.
 std::vector<std::string> output_names(const std::string& output, std::string_view suffix, unsigned guests) {
   if (guests == 1) return {output};
-  const std::string stem = output.ends_with(suffix) ? output.substr(0, output.size() - suffix.size()) : output;
+  const std::string stem =
+      output.ends_with(suffix) ? output.substr(0, output.size() - suffix.size()) : output;
   std::vector<std::string> names;
   for (unsigned i = 0; i < guests; ++i) names.push_back(fmt::format("{}-{}{}", stem, i, suffix));
   return names;
@@ -36,11 +37,11 @@ int run_capture(const CaptureVerbOptions& options) {
   guest.run_directory = options.run_directory;
   guest.package.cache_directory = options.cache_directory;
   guest.machine = machine->machine;
-  // A workload may wish for little: "stress" has to be able to fill it.
-  const uint32_t wish = find_workload(options.workload)->vram_mib;
-  capture_options.card.vram_bytes = uint64_t{wish != 0 ? std::min(wish, options.vram_mib) : options.vram_mib} << 20;
-  capture_options.card.delay_ns = uint64_t{options.delay_us} * 1000;
-  capture_options.card.vga_class = options.vga;
+  capture_options.card = card_of(options);
+  // A workload may wish for little VRAM: "stress" has to be able to fill it.
+  if (const uint64_t wish = find_workload(options.workload)->vram_mib; wish != 0) {
+    capture_options.card.vram_bytes = std::min(capture_options.card.vram_bytes, wish << 20);
+  }
   const auto mode = mode_from_name(options.mode);
   if (!mode) return fail(mode.error());
   capture_options.mode = mode.value();

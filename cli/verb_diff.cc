@@ -25,7 +25,8 @@ int run_diff(const DiffVerbOptions& options) {
   fmt::print("{}", text);
   // What a cut file no longer holds is not known to be the same.
   for (const auto& reader : {a.value().get(), b.value().get()}) {
-    if (!reader->summary().problem.empty()) fmt::print(stderr, "gpuvm: {}\n", printable(reader->summary().problem));
+    if (!reader->summary().problem.empty())
+      fmt::print(stderr, "gpuvm: {}\n", printable_text(reader->summary().problem));
   }
   const bool same = options.sequence_only ? result.value().same_sequence() : result.value().same();
   return same ? kDone : kDoesNotHold;

@@ -34,7 +34,8 @@ class Dumper {
     if (event.kind == EventKind::kMark) {
       if (const auto phase = phase_of_mark(as_text(payload))) phase_ = *phase;
     }
-    if (!filter_.matches({.event = &event, .payload = payload, .seq = seq, .phase = phase_, .names = names_})) return Ok{};
+    if (!filter_.matches({.event = &event, .payload = payload, .seq = seq, .phase = phase_, .names = names_}))
+      return Ok{};
     --left_;
     append_event_line(event, payload, seq, names_, &text_);
     if (text_.size() < (64 << 10)) return Ok{};
@@ -55,9 +56,11 @@ class Dumper {
 
 int run_dump(const DumpVerbOptions& options) {
   if (options.page_tables) {
-    return run_dump_page_tables({.trace = options.trace, .from = options.from, .count = options.count, .json = options.json});
+    return run_dump_page_tables(
+        {.trace = options.trace, .from = options.from, .count = options.count, .json = options.json});
   }
-  if (options.json) return fail(error("--json: is for --page-tables; `gpuvm export --format jsonl` has all events"));
+  if (options.json)
+    return fail(error("--json: is for --page-tables; `gpuvm export --format jsonl` has all events"));
   EventFilter filter;
   if (!options.filter.empty()) {
     Result<EventFilter> parsed = EventFilter::parse(options.filter);

@@ -22,7 +22,8 @@ std::string attachment_or_empty(const TraceReader& reader, std::string_view name
 
 int run_export(const ExportVerbOptions& options) {
   const std::optional<ExportFormat> format = export_format_of(options.format);
-  if (!format) return fail(error("--format: \"{}\" is none of mmiotrace, perfetto, csv, jsonl", options.format));
+  if (!format)
+    return fail(error("--format: \"{}\" is none of mmiotrace, perfetto, csv, jsonl", options.format));
   auto opened = TraceReader::open(options.trace);
   if (!opened) return fail(opened.error());
   TraceReader& reader = *opened.value();

@@ -11,7 +11,8 @@
 namespace gpuvm::cli {
 namespace {
 
-// Creates the file at the first write, so that a log that is refused leaves no empty trace and hurts no old one.
+// Creates the file at the first write, so that a log that is refused leaves no empty trace and hurts no old
+// one.
 class LateTrace : public EventSink {
  public:
   LateTrace(std::string path, WriterOptions options) : path_(std::move(path)), options_(options) {}
@@ -84,32 +85,36 @@ std::string bar_list(const Bars& bars) {
 }
 
 void print_summary(const ImportVerbOptions& options, const ImportReport& report) {
-  fmt::print("{}: {}, {} lines to {} events in {}\n", printable(options.log), report.format, grouped(report.lines),
-             grouped(report.events), printable(options.output));
-  fmt::print("  accesses  {} reads, {} writes, {} of unknown kind\n", grouped(report.reads), grouped(report.writes),
-             grouped(report.unknown));
-  fmt::print("  others    {} maps, {} unmaps, {} marks, {} further events\n", grouped(report.maps),
-             grouped(report.unmaps), grouped(report.marks), grouped(report.other));
+  fmt::print("{}: {}, {} lines to {} events in {}\n", printable_text(options.log), report.format,
+             thousands(report.lines), thousands(report.events), printable_text(options.output));
+  fmt::print("  accesses  {} reads, {} writes, {} of unknown kind\n", thousands(report.reads),
+             thousands(report.writes), thousands(report.unknown));
+  fmt::print("  others    {} maps, {} unmaps, {} marks, {} further events\n", thousands(report.maps),
+             thousands(report.unmaps), thousands(report.marks), thousands(report.other));
   if (report.loss_reports != 0) {
-    fmt::print("  lost      {} events before the log was saved, in {} places\n", grouped(report.lost_events),
-               grouped(report.loss_reports));
+    fmt::print("  lost      {} events before the log was saved, in {} places\n",
+               thousands(report.lost_events), thousands(report.loss_reports));
   }
   if (report.width_suspect + report.value_wide != 0) {
     fmt::print("  flagged   {} widths that the tracer gets wrong, {} values wider than the access\n",
-               grouped(report.width_suspect), grouped(report.value_wide));
+               thousands(report.width_suspect), thousands(report.value_wide));
   }
   if (report.bars_guessed) {
     fmt::print("  BARs      guessed, the log names none: --bars {}\n", bar_list(report.meta.device.bars));
   }
   if (report.outside_bars != 0) {
-    fmt::print("  outside   {} accesses in no known BAR, kept with their full address; --bars tells where the BARs are\n",
-               grouped(report.outside_bars));
+    fmt::print(
+        "  outside   {} accesses in no known BAR, kept with their full address; --bars tells where the BARs "
+        "are\n",
+        thousands(report.outside_bars));
   }
   if (report.notes != 0) {
-    fmt::print("  notes     {} lines without an event of their own, kept as they are\n", grouped(report.notes));
+    fmt::print("  notes     {} lines without an event of their own, kept as they are\n",
+               thousands(report.notes));
   }
   if (report.first_note_line != 0) {
-    fmt::print("            first not understood: line {}: {}\n", report.first_note_line, printable(report.first_note));
+    fmt::print("            first not understood: line {}: {}\n", report.first_note_line,
+               printable_text(report.first_note));
   }
 }
 
@@ -130,19 +135,20 @@ int run_import(const ImportVerbOptions& options) {
   auto source = open_byte_source(options.log);
   if (!source) return fail(source.error());
   Progress progress("importing " + import.name);
-  if (progress.shown()) import.progress = [&progress](uint64_t bytes) { progress.update(bytes); };
-  LateTrace trace(options.output, {.time_unit_ns = 1000});
-  Result<ImportReport> imported = import_log(*source.value(), trace, import);
-  if (!imported) return fail(imported.error());
-  if (const Status closed = trace.close(); !closed) return fail(closed.error());
-  if (options.json) {
-    print_json(options, imported.value());
-  } else {
-    print_summary(options, imported.value());
-  }
-  if (imported.value().problem.empty()) return kDone;
-  fail(error("{}", imported.value().problem));
-  return kDoesNotHold;
+  if (progress.shown()) import.progress = [&progress](uint64_t bytes) { progress.update(bytes);
+};
+LateTrace trace(options.output, {.time_unit_ns = 1000});
+Result<ImportReport> imported = import_log(*source.value(), trace, import);
+if (!imported) return fail(imported.error());
+if (const Status closed = trace.close(); !closed) return fail(closed.error());
+if (options.json) {
+  print_json(options, imported.value());
+} else {
+  print_summary(options, imported.value());
 }
+if (imported.value().problem.empty()) return kDone;
+fail(error("{}", imported.value().problem));
+return kDoesNotHold;
+}  // namespace gpuvm::cli
 
 }  // namespace gpuvm::cli

@@ -6,17 +6,16 @@
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "traces/format/gvt.h"
+#include "traces/kind_name.h"
 
 namespace gpuvm::cli {
 namespace {
 
 using json = nlohmann::ordered_json;  // keys in the order of the contract
 
-constexpr std::array<const char*, kEventKinds> kKindNames{
-    "mmio_read", "mmio_write", "config_read", "config_write", "dma_read", "dma_write", "irq", "reset",
-    "mark",      "loss",       "digest",      "context",      "map",      "unmap",     "note"};
-
-std::string hex(uint64_t value, int digits) { return fmt::format("0x{:0{}x}", value, digits); }
+std::string hex(uint64_t value, int digits) {
+  return fmt::format("0x{:0{}x}", value, digits);
+}
 
 json device_json(const DeviceInfo& device) {
   json bars = json::array();
@@ -30,11 +29,15 @@ json device_json(const DeviceInfo& device) {
                     {"is_64bit", bar.is_64bit},
                     {"is_io", bar.is_io}});
   }
-  return {{"vendor", hex(device.vendor, 4)}, {"device", hex(device.device, 4)}, {"chip", device.chip}, {"bars", bars}};
+  return {{"vendor", hex(device.vendor, 4)},
+          {"device", hex(device.device, 4)},
+          {"chip", device.chip},
+          {"bars", bars}};
 }
 
 double bytes_per_event(const TraceSummary& summary) {
-  return summary.events == 0 ? 0 : static_cast<double>(summary.file_bytes) / static_cast<double>(summary.events);
+  return summary.events == 0 ? 0
+                             : static_cast<double>(summary.file_bytes) / static_cast<double>(summary.events);
 }
 
 uint64_t duration_ns(const TraceSummary& summary) {
@@ -50,7 +53,8 @@ json page_table_json(const PageTableCounters& counters) {
 json info_json(const std::string& path, const TraceSummary& summary, const TraceMeta& meta,
                const std::optional<PageTableTraffic>& page_table) {
   json kinds = json::object();
-  for (unsigned kind = 0; kind < kEventKinds; ++kind) kinds[kKindNames[kind]] = summary.kinds[kind];
+  for (unsigned kind = 0; kind < kEventKinds; ++kind)
+    kinds[std::string(kKindNames[kind])] = summary.kinds[kind];
   json info = {{"path", path},
                {"bytes", summary.file_bytes},
                {"events", summary.events},
@@ -80,41 +84,45 @@ json info_json(const std::string& path, const TraceSummary& summary, const Trace
 }
 
 void print_line(const char* name, const std::string& text) {
-  if (!text.empty()) fmt::print("{:<12} {}\n", name, printable(text));
+  if (!text.empty()) fmt::print("{:<12} {}\n", name, printable_text(text));
 }
 
 void print_device(const DeviceInfo& device) {
   if (device.vendor == 0 && device.chip.empty()) return;
   std::string line = fmt::format("{:04x}:{:04x}", device.vendor, device.device);
   if (!device.chip.empty()) line += " " + device.chip;
-  if (device.vram_bytes != 0) line += ", " + byte_size(device.vram_bytes) + " VRAM";
+  if (device.vram_bytes != 0) line += ", " + bytes_text(device.vram_bytes) + " VRAM";
   print_line("device", line);
   for (size_t index = 0; index < device.bars.size(); ++index) {
     const BarInfo& bar = device.bars[index];
     if (bar.size == 0) continue;
-    print_line(index == 0 ? "bars" : "", fmt::format("BAR{} {:>10} at {:#x}{}{}", index, byte_size(bar.size), bar.base,
-                                                     bar.is_io ? ", I/O" : "", bar.prefetchable ? ", prefetchable" : ""));
+    print_line(index == 0 ? "bars" : "",
+               fmt::format("BAR{} {:>10} at {:#x}{}{}", index, bytes_text(bar.size), bar.base,
+                           bar.is_io ? ", I/O" : "", bar.prefetchable ? ", prefetchable" : ""));
   }
 }
 
-void print_info(const std::string& path, const TraceReader& reader, const std::optional<PageTableTraffic>& page_table) {
+void print_info(const std::string& path, const TraceReader& reader,
+                const std::optional<PageTableTraffic>& page_table) {
   const TraceSummary& summary = reader.summary();
   const TraceMeta& meta = reader.meta();
-  print_line("trace", fmt::format("{}, {}{}", path, byte_size(summary.file_bytes), summary.complete ? "" : ", not closed"));
-  print_line("events", fmt::format("{} in {}, {:.3f} bytes each", grouped(summary.events),
+  print_line("trace", fmt::format("{}, {}{}", path, bytes_text(summary.file_bytes),
+                                  summary.complete ? "" : ", not closed"));
+  print_line("events", fmt::format("{} in {}, {:.3f} bytes each", thousands(summary.events),
                                    duration(duration_ns(summary)), bytes_per_event(summary)));
-  if (summary.lost_events > 0) print_line("lost", grouped(summary.lost_events) + " events");
+  if (summary.lost_events > 0) print_line("lost", thousands(summary.lost_events) + " events");
   print_line("problem", summary.problem);
   const char* heading = "kinds";
   for (unsigned kind = 0; kind < kEventKinds; ++kind) {
     if (summary.kinds[kind] == 0) continue;
-    print_line(heading, fmt::format("{:<14} {:>16}", kKindNames[kind], grouped(summary.kinds[kind])));
+    print_line(heading, fmt::format("{:<14} {:>16}", kKindNames[kind], thousands(summary.kinds[kind])));
     heading = "";
   }
   if (page_table) {
     print_line("page tables", summary_of(page_table->total));
     if (page_table->phases.size() > 1) {
-      for (const auto& [name, counters] : page_table->phases) print_line("", name + ": " + summary_of(counters));
+      for (const auto& [name, counters] : page_table->phases)
+        print_line("", name + ": " + summary_of(counters));
     }
   }
   print_device(meta.device);

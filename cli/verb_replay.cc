@@ -19,7 +19,7 @@ std::string verdict(const ModeResult& m) {
   if (m.holds()) return "same";
   std::string text;
   const auto count = [&](uint64_t n, const char* what) {
-    if (n != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", grouped(n), what);
+    if (n != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", thousands(n), what);
   };
   count(m.reads_mismatched, "reads");
   count(m.dma_writes_mismatched, "DMA");
@@ -31,16 +31,16 @@ std::string verdict(const ModeResult& m) {
 
 void print_result(const ReplayResult& result) {
   for (const std::string& trace : result.traces) fmt::print("{}\n", trace);
-  fmt::print("{} events, {} modes in {:.2f} s\n\n", grouped(result.events), result.modes.size(),
+  fmt::print("{} events, {} modes in {:.2f} s\n\n", thousands(result.events), result.modes.size(),
              result.wall_seconds);
-  fmt::print("{:<13} {:>11} {:>8} {:>8} {:>12} {:>10}  {}\n", "mode", "traps", "flushes", "rebuilds", "scanned",
-             "hypercalls", "guest");
+  fmt::print("{:<13} {:>11} {:>8} {:>8} {:>12} {:>10}  {}\n", "mode", "traps", "flushes", "rebuilds",
+             "scanned", "hypercalls", "guest");
   for (const ModeResult& m : result.modes) {
     uint64_t hypercalls = 0;
     for (const auto& [name, count] : m.hypercalls) hypercalls += count;
-    fmt::print("{:<13} {:>11} {:>8} {:>8} {:>12} {:>10}  {}\n", m.mode, grouped(m.traps.total()),
-               grouped(m.tlb_flushes), grouped(m.shadow.rebuilds), grouped(m.shadow.entries_scanned),
-               grouped(hypercalls), verdict(m));
+    fmt::print("{:<13} {:>11} {:>8} {:>8} {:>12} {:>10}  {}\n", m.mode, thousands(m.traps.total()),
+               thousands(m.tlb_flushes), thousands(m.shadow.rebuilds), thousands(m.shadow.entries_scanned),
+               thousands(hypercalls), verdict(m));
   }
   constexpr size_t kShown = 8;
   for (size_t i = 0; i < result.divergences.size(); ++i) {
@@ -50,8 +50,8 @@ void print_result(const ReplayResult& result) {
     }
     const Divergence& d = result.divergences[i];
     if (i == 0) fmt::print("\n");
-    fmt::print("{} event {}: {} at BAR{}+0x{:06x} {}: recorded 0x{:x}, now 0x{:x}\n", d.mode, d.seq, d.what, d.bar,
-               d.offset, d.register_name, d.expected, d.got);
+    fmt::print("{} event {}: {} at BAR{}+0x{:06x} {}: recorded 0x{:x}, now 0x{:x}\n", d.mode, d.seq, d.what,
+               d.bar, d.offset, d.register_name, d.expected, d.got);
   }
 }
 

@@ -37,7 +37,8 @@ void show_progress(const std::string& mode, double done) {
 Status write_file(const std::string& path, const std::string& text) {
   const std::string partial = path + ".partial";
   std::FILE* file = std::fopen(partial.c_str(), "wb");
-  if (file == nullptr) return error("{}: cannot be written: {}; choose another place with -o", path, std::strerror(errno));
+  if (file == nullptr)
+    return error("{}: cannot be written: {}; choose another place with -o", path, std::strerror(errno));
   const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
   const bool closed = std::fclose(file) == 0;
   if (!written || !closed || std::rename(partial.c_str(), path.c_str()) != 0) {
@@ -70,14 +71,16 @@ int run_report(const ReportVerbOptions& options) {
     } else {
       // A recording of another chip still has a page: what it says itself.
       input.no_replay_reason = replay.error().message;
-      fmt::print(stderr, "gpuvm: not replayed: {}\n", printable(replay.error().message));
+      fmt::print(stderr, "gpuvm: not replayed: {}\n", printable_text(replay.error().message));
     }
   } else {
     input.no_replay_reason = "it was not asked for (--no-replay)";
   }
-  if (const Status written = write_file(options.output, render_report(input)); !written) return fail(written.error());
+  if (const Status written = write_file(options.output, render_report(input)); !written)
+    return fail(written.error());
   if (input.replay && !input.replay->holds()) {
-    fmt::print(stderr, "gpuvm: {}: the replay diverges from the recording; the report says where\n", printable(options.output));
+    fmt::print(stderr, "gpuvm: {}: the replay diverges from the recording; the report says where\n",
+               printable_text(options.output));
     return kDoesNotHold;
   }
   return kDone;

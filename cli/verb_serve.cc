@@ -1,4 +1,5 @@
-// gpuvm serve, and gpuvm connect, which hands its socket to a QEMU: x-pci-proxy-dev takes a descriptor, not a path.
+// gpuvm serve, and gpuvm connect, which hands its socket to a QEMU: x-pci-proxy-dev takes a descriptor, not a
+// path.
 #include <unistd.h>
 
 #include "cli/outcome.h"
@@ -10,7 +11,8 @@ namespace gpuvm::cli {
 namespace {
 
 void show_how_to_connect(const ServeOptions& options) {
-  fmt::print(stderr, "listening at {0}; start QEMU with\n  gpuvm connect --socket {0} -- qemu-system-x86_64", options.socket);
+  fmt::print(stderr, "listening at {0}; start QEMU with\n  gpuvm connect --socket {0} -- qemu-system-x86_64",
+             options.socket);
   for (const std::string& line : qemu_arguments_to_serve(options)) fmt::print(stderr, " \\\n    {}", line);
   fmt::print(stderr, " ...\n");
   if (options.qtest.empty()) {
@@ -22,7 +24,8 @@ void show_how_to_connect(const ServeOptions& options) {
 
 int run_serve(const ServeVerbOptions& options) {
   if (options.command.empty() == options.socket.empty()) {
-    return fail(error("serve needs either --socket PATH to listen at, or a command to run after --; see --help"));
+    return fail(
+        error("serve needs either --socket PATH to listen at, or a command to run after --; see --help"));
   }
   const auto mode = mode_from_name(options.mode);
   if (!mode) return fail(mode.error());
@@ -32,9 +35,7 @@ int run_serve(const ServeVerbOptions& options) {
   serve_options.command = options.command;
   serve_options.qtest = options.qtest;
   serve_options.machine = find_machine(options.machine)->machine;
-  serve_options.card.vram_bytes = uint64_t{options.vram_mib} << 20;
-  serve_options.card.delay_ns = uint64_t{options.delay_us} * 1000;
-  serve_options.card.vga_class = options.vga;
+  serve_options.card = card_of(options);
   serve_options.output = options.output;
   serve_options.writer.time_unit_ns = options.time_unit_ns;
   serve_options.command_line = options.command_line;

@@ -1,5 +1,5 @@
-// The verbs of the command line: options in, exit status out (0 done, 1 the checked thing does not hold, 2 unusable
-// arguments or input). main.cc alone knows the argument parser.
+// The verbs of the command line: options in, exit status out (0 done, 1 the checked thing does not hold, 2
+// unusable arguments or input). main.cc alone knows the argument parser.
 #pragma once
 
 #include <cstdint>
@@ -26,41 +26,38 @@ struct InfoOptions {
 };
 int run_info(const InfoOptions& options);
 
-struct CaptureVerbOptions {
-  std::string output;
+// The device that capture and serve give a guest, and what both say of it in the trace.
+struct DeviceVerbOptions {
+  std::string machine = "pc";
   std::string mode = "passthrough";
+  bool vga = false;
+  uint32_t vram_mib = 1024;
+  uint32_t delay_us = 0;
+  uint64_t time_unit_ns = 1000;
+  std::string command_line;  // as typed, kept in the trace
+};
+
+struct CaptureVerbOptions : DeviceVerbOptions {
+  std::string output;
   unsigned guests = 1;
   std::string workload = "copy";
-  std::string machine = "pc";
   std::string module_options;
   std::string kernel_arguments;
   std::string run_directory;    // kept if named
   std::string cache_directory;  // empty: the user's
   std::string page_tables;      // page-table traffic as JSON lines while it happens; empty: none
-  std::string command_line;     // as typed, kept in the trace
   std::optional<uint64_t> call_site_rate;
   bool intx = false;
   bool mmiotrace = false;
-  bool vga = false;
-  uint32_t vram_mib = 1024;
-  uint32_t delay_us = 0;
-  uint64_t time_unit_ns = 1000;
   uint32_t time_limit_s = 0;  // 0: the workload's
 };
 int run_capture(const CaptureVerbOptions& options);
 
-struct ServeVerbOptions {
+struct ServeVerbOptions : DeviceVerbOptions {
   std::string socket;
-  std::string output;  // empty: nothing is recorded
-  std::string qtest;   // path of QEMU's qtest socket
-  std::string machine = "pc";
-  std::string mode = "passthrough";
+  std::string output;                // empty: nothing is recorded
+  std::string qtest;                 // path of QEMU's qtest socket
   std::vector<std::string> command;  // QEMU's, or empty
-  std::string command_line;
-  bool vga = false;
-  uint32_t vram_mib = 1024;
-  uint32_t delay_us = 0;
-  uint64_t time_unit_ns = 1000;
 };
 int run_serve(const ServeVerbOptions& options);
 

@@ -91,13 +91,13 @@ Result<bool> ModeReplay::step() {
     case EventKind::kUnmap:
     case EventKind::kNote: break;
   }
-  if (peer_.failure()) return *peer_.failure();
+  if (const auto& failure = peer_.failure()) return *failure;
   return !(diverged_ && options_.until_divergence);
 }
 
 void ModeReplay::note_flush(const Event& event) {
-  static const uint32_t kPd = gf100::offset_of(gf100::Reg::kPffbVmPd);
-  static const uint32_t kFlush = gf100::offset_of(gf100::Reg::kPffbVmFlush);
+  constexpr uint32_t kPd = gf100::offset_of(gf100::Reg::kPffbVmPd);
+  constexpr uint32_t kFlush = gf100::offset_of(gf100::Reg::kPffbVmFlush);
   constexpr uint32_t kAllDirectories = 1u << 1;
   if (event.address == kPd) flush_directory_ = static_cast<uint32_t>(event.value);
   if (event.address != kFlush) return;

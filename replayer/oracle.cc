@@ -201,7 +201,8 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
   std::optional<OracleViolation> violation;
   if (directory_known) {
     for (const auto& [index, print] : known.entries) {
-      if ((violation = check_entry(index))) break;
+      violation = check_entry(index);
+      if (violation) break;
     }
   } else {
     for (uint32_t index = 0; index < entries && !violation; ++index) violation = check_entry(index);

@@ -1,26 +1,23 @@
 // M2MF, class 0x9039. Sources: nouveau nouveau_bo9039.c, envytools rnndb graph/gf100_m2mf.xml.
-#include <vector>
+#include <algorithm>
 
 #include "emulator/card/engines.h"
-#include "emulator/card/method_state.h"
 #include "emulator/card/query.h"
 
 namespace gpuvm {
 namespace {
 
-constexpr uint32_t kDestination = 0x238;
 constexpr uint32_t kExec = 0x300;
 constexpr uint32_t kData = 0x304;
-constexpr uint32_t kSource = 0x30c;
-constexpr uint32_t kSourcePitch = 0x314;
-constexpr uint32_t kDestinationPitch = 0x318;
-constexpr uint32_t kLineBytes = 0x31c;
-constexpr uint32_t kLines = 0x320;
+constexpr LineCopyMethods kCopy{.source = 0x30c,
+                                .destination = 0x238,
+                                .source_pitch = 0x314,
+                                .destination_pitch = 0x318,
+                                .line_bytes = 0x31c,
+                                .lines = 0x320};
 constexpr uint32_t kQuery = 0x32c;
 constexpr uint32_t kQuerySequence = 0x334;
 constexpr uint32_t kExecPush = 1u << 0;
-constexpr uint32_t kExecSourceLinear = 1u << 4;
-constexpr uint32_t kExecDestinationLinear = 1u << 8;
 constexpr uint32_t kExecQuery = 2u << 12;
 constexpr uint32_t kExecQueryShort = 1u << 20;
 
@@ -41,22 +38,18 @@ class M2mfObject : public EngineObject {
       pushed_ = 0;
       return std::nullopt;
     }
-    if ((value & kExecSourceLinear) != 0 && (value & kExecDestinationLinear) != 0) {
-      const LineCopy copy{state_.address(kSource),   state_.address(kDestination), state_[kSourcePitch],
-                          state_[kDestinationPitch], state_[kLineBytes],           state_[kLines]};
-      if (auto fault = copy_lines(context, copy)) return fault;
-    }
+    if (auto fault = exec_copy(context, state_, kCopy, value)) return fault;
     return finish(context);
   }
 
   std::optional<MmuFault> data(MethodContext& context, uint32_t value) {
-    const uint64_t line_bytes = state_[kLineBytes];
-    const uint64_t total = line_bytes * state_[kLines];
+    const uint64_t line_bytes = state_[kCopy.line_bytes];
+    const uint64_t total = line_bytes * state_[kCopy.lines];
     if ((exec_ & kExecPush) == 0 || pushed_ >= total) return std::nullopt;
     const auto bytes = std::as_bytes(std::span(&value, 1));
     for (size_t i = 0; i < bytes.size() && pushed_ < total; ++i, ++pushed_) {
-      const uint64_t at = state_.address(kDestination) + pushed_ / line_bytes * state_[kDestinationPitch] +
-                          pushed_ % line_bytes;
+      const uint64_t at = state_.address(kCopy.destination) +
+                          pushed_ / line_bytes * state_[kCopy.destination_pitch] + pushed_ % line_bytes;
       const size_t run = std::min<uint64_t>(bytes.size() - i, line_bytes - pushed_ % line_bytes);
       if (auto fault = context.memory.write(context.space, at, bytes.subspan(i, run))) return fault;
       i += run - 1;

@@ -12,6 +12,19 @@ std::optional<MmuFault> write_query(MethodContext& context, uint64_t va, uint32_
   return context.memory.write(context.space, va, std::as_bytes(std::span(words)));
 }
 
+std::optional<MmuFault> exec_copy(MethodContext& context, const MethodState& state,
+                                  const LineCopyMethods& methods, uint32_t exec) {
+  constexpr uint32_t kSourceLinear = 1u << 4;
+  constexpr uint32_t kDestinationLinear = 1u << 8;
+  if ((exec & kSourceLinear) == 0 || (exec & kDestinationLinear) == 0) return std::nullopt;
+  return copy_lines(context, {.from = state.address(methods.source),
+                              .to = state.address(methods.destination),
+                              .from_pitch = state[methods.source_pitch],
+                              .to_pitch = state[methods.destination_pitch],
+                              .line_bytes = state[methods.line_bytes],
+                              .lines = state[methods.lines]});
+}
+
 std::optional<MmuFault> copy_lines(MethodContext& context, const LineCopy& copy) {
   const uint64_t total = uint64_t{copy.line_bytes} * copy.lines;
   if (total > kMaxOperationBytes || copy.lines > kMaxOperationLines) {

@@ -1,10 +1,12 @@
-// The semaphore that a class writes when it is done: 4 bytes, or 16 with a time stamp.
+// What the copying classes have in common: lines of bytes, and the semaphore written when they are done.
 #pragma once
 
 #include "emulator/card/engine.h"
+#include "emulator/card/method_state.h"
 
 namespace gpuvm {
 
+// 4 bytes, or 16 with a time stamp.
 std::optional<MmuFault> write_query(MethodContext& context, uint64_t va, uint32_t sequence, bool with_time);
 
 // Copies `lines` lines of `line_bytes`; consecutive lines lie a pitch apart.
@@ -17,5 +19,19 @@ struct LineCopy {
   uint32_t lines;
 };
 std::optional<MmuFault> copy_lines(MethodContext& context, const LineCopy& copy);
+
+// Where a class has the methods that describe a copy.
+struct LineCopyMethods {
+  uint32_t source;  // HIGH, LOW
+  uint32_t destination;
+  uint32_t source_pitch;
+  uint32_t destination_pitch;
+  uint32_t line_bytes;
+  uint32_t lines;
+};
+// Executes the copy that EXEC's value asks for. Tiled layouts are not modelled: such a copy does nothing, and
+// nouveau's moves have none.
+std::optional<MmuFault> exec_copy(MethodContext& context, const MethodState& state,
+                                  const LineCopyMethods& methods, uint32_t exec);
 
 }  // namespace gpuvm

@@ -6,11 +6,9 @@
 
 #include "emulator/memory/physical_memory.h"
 #include "emulator/mmu/fermi.h"
+#include "traces/regmap/gf100.h"
 
 namespace gpuvm {
-
-inline constexpr uint32_t kPraminOffset = 0x700000;
-inline constexpr uint32_t kPraminBytes = 0x100000;
 
 struct MemoryPlace {
   Aperture aperture = Aperture::kInvalid;
@@ -18,9 +16,9 @@ struct MemoryPlace {
 };
 // PRAMIN: 1 MiB of memory from where PBUS.HOST_MEM.WINDOW says (23:0 address >> 16, 25:24 target).
 constexpr std::optional<MemoryPlace> pramin_target(uint64_t bar0_offset, uint32_t window) {
-  if (bar0_offset - kPraminOffset >= kPraminBytes) return std::nullopt;
+  if (!gf100::in_pramin(bar0_offset)) return std::nullopt;
   return MemoryPlace{static_cast<Aperture>((window >> 24) & 3),
-                     (uint64_t{window & 0xffffff} << 16) + (bar0_offset - kPraminOffset)};
+                     (uint64_t{window & 0xffffff} << 16) + (bar0_offset - gf100::kPraminOffset)};
 }
 
 struct UserdPlace {

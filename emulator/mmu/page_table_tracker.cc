@@ -3,20 +3,15 @@
 #include <algorithm>
 #include <utility>
 
-#include "traces/regmap/register.h"
+#include "traces/regmap/gf100.h"
 
 namespace gpuvm {
 namespace {
 
-// Offsets of the registers, from the map.
-enum Offset : uint32_t {
-#define GPUVM_REGISTER(id, name, offset, ...) k##id = offset,
-#include "traces/regmap/gf100_registers.inc"
-#undef GPUVM_REGISTER
-};
+using gf100::offset_of;
+using gf100::Reg;
 
-
-constexpr uint32_t kPraminBytes = 0x100000;
+constexpr uint32_t kChannels = offset_of(Reg::kPfifoChan);
 constexpr uint32_t kFlushTrigger = 1u << 31;
 constexpr uint32_t kFlushAllRoots = 2;
 // Commands of the context switcher whose argument is an instance block (nouveau engine/gr/gf100.c: grctx_generate with
@@ -60,7 +55,7 @@ void PageTableTracker::observe_write(uint64_t seq, const Event& event) {
   if (foreign_chip_) return;
   seq_ = seq;
   time_ns_ = event.time_ns;
-  const bool is_pramin = event.space == 0 && event.address - kPramin < kPraminBytes;
+  const bool is_pramin = event.space == 0 && gf100::in_pramin(event.address);
   if (event.space != 0 && event.space != 1 && event.space != 3) return;
   if ((event.flags & kFlagValueUnknown) != 0 || !(event.width == 1 || event.width == 2 || event.width == 4 || event.width == 8)) {
     if (is_pramin || event.space != 0) ++counters_.unknown_values;
@@ -71,7 +66,7 @@ void PageTableTracker::observe_write(uint64_t seq, const Event& event) {
       ++(host_memory_.known ? counters_.outside_writes : counters_.untranslated_writes);
       return;
     }
-    write_memory((uint64_t{host_memory_.value & 0xffffff} << 16) + (event.address - kPramin), event.width, event.value);
+    write_memory((uint64_t{host_memory_.value & 0xffffff} << 16) + (event.address - gf100::kPraminOffset), event.width, event.value);
     return;
   }
   if (event.space == 0) return write_registers(event.address, event.width, event.value);
@@ -81,17 +76,17 @@ void PageTableTracker::observe_write(uint64_t seq, const Event& event) {
 void PageTableTracker::observe_read(uint64_t seq, const Event& event) {
   if (event.width != 4 || (event.flags & kFlagValueUnknown) != 0) return;
   const auto value = static_cast<uint32_t>(event.value);
-  if (event.address == kPmcId) {
+  if (event.address == offset_of(Reg::kPmcId)) {
     if (!is_no_answer(value)) foreign_chip_ = !is_fermi(value);
     return;
   }
   // Only what was set before the trace began is learned from reads: writes say more.
   if (foreign_chip_ || value == ~0u) return;
   switch (event.address) {
-    case kPbusHostMem:
-    case kPbusBar1:
-    case kPbusBar3:
-    case kPffbVmCfg: {
+    case offset_of(Reg::kPbusHostMem):
+    case offset_of(Reg::kPbusBar1):
+    case offset_of(Reg::kPbusBar3):
+    case offset_of(Reg::kPffbVmCfg): {
       if (register_at(static_cast<uint32_t>(event.address))->known) return;
       seq_ = seq;
       time_ns_ = event.time_ns;
@@ -212,21 +207,21 @@ void PageTableTracker::write_registers(uint64_t offset, unsigned width, uint64_t
 
 PageTableTracker::Register* PageTableTracker::register_at(uint32_t offset) {
   switch (offset) {
-    case kPbusHostMem: return &host_memory_;
-    case kPbusBar1: return &bar1_;
-    case kPbusBar3: return &bar3_;
-    case kPffbVmCfg: return &vm_cfg_;
-    case kPffbVmPd: return &vm_pd_;
-    case kFecsWrcmdData: return &fecs_data_;
+    case offset_of(Reg::kPbusHostMem): return &host_memory_;
+    case offset_of(Reg::kPbusBar1): return &bar1_;
+    case offset_of(Reg::kPbusBar3): return &bar3_;
+    case offset_of(Reg::kPffbVmCfg): return &vm_cfg_;
+    case offset_of(Reg::kPffbVmPd): return &vm_pd_;
+    case offset_of(Reg::kFecsWrcmdData): return &fecs_data_;
     default:
-      if (offset - kPfifoChan < 8 * channels_.size() && (offset & 4) == 0) return &channels_[(offset - kPfifoChan) / 8];
+      if (offset - kChannels < 8 * channels_.size() && (offset & 4) == 0) return &channels_[(offset - kChannels) / 8];
       return nullptr;
   }
 }
 
 void PageTableTracker::write_register(uint32_t offset, uint32_t value, uint32_t mask) {
-  if (offset == kPffbVmFlush) return flush(value & mask);
-  if (offset == kFecsWrcmd) {
+  if (offset == offset_of(Reg::kPffbVmFlush)) return flush(value & mask);
+  if (offset == offset_of(Reg::kFecsWrcmd)) {
     if (fecs_data_.known && takes_instance(value & mask)) bind(kFecsSlot, fecs_data_.value, fermi::instance_valid(fecs_data_.value));
     return;
   }
@@ -235,13 +230,13 @@ void PageTableTracker::write_register(uint32_t offset, uint32_t value, uint32_t 
   reg->value = (reg->value & ~mask) | (value & mask);
   reg->known = true;
   switch (offset) {
-    case kPbusBar1: return bind(kBar1Slot, reg->value, fermi::instance_valid(reg->value));
-    case kPbusBar3: return bind(kBar3Slot, reg->value, fermi::instance_valid(reg->value));
-    case kPffbVmCfg: return set_geometry(reg->value);
-    case kPbusHostMem:
-    case kPffbVmPd:
-    case kFecsWrcmdData: return;
-    default: return bind((offset - kPfifoChan) / 8, reg->value, fermi::instance_valid(reg->value));
+    case offset_of(Reg::kPbusBar1): return bind(kBar1Slot, reg->value, fermi::instance_valid(reg->value));
+    case offset_of(Reg::kPbusBar3): return bind(kBar3Slot, reg->value, fermi::instance_valid(reg->value));
+    case offset_of(Reg::kPffbVmCfg): return set_geometry(reg->value);
+    case offset_of(Reg::kPbusHostMem):
+    case offset_of(Reg::kPffbVmPd):
+    case offset_of(Reg::kFecsWrcmdData): return;
+    default: return bind((offset - kChannels) / 8, reg->value, fermi::instance_valid(reg->value));
   }
 }
 

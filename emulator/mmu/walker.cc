@@ -2,6 +2,17 @@
 
 namespace gpuvm {
 
+namespace {
+
+// 0, which maps nothing, where there is no memory.
+uint64_t read_entry(PhysicalMemory& memory, Aperture aperture, uint64_t address) {
+  uint64_t entry = 0;
+  memory.read_bytes(aperture, address, std::as_writable_bytes(std::span(&entry, 1)));
+  return entry;
+}
+
+}  // namespace
+
 AddressSpace address_space_of(PhysicalMemory& memory, Aperture aperture, uint64_t instance,
                               fermi::Geometry geometry) {
   const uint64_t directory = memory.read(aperture, instance + fermi::kInstancePageDirectory, 8);
@@ -23,7 +34,7 @@ Translation translate(PhysicalMemory& memory, const AddressSpace& space, uint64_
   }
   const fermi::Geometry& geometry = space.geometry;
   const fermi::Pde pde{
-      memory.read(space.directory_aperture, space.directory + 8 * (va >> geometry.span_shift()), 8)};
+      read_entry(memory, space.directory_aperture, space.directory + 8 * (va >> geometry.span_shift()))};
   const uint64_t within = va & (geometry.span() - 1);
 
   const auto found = [&](fermi::Pte pte, unsigned shift) {
@@ -35,8 +46,8 @@ Translation translate(PhysicalMemory& memory, const AddressSpace& space, uint64_
     result.address = pte.address() + (va & (result.page_bytes - 1));
   };
   if (pde.small_target() != 0) {
-    const fermi::Pte pte{memory.read(fermi::table_aperture(pde.small_target()),
-                                     pde.small_address() + 8 * (within >> fermi::kSmallShift), 8)};
+    const fermi::Pte pte{read_entry(memory, fermi::table_aperture(pde.small_target()),
+                                    pde.small_address() + 8 * (within >> fermi::kSmallShift))};
     if (pte.present()) {
       found(pte, fermi::kSmallShift);
       return result;
@@ -50,7 +61,7 @@ Translation translate(PhysicalMemory& memory, const AddressSpace& space, uint64_
       return result;
     }
     const fermi::Pte pte{
-        memory.read(fermi::table_aperture(pde.large_target()), pde.large_address() + 8 * index, 8)};
+        read_entry(memory, fermi::table_aperture(pde.large_target()), pde.large_address() + 8 * index)};
     if (pte.present()) {
       found(pte, geometry.large_shift);
       return result;

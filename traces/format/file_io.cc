@@ -39,14 +39,10 @@ class BlockFileSizeSignal {
 
 }  // namespace
 
-FileDescriptor::~FileDescriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 Result<InputFile> InputFile::open(const std::string& path) {
   InputFile file;
   file.path_ = path;
-  file.fd_ = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  file.fd_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.fd_.get() < 0) return error("{}: cannot open the trace: {}; check the path", path, reason(errno));
   struct stat info {};
   if (fstat(file.fd_.get(), &info) != 0) return error("{}: cannot read the trace: {}", path, reason(errno));
@@ -74,7 +70,7 @@ Result<size_t> InputFile::read(uint64_t offset, uint8_t* to, size_t count) const
 
 Result<OutputFile> OutputFile::create(const std::string& path) {
   OutputFile file;
-  file.fd_ = FileDescriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  file.fd_ = UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (file.fd_.get() < 0) return error("{}: cannot create the trace: {}; choose another place", path, reason(errno));
   return file;
 }

@@ -4,25 +4,10 @@
 #include <string>
 
 #include "traces/core/result.h"
+#include "traces/core/unique_fd.h"
 #include "traces/format/bytes.h"
 
 namespace gpuvm::format {
-
-class FileDescriptor {
- public:
-  FileDescriptor() = default;
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~FileDescriptor();
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
 
 // Read access that several threads may share. The file may grow or shrink meanwhile.
 class InputFile {
@@ -36,7 +21,7 @@ class InputFile {
 
  private:
   std::string path_;
-  FileDescriptor fd_;
+  UniqueFd fd_;
 };
 
 // Appends whole records. After a failed append the file is cut back to the last whole record.
@@ -50,7 +35,7 @@ class OutputFile {
   Status sync();
 
  private:
-  FileDescriptor fd_;
+  UniqueFd fd_;
   uint64_t size_ = 0;
 };
 

@@ -36,9 +36,9 @@ class TraceWriter : public EventSink {
   using EventSink::write;
   // Errors: an earlier chunk could not be written (disk full, ...): what was written before stays readable; or the
   // payload is longer than kMaxEventPayload.
-  virtual Status write(const Event& event, Bytes payload) override = 0;
+  Status write(const Event& event, Bytes payload) override = 0;
   // Errors: as write(), or more than kMaxAttachmentSize bytes, or a name of more than 255.
-  virtual Status attach(std::string_view name, Bytes bytes) override = 0;
+  Status attach(std::string_view name, Bytes bytes) override = 0;
   // Makes everything so far durable and readable by others.
   virtual Status flush() = 0;
   // Writes index and clean-close mark. A writer destroyed without close() leaves a file that says so.
@@ -70,7 +70,7 @@ class TraceReader : public EventSource {
   // a version from the future.
   static Result<std::unique_ptr<TraceReader>> open(const std::string& path, const ReaderOptions& options = {});
 
-  virtual Result<const EventBatch*> next() override = 0;
+  Result<const EventBatch*> next() override = 0;
   // Looks for what a live writer has added since; true if there is something new. Call it when next() gives nullptr
   // and summary().complete is false.
   virtual Result<bool> refresh() = 0;

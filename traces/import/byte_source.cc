@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "traces/core/unique_fd.h"
 #include "traces/import/decompress.h"
 
 namespace gpuvm {
@@ -17,12 +18,9 @@ namespace {
 
 class FileBytes : public ByteSource {
  public:
-  FileBytes(int fd, bool owned, std::string name) : fd_(fd), owned_(owned), name_(std::move(name)) {}
-  ~FileBytes() override {
-    if (owned_) ::close(fd_);
-  }
-  FileBytes(const FileBytes&) = delete;
-  FileBytes& operator=(const FileBytes&) = delete;
+  FileBytes(UniqueFd file, std::string name) : file_(std::move(file)), fd_(file_.get()), name_(std::move(name)) {}
+  // Standard input, which stays open.
+  FileBytes() : fd_(STDIN_FILENO), name_("standard input") {}
 
   Result<size_t> read(std::span<char> out) override {
     for (;;) {
@@ -33,8 +31,8 @@ class FileBytes : public ByteSource {
   }
 
  private:
+  UniqueFd file_;
   int fd_;
-  bool owned_;
   std::string name_;
 };
 
@@ -100,10 +98,10 @@ Result<std::unique_ptr<ByteSource>> unwrap(std::unique_ptr<ByteSource> raw, cons
 }  // namespace
 
 Result<std::unique_ptr<ByteSource>> open_byte_source(const std::string& path) {
-  if (path == "-") return unwrap(std::make_unique<FileBytes>(STDIN_FILENO, false, "standard input"), "standard input");
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return error("{}: cannot open: {}", path, std::strerror(errno));
-  return unwrap(std::make_unique<FileBytes>(fd, true, path), path);
+  if (path == "-") return unwrap(std::make_unique<FileBytes>(), "standard input");
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return error("{}: cannot open: {}", path, std::strerror(errno));
+  return unwrap(std::make_unique<FileBytes>(std::move(file), path), path);
 }
 
 Result<std::unique_ptr<ByteSource>> memory_byte_source(std::string_view bytes, std::string name) {

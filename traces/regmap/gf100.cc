@@ -32,7 +32,8 @@ constexpr bool well_formed(const Register& reg) {
   }
   return true;
 }
-static_assert(std::ranges::all_of(kRegisters, well_formed), "gf100_registers.inc: a declaration is malformed");
+static_assert(std::ranges::all_of(kRegisters, well_formed),
+              "gf100_registers.inc: a declaration is malformed");
 
 // Two arrays may interleave only with one stride and different places in it.
 constexpr bool disjoint(const Register& a, const Register& b) {
@@ -49,13 +50,19 @@ constexpr bool no_overlap() {
   }
   return true;
 }
+constexpr const Register& kPramin = kRegisters[static_cast<size_t>(Reg::kPramin)];
+static_assert(kPramin.end() - kPramin.offset == kPraminBytes);
 static_assert(no_overlap(), "gf100_registers.inc: two declarations claim one word");
 
 }  // namespace
 
-std::span<const Register> registers() { return kRegisters; }
+std::span<const Register> registers() {
+  return kRegisters;
+}
 
-const Register& describe(Reg reg) { return kRegisters[static_cast<size_t>(reg)]; }
+const Register& describe(Reg reg) {
+  return kRegisters[static_cast<size_t>(reg)];
+}
 
 uint32_t offset_of(Reg reg, unsigned index) {
   const Register& r = describe(reg);
@@ -110,7 +117,8 @@ std::string name_of(uint32_t offset) {
   // "[]" in a name is where the index goes: PFIFO.CHAN_TABLE[].CHAN
   const size_t brackets = reg.name.find("[]");
   if (brackets != std::string_view::npos) {
-    return fmt::format("{}[{}]{}", reg.name.substr(0, brackets), element.index, reg.name.substr(brackets + 2));
+    return fmt::format("{}[{}]{}", reg.name.substr(0, brackets), element.index,
+                       reg.name.substr(brackets + 2));
   }
   if (reg.count == 1) return std::string(reg.name);
   if (reg.access == Access::kWindow) return fmt::format("{}+0x{:x}", reg.name, element.index * 4);
@@ -124,7 +132,8 @@ std::string decode(uint32_t offset, uint32_t value) {
   if (element.known()) {
     for (const Field& field : kRegisters[element.reg].fields) {
       if (field.name.empty()) continue;
-      const uint32_t mask = static_cast<uint32_t>(((uint64_t{2} << (field.high - field.low)) - 1) << field.low);
+      const uint32_t mask =
+          static_cast<uint32_t>(((uint64_t{2} << (field.high - field.low)) - 1) << field.low);
       const uint32_t bits = (value & mask) >> field.low;
       rest &= ~mask;
       const bool flag = field.low == field.high;

@@ -21,10 +21,27 @@ inline constexpr uint32_t kBar0Bytes = 32u << 20;
 inline constexpr uint32_t kMappedBytes = 16u << 20;  // no register lies above
 inline constexpr uint16_t kNoRegister = 0xffff;
 
+// BAR0 offset of a register, of an array its first element's.
+constexpr uint32_t offset_of(Reg reg) {
+  constexpr uint32_t kOffsets[] = {
+#define GPUVM_REGISTER(id, name, offset, ...) offset,
+#include "traces/regmap/gf100_registers.inc"
+#undef GPUVM_REGISTER
+  };
+  return kOffsets[static_cast<size_t>(reg)];
+}
+
+// The window onto video memory; every NVIDIA chip from NV50 on has it there.
+inline constexpr uint32_t kPraminOffset = offset_of(Reg::kPramin);
+inline constexpr uint32_t kPraminBytes = 1u << 20;
+constexpr bool in_pramin(uint64_t bar0_offset) {
+  return bar0_offset - kPraminOffset < kPraminBytes;
+}
+
 std::span<const Register> registers();
 const Register& describe(Reg reg);
 // BAR0 offset of an element.
-uint32_t offset_of(Reg reg, unsigned index = 0);
+uint32_t offset_of(Reg reg, unsigned index);
 
 struct Element {
   uint16_t reg = kNoRegister;  // index into registers()

@@ -169,5 +169,19 @@ TEST_F(WalkerTest, LimitIsTheLastValidAddress) {
   EXPECT_FALSE(translate(memory, space(17), ~uint64_t{0}).mapped);
 }
 
+// All ones would be a present entry: a table that is in no memory must not map the top of the address space.
+TEST_F(WalkerTest, TablesOutsideEveryMemoryMapNothing) {
+  AddressSpace absent = space(17);
+  for (const Aperture aperture : {Aperture::kVram, Aperture::kInvalid, Aperture::kSystem}) {
+    absent.directory_aperture = aperture;
+    absent.directory = uint64_t{1} << 39;
+    EXPECT_FALSE(translate(memory, absent, 0x12345000).mapped);
+  }
+  const AddressSpace present = space(17);
+  const uint64_t far_table = (uint64_t{1} << 39) >> 12;
+  vram.write(kDirectory, 8, far_table << 4 | 1 | far_table << 36 | uint64_t{1} << 32);
+  EXPECT_FALSE(translate(memory, present, 0x5000).mapped);
+}
+
 }  // namespace
 }  // namespace gpuvm
