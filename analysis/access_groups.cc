@@ -61,7 +61,8 @@ AccessGroups::AccessGroups(const DeviceInfo& device, const RegisterNamer* namer)
   if (gf100_) {
     for (const Register& reg : gf100::registers()) {
       std::string name(reg.name);
-      if (reg.count > 1 && reg.access != Access::kWindow && name.find("[]") == std::string::npos) name += "[]";
+      if (reg.count > 1 && reg.access != Access::kWindow && name.find("[]") == std::string::npos)
+        name += "[]";
       add({.name = name, .unit = unit_of(name), .stability = stability_of(reg)});
     }
   }
@@ -76,7 +77,8 @@ AccessGroups::AccessGroups(const DeviceInfo& device, const RegisterNamer* namer)
   }
   add({.name = "outside every BAR", .unit = "none", .known = false});
   first_userd_ = size();
-  for (const UserdField& field : kUserd) add({.name = field.name, .unit = "USERD", .stability = Stability::kStable});
+  for (const UserdField& field : kUserd)
+    add({.name = field.name, .unit = "USERD", .stability = Stability::kStable});
   pramin_ = add({.name = "PRAMIN", .unit = "PRAMIN", .stability = Stability::kMemory});
   overflow_ = add({.name = "further offsets", .unit = "unknown", .known = false});
 }
@@ -89,7 +91,8 @@ uint32_t AccessGroups::add(AccessGroup group) {
 uint32_t AccessGroups::of(const Event& event) {
   if (event.space == 0 && event.address <= UINT32_MAX) {
     const auto offset = static_cast<uint32_t>(event.address);
-    if (gf100_ && event.kind == EventKind::kMmioWrite && (offset & ~3u) == gf100::offset_of(gf100::Reg::kPfifoBar1Base)) {
+    if (gf100_ && event.kind == EventKind::kMmioWrite &&
+        (offset & ~3u) == gf100::offset_of(gf100::Reg::kPfifoBar1Base)) {
       userd_base_ = (event.value & 0x0fffffff) << 12;
     }
     return bar0(offset);
@@ -105,7 +108,8 @@ uint32_t AccessGroups::bar0(uint32_t offset) {
 }
 
 uint32_t AccessGroups::bar1(uint64_t offset) const {
-  if (userd_base_ == ~uint64_t{0} || offset < userd_base_ || offset - userd_base_ >= kUserdBytes) return first_bar_ + 1;
+  if (userd_base_ == ~uint64_t{0} || offset < userd_base_ || offset - userd_base_ >= kUserdBytes)
+    return first_bar_ + 1;
   const uint64_t place = (offset - userd_base_) & 0xffc;
   uint32_t field = 0;
   while (field + 1 < kUserd.size() && kUserd[field].offset != place) ++field;
@@ -138,7 +142,9 @@ uint32_t AccessGroups::unknown(uint32_t offset) {
 std::string AccessGroups::name(const Event& event) const {
   if (event.space == 0 && event.address <= UINT32_MAX) {
     const auto offset = static_cast<uint32_t>(event.address);
-    const std::string name = gf100_ ? gf100::name_of(offset) : namer_ ? namer_->find(offset).name : std::string();
+    const std::string name = gf100_   ? gf100::name_of(offset)
+                             : namer_ ? namer_->find(offset).name
+                                      : std::string();
     if (!name.empty()) return name;
   }
   if (event.space == 1 && userd_base_ != ~uint64_t{0}) {

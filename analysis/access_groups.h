@@ -1,5 +1,6 @@
-// What an access touches, as a person thinks of it: a register (all elements of an array count as one), a window such
-// as PRAMIN, a channel's USERD field, an aperture. Groups are numbered so that counting needs no strings.
+// What an access touches, as a person thinks of it: a register (all elements of an array count as one), a
+// window such as PRAMIN, a channel's USERD field, an aperture. Groups are numbered so that counting needs no
+// strings.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,8 @@ class AccessGroups {
   // Offsets beyond this many distinct ones share one group: a hostile trace must not grow the table.
   static constexpr size_t kMaxOffsets = 65536;
 
-  // For a GF100 the register map of the emulator; for any other chip what `namer`, which may be null and outlives
-  // this, says of each offset.
+  // For a GF100 the register map of the emulator; for any other chip what `namer`, which may be null and
+  // outlives this, says of each offset.
   explicit AccessGroups(const DeviceInfo& device, const RegisterNamer* namer = nullptr);
 
   // Event must be MMIO. Writes teach it where the channels' USERD pages lie in BAR1.

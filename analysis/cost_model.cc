@@ -7,21 +7,23 @@ namespace {
 
 constexpr std::array<CostScenario, 4> kScenarios{{
     {"kernel", "handled in the kernel", 1226, 1635,
-     "VM exit and return with an in-kernel handler, published measurements on an EPYC 7713P: cpuid, MSR and hypercall "
+     "VM exit and return with an in-kernel handler, published measurements on an EPYC 7713P: cpuid, MSR and "
+     "hypercall "
      "1,226 to 1,290 ns, port I/O 1,635 ns"},
     {"sev-snp", "in the kernel, confidential VM", 3553, 3885,
      "the same exits under SEV-SNP on the same machine: 3,553 to 3,885 ns"},
     {"user", "handed to a user-space device", 5700, 6500,
      "published doorbell write to a QEMU device: 5.7 µs median, 6.5 µs mean"},
     {"process", "multi-process QEMU under TCG", 11300, 12300,
-     "measured on the capture machine: MMIO round trip between two processes pinned to one core, 11.3 to 12.3 µs"},
+     "measured on the capture machine: MMIO round trip between two processes pinned to one core, 11.3 to "
+     "12.3 µs"},
 }};
 constexpr size_t kReference = 2;
 
-constexpr ScanCost kScan{
-    400, 2000,
-    "assumption, not a measurement of this run: one uncached PCIe access to the card takes 0.4 to 2 µs; each entry "
-    "scanned or written is one 8-byte access"};
+constexpr ScanCost kScan{400, 2000,
+                         "assumption, not a measurement of this run: one uncached PCIe access to the card "
+                         "takes 0.4 to 2 µs; each entry "
+                         "scanned or written is one 8-byte access"};
 
 CostRange scaled(double low_ns, double high_ns, uint64_t count) {
   const auto n = static_cast<double>(count);
@@ -30,9 +32,15 @@ CostRange scaled(double low_ns, double high_ns, uint64_t count) {
 
 }  // namespace
 
-std::span<const CostScenario> cost_scenarios() { return kScenarios; }
-const CostScenario& reference_scenario() { return kScenarios[kReference]; }
-const ScanCost& scan_cost() { return kScan; }
+std::span<const CostScenario> cost_scenarios() {
+  return kScenarios;
+}
+const CostScenario& reference_scenario() {
+  return kScenarios[kReference];
+}
+const ScanCost& scan_cost() {
+  return kScan;
+}
 
 CostEstimate estimate_overhead(const ModeResult& mode, const CostScenario& scenario) {
   // A hypercall made through BAR4 is a trapped access and counted there already.

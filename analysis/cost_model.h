@@ -10,8 +10,8 @@ namespace gpuvm {
 
 // A way of building a hypervisor, and what one exit to it and back costs.
 struct CostScenario {
-  std::string_view key;     // "kernel"
-  std::string_view name;    // "handled in the kernel"
+  std::string_view key;   // "kernel"
+  std::string_view name;  // "handled in the kernel"
   double trap_ns_low = 0;
   double trap_ns_high = 0;
   std::string_view source;

@@ -9,8 +9,9 @@ namespace {
 
 // Three significant digits: 1.23, 12.3, 123.
 std::string three_digits(double value) {
-  return value < 9.995 ? fmt::format("{:.2f}", value) : value < 99.95 ? fmt::format("{:.1f}", value)
-                                                                      : fmt::format("{:.0f}", value);
+  return value < 9.995   ? fmt::format("{:.2f}", value)
+         : value < 99.95 ? fmt::format("{:.1f}", value)
+                         : fmt::format("{:.0f}", value);
 }
 
 }  // namespace

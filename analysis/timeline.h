@@ -1,5 +1,5 @@
-// Counts over time, or over the order of accesses, in a fixed number of bins, for a stream whose length is not known
-// beforehand.
+// Counts over time, or over the order of accesses, in a fixed number of bins, for a stream whose length is
+// not known beforehand.
 #pragma once
 
 #include <array>

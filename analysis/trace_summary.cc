@@ -12,18 +12,26 @@ namespace {
 
 constexpr size_t kNoBarSlot = 7;
 
-size_t bar_slot(const Event& event) { return event.space < kNoBarSlot ? event.space : kNoBarSlot; }
+size_t bar_slot(const Event& event) {
+  return event.space < kNoBarSlot ? event.space : kNoBarSlot;
+}
 
 Lane lane_of(const Event& event) {
   switch (event.space) {
-    case 0: return gf100::in_pramin(event.address) ? Lane::kPramin : Lane::kRegisters;
-    case 1: return Lane::kBar1;
-    case 3: return Lane::kBar3;
-    default: return Lane::kOther;
+    case 0:
+      return gf100::in_pramin(event.address) ? Lane::kPramin : Lane::kRegisters;
+    case 1:
+      return Lane::kBar1;
+    case 3:
+      return Lane::kBar3;
+    default:
+      return Lane::kOther;
   }
 }
 
-void count(AccessCounts& counts, bool write) { ++(write ? counts.writes : counts.reads); }
+void count(AccessCounts& counts, bool write) {
+  ++(write ? counts.writes : counts.reads);
+}
 
 class Summarizer {
  public:
@@ -106,7 +114,8 @@ class Summarizer {
   }
 
   void poll(const Event& event, uint32_t id, bool write) {
-    const bool repeats = !write && poll_group_ == id && poll_address_ == event.address && poll_space_ == event.space;
+    const bool repeats =
+        !write && poll_group_ == id && poll_address_ == event.address && poll_space_ == event.space;
     if (repeats) {
       ++counts_[id].polls;
       ++poll_run_;
@@ -129,7 +138,8 @@ class Summarizer {
     switch (event.kind) {
       case EventKind::kDmaRead:
       case EventKind::kDmaWrite:
-        (event.kind == EventKind::kDmaRead ? facts_.dma_read_bytes : facts_.dma_write_bytes) += payload.size();
+        (event.kind == EventKind::kDmaRead ? facts_.dma_read_bytes : facts_.dma_write_bytes) +=
+            payload.size();
         phase.dma_bytes += payload.size();
         place(event, Lane::kDma);
         break;
@@ -143,9 +153,14 @@ class Summarizer {
         facts_.lost_events += event.value;
         if (facts_.losses.size() < kMaxLosses) facts_.losses.push_back({seq, event.value});
         break;
-      case EventKind::kMark: mark(event, seq, as_text(payload)); break;
-      case EventKind::kContext: context(event, payload); break;
-      default: break;
+      case EventKind::kMark:
+        mark(event, seq, as_text(payload));
+        break;
+      case EventKind::kContext:
+        context(event, payload);
+        break;
+      default:
+        break;
     }
   }
 
@@ -164,19 +179,22 @@ class Summarizer {
   void context(const Event& event, Bytes payload) {
     if (contexts_.size() >= kMaxCallSites && !contexts_.contains(event.address)) return;
     // A damaged definition is no reason to stop: its accesses just have no call site.
-    if (const auto record = decode_context(payload)) contexts_.insert_or_assign(event.address, record.value().pc);
+    if (const auto record = decode_context(payload))
+      contexts_.insert_or_assign(event.address, record.value().pc);
   }
 
   void call_site(uint32_t id) {
     const auto found = contexts_.find(id);
     if (found == contexts_.end() || found->second == 0) return;
-    if (call_sites_.size() < kMaxCallSites || call_sites_.contains(found->second)) ++call_sites_[found->second];
+    if (call_sites_.size() < kMaxCallSites || call_sites_.contains(found->second))
+      ++call_sites_[found->second];
   }
 
   // Recordings often start with a mark.
   void drop_empty_boot() {
     const PhaseSummary& boot = facts_.phases.front();
-    if (facts_.phases.size() > 1 && boot.total() == 0 && boot.dma_bytes == 0) facts_.phases.erase(facts_.phases.begin());
+    if (facts_.phases.size() > 1 && boot.total() == 0 && boot.dma_bytes == 0)
+      facts_.phases.erase(facts_.phases.begin());
   }
 
   AccessGroups groups_;
@@ -201,8 +219,12 @@ uint64_t sum(const std::array<AccessCounts, 8>& bars) {
 
 }  // namespace
 
-uint64_t PhaseSummary::total() const { return sum(bars); }
-uint64_t TraceFacts::accesses() const { return sum(bars); }
+uint64_t PhaseSummary::total() const {
+  return sum(bars);
+}
+uint64_t TraceFacts::accesses() const {
+  return sum(bars);
+}
 
 uint64_t TraceFacts::polls() const {
   uint64_t total = 0;
@@ -211,7 +233,8 @@ uint64_t TraceFacts::polls() const {
 }
 
 uint64_t TraceFacts::unknown_registers() const {
-  return static_cast<uint64_t>(std::ranges::count_if(groups, [](const GroupSummary& g) { return !g.group.known; }));
+  return static_cast<uint64_t>(
+      std::ranges::count_if(groups, [](const GroupSummary& g) { return !g.group.known; }));
 }
 
 std::string_view phase_name(std::string_view mark) {

@@ -36,7 +36,8 @@ struct PhaseSummary {
 struct GroupSummary {
   AccessGroup group;
   AccessCounts counts;
-  uint64_t polls = 0;         // reads that directly repeat the access before: one poll loop counts its first as a read
+  uint64_t polls =
+      0;  // reads that directly repeat the access before: one poll loop counts its first as a read
   uint64_t longest_poll = 0;  // reads in the longest such loop
 };
 
@@ -58,8 +59,8 @@ struct TraceFacts {
   std::vector<PhaseSummary> phases;
   std::vector<GroupSummary> groups;  // those with accesses, busiest first
   std::map<std::string, AccessCounts> units;
-  Timeline by_time{1024};  // places: ns
-  Timeline by_order;       // places: accesses before
+  Timeline by_time{1024};           // places: ns
+  Timeline by_order;                // places: accesses before
   std::array<uint64_t, 40> gaps{};  // [i]: gaps between accesses of 2^i to 2^(i+1)-1 ns; [0] also holds 0
   uint64_t first_ns = 0;
   uint64_t last_ns = 0;
@@ -68,7 +69,7 @@ struct TraceFacts {
   uint64_t intx_raised = 0;
   uint64_t msi = 0;
   uint64_t lost_events = 0;
-  std::vector<Loss> losses;  // the first ones
+  std::vector<Loss> losses;          // the first ones
   std::vector<CallSite> call_sites;  // busiest first; empty if the trace has no contexts
   uint64_t phases_dropped = 0;       // beyond kMaxPhases their accesses count for the last one
 
@@ -84,6 +85,7 @@ inline constexpr size_t kMaxCallSites = 65536;
 // The name that a mark gives a phase; empty if the mark is no phase mark.
 std::string_view phase_name(std::string_view mark);
 
-Result<TraceFacts> summarize(EventSource& source, const DeviceInfo& device, const RegisterNamer* namer = nullptr);
+Result<TraceFacts> summarize(EventSource& source, const DeviceInfo& device,
+                             const RegisterNamer* namer = nullptr);
 
 }  // namespace gpuvm

@@ -21,7 +21,9 @@ uint64_t total(const std::map<std::string, uint64_t>& counts) {
   return sum;
 }
 
-constexpr bool is_access_width(unsigned width) { return width == 1 || width == 2 || width == 4 || width == 8; }
+constexpr bool is_access_width(unsigned width) {
+  return width == 1 || width == 2 || width == 4 || width == 8;
+}
 
 bool follows_clock(const Event& event) {
   if (event.space != 0) return false;
@@ -48,8 +50,8 @@ Result<bool> ModeReplay::step() {
   last_time_ns_ = e.time_ns;
   if ((is_mmio(e.kind) || e.kind == EventKind::kConfigRead || e.kind == EventKind::kConfigWrite) &&
       !is_access_width(e.width)) {
-    return error("event {}: an access of {} bytes; the trace is damaged or was not made by a capture", item.seq,
-                 e.width);
+    return error("event {}: an access of {} bytes; the trace is damaged or was not made by a capture",
+                 item.seq, e.width);
   }
   switch (e.kind) {
     case EventKind::kMmioRead:
@@ -80,16 +82,22 @@ Result<bool> ModeReplay::step() {
     case EventKind::kDmaRead:
     case EventKind::kDmaWrite:
     case EventKind::kIrq:
-      // Work that was due before the next access. What the access itself causes has been taken already, or will be.
+      // Work that was due before the next access. What the access itself causes has been taken already, or
+      // will be.
       if (++device_events_seen_ > peer_.taken()) device_.advance(e.time_ns);
       break;
-    case EventKind::kMark: mark(as_text(item.payload), e.time_ns); break;
-    case EventKind::kDigest: digest(item); break;
+    case EventKind::kMark:
+      mark(as_text(item.payload), e.time_ns);
+      break;
+    case EventKind::kDigest:
+      digest(item);
+      break;
     case EventKind::kLoss:
     case EventKind::kContext:
     case EventKind::kMap:
     case EventKind::kUnmap:
-    case EventKind::kNote: break;
+    case EventKind::kNote:
+      break;
   }
   if (const auto& failure = peer_.failure()) return *failure;
   return !(diverged_ && options_.until_divergence);
@@ -149,7 +157,8 @@ void ModeReplay::diverge(const TraceFeed::Item& item, const char* what, uint64_t
   d.what = what;
   d.bar = item.event->space;
   d.offset = item.event->address;
-  if (is_mmio(item.event->kind) && d.bar == 0) d.register_name = gf100::name_of(static_cast<uint32_t>(d.offset));
+  if (is_mmio(item.event->kind) && d.bar == 0)
+    d.register_name = gf100::name_of(static_cast<uint32_t>(d.offset));
   d.expected = expected;
   d.got = got;
   report_(d);

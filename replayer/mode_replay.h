@@ -29,8 +29,8 @@ struct ModeReplayOptions {
 class ModeReplay {
  public:
   // The device's DMA and interrupts must go to `peer`. All outlive this.
-  ModeReplay(PciDevice& device, TraceFeed& feed, ReplayPeer& peer, ModeResult& result, ReplayPeer::Report report,
-             ModeReplayOptions options);
+  ModeReplay(PciDevice& device, TraceFeed& feed, ReplayPeer& peer, ModeResult& result,
+             ReplayPeer::Report report, ModeReplayOptions options);
 
   // Replays one event. False: the end, or the first divergence if that is what was asked for.
   Result<bool> step();

@@ -12,7 +12,9 @@ uint64_t load(const std::byte* table, uint64_t index) {
   return value;
 }
 
-bool inside(uint64_t address, uint64_t bytes, uint64_t limit) { return bytes <= limit && address <= limit - bytes; }
+bool inside(uint64_t address, uint64_t bytes, uint64_t limit) {
+  return bytes <= limit && address <= limit - bytes;
+}
 
 // The isolation policy, stated once more: what an entry of the guest's may become.
 uint64_t allowed(const Reach& reach, uint64_t raw, uint64_t page_bytes) {
@@ -26,7 +28,8 @@ uint64_t allowed(const Reach& reach, uint64_t raw, uint64_t page_bytes) {
     case Aperture::kSystemNoSnoop:
       if (!inside(pte.address(), page_bytes, reach.system_bytes)) return 0;
       return fermi::with_address_field(raw, 4, pte.address() + reach.system_base);
-    case Aperture::kInvalid: break;
+    case Aperture::kInvalid:
+      break;
   }
   return 0;
 }
@@ -44,14 +47,15 @@ constexpr uint64_t kMix = 0x9e3779b97f4a7c15;
 
 uint64_t Oracle::versions(uint64_t address, uint64_t bytes) const {
   uint64_t sum = address * kMix;
-  for (uint64_t page = address / Vram::kPageBytes; page < (address + bytes + Vram::kPageBytes - 1) / Vram::kPageBytes;
-       ++page) {
+  for (uint64_t page = address / Vram::kPageBytes;
+       page < (address + bytes + Vram::kPageBytes - 1) / Vram::kPageBytes; ++page) {
     sum += vram_.page_version(page);
   }
   return sum;
 }
 
-Oracle::Tables Oracle::guest_tables(const Reach& reach, const fermi::Geometry& geometry, fermi::Pde pde) const {
+Oracle::Tables Oracle::guest_tables(const Reach& reach, const fermi::Geometry& geometry,
+                                    fermi::Pde pde) const {
   Tables t;
   const uint64_t small_bytes = 8 * uint64_t{geometry.small_entries()};
   if (pde.small_target() == 1 && inside(pde.small_address(), small_bytes, reach.vram_bytes)) {
@@ -71,20 +75,23 @@ Oracle::Tables Oracle::guest_tables(const Reach& reach, const fermi::Geometry& g
 
 Oracle::Tables Oracle::shadow_tables(const fermi::Geometry& geometry, fermi::Pde pde) const {
   // The shadow lies anywhere on the card, so its reach is the card.
-  return guest_tables({.vram_base = 0, .vram_bytes = vram_.size(), .system_base = 0, .system_bytes = 0}, geometry, pde);
+  return guest_tables({.vram_base = 0, .vram_bytes = vram_.size(), .system_base = 0, .system_bytes = 0},
+                      geometry, pde);
 }
 
-std::optional<OracleViolation> Oracle::compare(const Reach& reach, const fermi::Geometry& geometry, uint64_t va,
-                                               uint64_t limit, const Tables& guest, const Tables& shadow) {
+std::optional<OracleViolation> Oracle::compare(const Reach& reach, const fermi::Geometry& geometry,
+                                               uint64_t va, uint64_t limit, const Tables& guest,
+                                               const Tables& shadow) {
   const unsigned small_per_large = geometry.large_shift - fermi::kSmallShift;
   const uint64_t large_bytes = uint64_t{1} << geometry.large_shift;
   for (uint32_t i = 0; i < geometry.small_entries(); ++i) {
-    if (va + (uint64_t{i} << fermi::kSmallShift) > limit) break;  // the card faults there, whatever the tables say
+    if (va + (uint64_t{i} << fermi::kSmallShift) > limit)
+      break;  // the card faults there, whatever the tables say
     ++entries_compared_;
     const uint32_t j = i >> small_per_large;
     Effective want, got;
-    // An entry that is present but not allowed is a hole: it must not let the large page behind it shine through in
-    // one table and not in the other, so the guest's own precedence decides.
+    // An entry that is present but not allowed is a hole: it must not let the large page behind it shine
+    // through in one table and not in the other, so the guest's own precedence decides.
     const uint64_t guest_small = guest.small != nullptr ? load(guest.small, i) : 0;
     want.small = allowed(reach, guest_small, 4096);
     if (want.small == 0 && guest.large != nullptr && j < guest.large_entries) {
@@ -97,14 +104,16 @@ std::optional<OracleViolation> Oracle::compare(const Reach& reach, const fermi::
       if (!fermi::Pte{got.large}.present()) got.large = 0;
     }
     if (want != got) {
-      return OracleViolation{va + (uint64_t{i} << fermi::kSmallShift), want.small != 0 ? want.small : want.large,
+      return OracleViolation{va + (uint64_t{i} << fermi::kSmallShift),
+                             want.small != 0 ? want.small : want.large,
                              got.small != 0 ? got.small : got.large};
     }
   }
   return std::nullopt;
 }
 
-uint64_t Oracle::entry_at(const Reach& reach, const AddressSpace& space, uint64_t va, uint64_t* page_bytes) const {
+uint64_t Oracle::entry_at(const Reach& reach, const AddressSpace& space, uint64_t va,
+                          uint64_t* page_bytes) const {
   const fermi::Geometry& geometry = space.geometry;
   const uint64_t place = space.directory + 8 * (va >> geometry.span_shift());
   if (space.directory_aperture != Aperture::kVram || !inside(place, 8, reach.vram_bytes)) return 0;
@@ -123,8 +132,10 @@ uint64_t Oracle::entry_at(const Reach& reach, const AddressSpace& space, uint64_
 
 std::optional<OracleViolation> Oracle::check_page_by_page(const Reach& reach, const AddressSpace& guest,
                                                           const AddressSpace& shadow) {
-  // Tables of different page sizes cannot be laid side by side: what each says of every small page is compared.
-  const Reach card{.vram_base = 0, .vram_bytes = vram_.size(), .system_base = 0, .system_bytes = ~uint64_t{0} >> 1};
+  // Tables of different page sizes cannot be laid side by side: what each says of every small page is
+  // compared.
+  const Reach card{
+      .vram_base = 0, .vram_bytes = vram_.size(), .system_base = 0, .system_bytes = ~uint64_t{0} >> 1};
   const auto has_tables = [&](const Reach& r, const AddressSpace& space, uint64_t va) {
     const uint64_t place = space.directory + 8 * (va >> space.geometry.span_shift());
     return inside(place, 8, r.vram_bytes) && vram_.read64(r.vram_base + place) != 0;
@@ -141,7 +152,8 @@ std::optional<OracleViolation> Oracle::check_page_by_page(const Reach& reach, co
       const uint64_t want_address = fermi::Pte{want}.address() + (va & (guest_page - 1));
       const uint64_t got_address = fermi::Pte{got}.address() + (va & (shadow_page - 1));
       const auto rest = [](uint64_t entry) { return fermi::with_address_field(entry, 4, 0); };
-      if ((want == 0) != (got == 0) || (want != 0 && (want_address != got_address || rest(want) != rest(got)))) {
+      if ((want == 0) != (got == 0) ||
+          (want != 0 && (want_address != got_address || rest(want) != rest(got)))) {
         return OracleViolation{va, want, got};
       }
     }
@@ -161,7 +173,8 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
                               inside(guest.directory, directory_bytes, reach.vram_bytes);
   const std::byte* guest_directory =
       guest_readable ? vram_.view(reach.vram_base + guest.directory, directory_bytes).data() : nullptr;
-  if (shadow.directory_aperture != Aperture::kVram || !inside(shadow.directory, directory_bytes, vram_.size())) {
+  if (shadow.directory_aperture != Aperture::kVram ||
+      !inside(shadow.directory, directory_bytes, vram_.size())) {
     return OracleViolation{0, 0, shadow.directory};
   }
   const std::byte* shadow_directory = vram_.view(shadow.directory, directory_bytes).data();
@@ -173,7 +186,8 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
                         versions(shadow.directory, directory_bytes)};
   const bool directory_known = known.complete && known.directory == directory;
   // Nothing was committed since the shadow was found right.
-  const bool uncommitted = known.complete && known.epoch == epoch && known.directory.shadow == directory.shadow;
+  const bool uncommitted =
+      known.complete && known.epoch == epoch && known.directory.shadow == directory.shadow;
 
   std::map<uint32_t, Print> found;
   const auto check_entry = [&](uint32_t index) -> std::optional<OracleViolation> {

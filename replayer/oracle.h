@@ -1,6 +1,6 @@
-// The second witness of shadow paging: walks the guest's tables and the shadow's with a plain walker of its own, and
-// requires that the shadow maps exactly what the isolation policy makes of the guest's mappings. It shares no code with
-// the hypervisor's rebuild.
+// The second witness of shadow paging: walks the guest's tables and the shadow's with a plain walker of its
+// own, and requires that the shadow maps exactly what the isolation policy makes of the guest's mappings. It
+// shares no code with the hypervisor's rebuild.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace gpuvm {
 
 // What a guest may reach: its partition of VRAM, and its own memory as the card's bus sees it.
 struct Reach {
-  uint64_t vram_base = 0;    // card address of the guest's VRAM address 0
+  uint64_t vram_base = 0;  // card address of the guest's VRAM address 0
   uint64_t vram_bytes = 0;
   uint64_t system_base = 0;  // bus address of the guest's physical address 0
   uint64_t system_bytes = 0;
@@ -34,10 +34,11 @@ class Oracle {
 
   // The guest flushes the TLB of a directory, or of all of them: what it has written until now is committed.
   void flushed(const Reach& reach, std::optional<uint64_t> directory);
-  // The first virtual address at which the shadow differs. Entries that the guest has written but not committed may
-  // still be the old ones: a shadow that was right since the last flush, and has not changed, is right. `guest` is in the guest's own addresses, `shadow` in the
-  // card's.
-  std::optional<OracleViolation> check(const Reach& reach, const AddressSpace& guest, const AddressSpace& shadow);
+  // The first virtual address at which the shadow differs. Entries that the guest has written but not
+  // committed may still be the old ones: a shadow that was right since the last flush, and has not changed,
+  // is right. `guest` is in the guest's own addresses, `shadow` in the card's.
+  std::optional<OracleViolation> check(const Reach& reach, const AddressSpace& guest,
+                                       const AddressSpace& shadow);
   // Entries compared since the start: proof that it did look.
   uint64_t entries_compared() const { return entries_compared_; }
 

@@ -25,7 +25,8 @@ struct Lane {
 };
 
 MeterReading reading(const Meters& meters) {
-  MeterReading r{.traps = meters.traps, .tlb_flushes = meters.tlb_flushes, .shadow = meters.shadow, .hypercalls = {}};
+  MeterReading r{
+      .traps = meters.traps, .tlb_flushes = meters.tlb_flushes, .shadow = meters.shadow, .hypercalls = {}};
   for (unsigned op = 0; op < kPvOps; ++op) {
     if (meters.hypercalls[op] != 0) r.hypercalls[std::string(kPvOpNames[op])] = meters.hypercalls[op];
   }
@@ -74,8 +75,8 @@ Lane* earliest(const std::vector<Lane*>& running) {
   return *std::ranges::min_element(running, {}, [](Lane* lane) { return lane->replay->next_time_ns(); });
 }
 
-Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_id, const ReplayOptions& options,
-                               ReplayResult& all) {
+Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_id,
+                               const ReplayOptions& options, ReplayResult& all) {
   const std::string mode(policy_of(mode_id).name);
   GPUVM_TRY(const auto lanes, open_lanes(paths));
   std::vector<MachineGuest> guests;
@@ -121,11 +122,13 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_
     mode_options.until_divergence = options.until_divergence;
     if (const Hypervisor* hypervisor = machine->hypervisor()) {
       mode_options.meters = [hypervisor, vm] { return reading(hypervisor->meters(vm)); };
-      mode_options.flushed = [&check, vm](std::optional<uint64_t> directory) { check->flushed(vm, directory); };
+      mode_options.flushed = [&check, vm](std::optional<uint64_t> directory) {
+        check->flushed(vm, directory);
+      };
     }
     PciDevice& device = pv_guests.empty() ? machine->device(vm) : *pv_guests[vm];
-    lane->replay = std::make_unique<ModeReplay>(device, *lane->feed, *lane->peer, lane->result,
-                                                lane->report, mode_options);
+    lane->replay = std::make_unique<ModeReplay>(device, *lane->feed, *lane->peer, lane->result, lane->report,
+                                                mode_options);
     running.push_back(lane);
   }
   constexpr uint64_t kProgressEvents = 1 << 16;

@@ -8,9 +8,12 @@ namespace {
 
 const char* what_of(EventKind kind) {
   switch (kind) {
-    case EventKind::kDmaRead: return "dma_read";
-    case EventKind::kDmaWrite: return "dma_write";
-    default: return "interrupt";
+    case EventKind::kDmaRead:
+      return "dma_read";
+    case EventKind::kDmaWrite:
+      return "dma_write";
+    default:
+      return "interrupt";
   }
 }
 

@@ -1,5 +1,5 @@
-// Stands in for the machine around the device during a replay: answers its DMA reads from the recording, and checks
-// its DMA writes and interrupts against it.
+// Stands in for the machine around the device during a replay: answers its DMA reads from the recording, and
+// checks its DMA writes and interrupts against it.
 #pragma once
 
 #include <functional>
@@ -32,9 +32,11 @@ class ReplayPeer : public DmaPort, public InterruptSink {
   const std::optional<Error>& failure() const { return failure_; }
 
  private:
-  // The recorded event, if it is of `kind` at `address`; else the difference is reported and null is returned.
+  // The recorded event, if it is of `kind` at `address`; else the difference is reported and null is
+  // returned.
   TraceFeed::Item expect(EventKind kind, uint64_t address);
-  void mismatch(const TraceFeed::Item& item, EventKind kind, uint64_t address, uint64_t expected, uint64_t got);
+  void mismatch(const TraceFeed::Item& item, EventKind kind, uint64_t address, uint64_t expected,
+                uint64_t got);
   TraceFeed::Item peek();
 
   TraceFeed& feed_;

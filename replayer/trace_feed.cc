@@ -6,7 +6,8 @@ namespace gpuvm {
 
 TraceFeed::Item TraceFeed::Batch::item(size_t index) const {
   const Event& event = events[index];
-  const Bytes payload = has_payload(event.kind) ? Bytes(blob).subspan(event.value - blob_base, event.aux) : Bytes();
+  const Bytes payload =
+      has_payload(event.kind) ? Bytes(blob).subspan(event.value - blob_base, event.aux) : Bytes();
   return {&event, first_seq + index, payload};
 }
 
@@ -22,7 +23,8 @@ Result<bool> TraceFeed::load() {
 
 bool TraceFeed::find_device_event() {
   const Batch& batch = batches_[ahead_batch_ - first_batch_];
-  while (ahead_index_ < batch.events.size() && !is_device_driven(batch.events[ahead_index_].kind)) ++ahead_index_;
+  while (ahead_index_ < batch.events.size() && !is_device_driven(batch.events[ahead_index_].kind))
+    ++ahead_index_;
   if (ahead_index_ < batch.events.size()) return true;
   ++ahead_batch_;
   ahead_index_ = 0;
@@ -30,7 +32,8 @@ bool TraceFeed::find_device_event() {
 }
 
 void TraceFeed::drop_finished() {
-  // A batch that still has an event for the device stays: the access that makes the device ask may come later.
+  // A batch that still has an event for the device stays: the access that makes the device ask may come
+  // later.
   while (ahead_batch_ < batch_ && !find_device_event()) {
   }
   while (!batches_.empty() && first_batch_ < std::min(batch_, ahead_batch_)) {

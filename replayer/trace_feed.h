@@ -1,5 +1,6 @@
-// The events of a trace for a replay: one cursor follows what the guest did, another runs ahead to what the device
-// did by itself (DMA, interrupts), which the replayed device asks for before the first cursor gets there.
+// The events of a trace for a replay: one cursor follows what the guest did, another runs ahead to what the
+// device did by itself (DMA, interrupts), which the replayed device asks for before the first cursor gets
+// there.
 #pragma once
 
 #include <deque>
@@ -42,7 +43,8 @@ class TraceFeed {
   Result<bool> load();
   // Moves the first cursor to a batch with an event left. False: the end.
   Result<bool> find_event();
-  // Moves the second cursor to the next device-driven event of its batch; false: past the batch, there is none.
+  // Moves the second cursor to the next device-driven event of its batch; false: past the batch, there is
+  // none.
   bool find_device_event();
   void drop_finished();
 
@@ -52,7 +54,7 @@ class TraceFeed {
   uint64_t batch_ = 0;        // where next() is
   size_t index_ = 0;
   const Batch* current_ = nullptr;  // that batch; it stays where it is until both cursors are past it
-  uint64_t ahead_batch_ = 0;  // where peek_device_event() is
+  uint64_t ahead_batch_ = 0;        // where peek_device_event() is
   size_t ahead_index_ = 0;
 };
 

@@ -27,15 +27,18 @@ enum class EventKind : uint8_t {
 };
 inline constexpr unsigned kEventKinds = 15;
 
-inline constexpr uint8_t kNoBar = 0xff;  // Event::space of an MMIO access outside every known BAR: address is absolute
+inline constexpr uint8_t kNoBar =
+    0xff;  // Event::space of an MMIO access outside every known BAR: address is absolute
 inline constexpr uint8_t kIrqIntx = 0;
 inline constexpr uint8_t kIrqMsi = 1;
 inline constexpr uint8_t kDigestVram = 0;
 inline constexpr uint8_t kDigestRegisters = 1;
 
 inline constexpr uint8_t kFlagValueUnknown = 1;  // the recorder saw the access but not its value
-inline constexpr uint8_t kFlagWidthSuspect = 2;  // the recorder's width is known to be unreliable for this record
-inline constexpr uint8_t kFlagValueWide = 4;     // value has bits above width, as the log printed them: mask before use
+inline constexpr uint8_t kFlagWidthSuspect =
+    2;  // the recorder's width is known to be unreliable for this record
+inline constexpr uint8_t kFlagValueWide =
+    4;  // value has bits above width, as the log printed them: mask before use
 
 // Order is the place in the stream (the sequence number); time is an annotation.
 struct Event {
@@ -60,12 +63,16 @@ constexpr bool has_payload(EventKind kind) {
     case EventKind::kContext:
     case EventKind::kMap:
     case EventKind::kUnmap:
-    case EventKind::kNote: return true;
-    default: return false;
+    case EventKind::kNote:
+      return true;
+    default:
+      return false;
   }
 }
 
-constexpr bool is_mmio(EventKind kind) { return kind == EventKind::kMmioRead || kind == EventKind::kMmioWrite; }
+constexpr bool is_mmio(EventKind kind) {
+  return kind == EventKind::kMmioRead || kind == EventKind::kMmioWrite;
+}
 
 constexpr uint64_t width_mask(unsigned width_bytes) {
   return width_bytes >= 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * width_bytes)) - 1;

@@ -7,12 +7,15 @@ namespace gpuvm {
 using nlohmann::json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(BarInfo, base, size, prefetchable, is_64bit, is_io)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DeviceInfo, vendor, device, subsystem_vendor, subsystem_device,
-                                                revision, class_code, chip, boot0, vram_bytes, delay_ns, bars)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TraceMeta, device, driver, kernel, workload, mode, command, tool,
-                                                source, time_unit_ns, guest_ram_bytes)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DeviceInfo, vendor, device, subsystem_vendor,
+                                                subsystem_device, revision, class_code, chip, boot0,
+                                                vram_bytes, delay_ns, bars)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TraceMeta, device, driver, kernel, workload, mode, command,
+                                                tool, source, time_unit_ns, guest_ram_bytes)
 
-std::string to_json(const TraceMeta& meta) { return json(meta).dump(1, ' ', false, json::error_handler_t::replace); }
+std::string to_json(const TraceMeta& meta) {
+  return json(meta).dump(1, ' ', false, json::error_handler_t::replace);
+}
 
 Result<TraceMeta> meta_from_json(std::string_view text) {
   try {
@@ -22,6 +25,8 @@ Result<TraceMeta> meta_from_json(std::string_view text) {
   }
 }
 
-std::string_view tool_version() { return GPUVM_VERSION; }
+std::string_view tool_version() {
+  return GPUVM_VERSION;
+}
 
 }  // namespace gpuvm

@@ -1,4 +1,5 @@
-// What a trace says about itself: the device, the driver, how it was made. Stored as the attachment "meta.json".
+// What a trace says about itself: the device, the driver, how it was made. Stored as the attachment
+// "meta.json".
 #pragma once
 
 #include <array>
@@ -27,10 +28,10 @@ struct DeviceInfo {
   uint16_t subsystem_device = 0;
   uint8_t revision = 0;
   uint32_t class_code = 0;
-  std::string chip;          // "GF100", or empty if unknown
-  uint32_t boot0 = 0;        // PMC.BOOT_0, 0 if unknown
-  uint64_t vram_bytes = 0;   // 0 if unknown
-  uint64_t delay_ns = 0;     // execution delay the card was given
+  std::string chip;         // "GF100", or empty if unknown
+  uint32_t boot0 = 0;       // PMC.BOOT_0, 0 if unknown
+  uint64_t vram_bytes = 0;  // 0 if unknown
+  uint64_t delay_ns = 0;    // execution delay the card was given
   std::array<BarInfo, 7> bars{};
   friend bool operator==(const DeviceInfo&, const DeviceInfo&) = default;
 };

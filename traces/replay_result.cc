@@ -56,23 +56,23 @@ json mode(const ModeResult& m) {
     vms.push_back(std::move(one));
   }
   json j{{"mode", m.mode},
-          {"accesses", bars(m.accesses, false)},
-          {"traps", bars(m.traps, true)},
-          {"hypercalls", hypercalls},
-          {"tlb_flushes", m.tlb_flushes},
-          {"shadow", shadow(m.shadow)},
-          {"reads",
-           {{"checked", m.reads_checked}, {"mismatched", m.reads_mismatched}, {"volatile", m.reads_volatile}}},
-          {"dma",
-           {{"reads", m.dma_reads},
-            {"writes_checked", m.dma_writes_checked},
-            {"writes_mismatched", m.dma_writes_mismatched}}},
-          {"digests", {{"checked", m.digests_checked}, {"mismatched", m.digests_mismatched}}},
-          {"interrupts", {{"checked", m.interrupts_checked}, {"mismatched", m.interrupts_mismatched}}},
-          {"oracle", {{"checks", m.oracle_checks}, {"violations", m.oracle_violations}}},
-          {"phases", phases},
-          {"unknown_registers", unknown},
-          {"estimated_overhead_us", m.estimated_overhead_us}};
+         {"accesses", bars(m.accesses, false)},
+         {"traps", bars(m.traps, true)},
+         {"hypercalls", hypercalls},
+         {"tlb_flushes", m.tlb_flushes},
+         {"shadow", shadow(m.shadow)},
+         {"reads",
+          {{"checked", m.reads_checked}, {"mismatched", m.reads_mismatched}, {"volatile", m.reads_volatile}}},
+         {"dma",
+          {{"reads", m.dma_reads},
+           {"writes_checked", m.dma_writes_checked},
+           {"writes_mismatched", m.dma_writes_mismatched}}},
+         {"digests", {{"checked", m.digests_checked}, {"mismatched", m.digests_mismatched}}},
+         {"interrupts", {{"checked", m.interrupts_checked}, {"mismatched", m.interrupts_mismatched}}},
+         {"oracle", {{"checks", m.oracle_checks}, {"violations", m.oracle_violations}}},
+         {"phases", phases},
+         {"unknown_registers", unknown},
+         {"estimated_overhead_us", m.estimated_overhead_us}};
   if (!vms.empty()) j["vms"] = std::move(vms);
   return j;
 }
@@ -108,19 +108,26 @@ void add(std::vector<PhaseResult>& sum, const PhaseResult& more) {
 ModeResult merged(std::vector<ModeResult> vms) {
   if (vms.size() == 1) return std::move(vms.front());
   // What is a plain count.
-  static constexpr uint64_t ModeResult::* kCounts[] = {
-      &ModeResult::tlb_flushes,        &ModeResult::reads_checked,         &ModeResult::reads_mismatched,
-      &ModeResult::reads_volatile,     &ModeResult::dma_reads,             &ModeResult::dma_writes_checked,
-      &ModeResult::digests_checked,    &ModeResult::dma_writes_mismatched, &ModeResult::digests_mismatched,
-      &ModeResult::interrupts_checked, &ModeResult::interrupts_mismatched, &ModeResult::oracle_checks,
-      &ModeResult::oracle_violations};
+  static constexpr uint64_t ModeResult::*kCounts[] = {&ModeResult::tlb_flushes,
+                                                      &ModeResult::reads_checked,
+                                                      &ModeResult::reads_mismatched,
+                                                      &ModeResult::reads_volatile,
+                                                      &ModeResult::dma_reads,
+                                                      &ModeResult::dma_writes_checked,
+                                                      &ModeResult::digests_checked,
+                                                      &ModeResult::dma_writes_mismatched,
+                                                      &ModeResult::digests_mismatched,
+                                                      &ModeResult::interrupts_checked,
+                                                      &ModeResult::interrupts_mismatched,
+                                                      &ModeResult::oracle_checks,
+                                                      &ModeResult::oracle_violations};
   ModeResult sum;
   for (const ModeResult& vm : vms) {
     sum.mode = vm.mode;
     add(sum.accesses, vm.accesses);
     add(sum.traps, vm.traps);
     add(sum.shadow, vm.shadow);
-    for (uint64_t ModeResult::* count : kCounts) sum.*count += vm.*count;
+    for (uint64_t ModeResult::*count : kCounts) sum.*count += vm.*count;
     for (const auto& [name, count] : vm.hypercalls) sum.hypercalls[name] += count;
     for (const auto& [offset, count] : vm.unknown_registers) sum.unknown_registers[offset] += count;
     for (const PhaseResult& p : vm.phases) add(sum.phases, p);

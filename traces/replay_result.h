@@ -1,5 +1,5 @@
-// What a replay found: shared by the replayer, which fills it, and the reports, which read it. The JSON form is the
-// contract of `gpuvm replay --json` (docs/cli.md).
+// What a replay found: shared by the replayer, which fills it, and the reports, which read it. The JSON form
+// is the contract of `gpuvm replay --json` (docs/cli.md).
 #pragma once
 
 #include <array>

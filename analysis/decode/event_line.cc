@@ -10,8 +10,8 @@
 namespace gpuvm {
 namespace {
 
-constexpr size_t kShownBytes = 32;    // of a DMA payload
-constexpr size_t kShownText = 4096;   // of a mark or a note
+constexpr size_t kShownBytes = 32;   // of a DMA payload
+constexpr size_t kShownText = 4096;  // of a mark or a note
 
 void append_padded(uint64_t value, size_t columns, std::string* out) {
   const size_t start = out->size();
@@ -128,11 +128,14 @@ void append_other(const Event& event, Bytes payload, std::string* out) {
       if (event.address != 0) *out += fmt::format(" on CPU {}", event.address - 1);
       return;
     case EventKind::kDigest:
-      *out += fmt::format("digest {} 0x{:016x}", event.space == kDigestVram ? "VRAM" : "registers", event.value);
+      *out +=
+          fmt::format("digest {} 0x{:016x}", event.space == kDigestVram ? "VRAM" : "registers", event.value);
       return;
     case EventKind::kContext:
     case EventKind::kMap:
-    case EventKind::kUnmap: append_record(event, payload, out); return;
+    case EventKind::kUnmap:
+      append_record(event, payload, out);
+      return;
     default:
       *out += kind_name(event.kind);
       return;
@@ -141,7 +144,8 @@ void append_other(const Event& event, Bytes payload, std::string* out) {
 
 }  // namespace
 
-void append_event_line(const Event& event, Bytes payload, uint64_t seq, AccessNamer* names, std::string* out) {
+void append_event_line(const Event& event, Bytes payload, uint64_t seq, AccessNamer* names,
+                       std::string* out) {
   append_padded(seq, 9, out);
   *out += ' ';
   append_seconds(event.time_ns, out);

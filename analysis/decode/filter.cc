@@ -22,13 +22,23 @@ struct EventFilter::OperatorName {
 
 const EventFilter::FieldName* EventFilter::find_field(std::string_view name) {
   static constexpr std::array<FieldName, 14> kFields = {{
-      {"seq", Field::kSeq, false},         {"time_us", Field::kTime, false},  {"bar", Field::kBar, false},
-      {"offset", Field::kOffset, false},   {"address", Field::kAddress, false}, {"value", Field::kValue, false},
-      {"width", Field::kWidth, false},     {"context", Field::kContext, false}, {"length", Field::kLength, false},
-      {"kind", Field::kKind, true},        {"register", Field::kRegister, true}, {"phase", Field::kPhase, true},
-      {"text", Field::kText, true},        {"flag", Field::kFlag, true},
+      {"seq", Field::kSeq, false},
+      {"time_us", Field::kTime, false},
+      {"bar", Field::kBar, false},
+      {"offset", Field::kOffset, false},
+      {"address", Field::kAddress, false},
+      {"value", Field::kValue, false},
+      {"width", Field::kWidth, false},
+      {"context", Field::kContext, false},
+      {"length", Field::kLength, false},
+      {"kind", Field::kKind, true},
+      {"register", Field::kRegister, true},
+      {"phase", Field::kPhase, true},
+      {"text", Field::kText, true},
+      {"flag", Field::kFlag, true},
   }};
-  const auto found = std::find_if(kFields.begin(), kFields.end(), [&](const FieldName& f) { return f.name == name; });
+  const auto found =
+      std::find_if(kFields.begin(), kFields.end(), [&](const FieldName& f) { return f.name == name; });
   return found == kFields.end() ? nullptr : &*found;
 }
 
@@ -68,8 +78,8 @@ class FilterParser {
     return static_cast<uint32_t>(filter_.nodes_.size() - 1);
   }
   static bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '[' ||
-           c == ']';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '[' || c == ']';
   }
   std::string_view word() {
     skip_spaces();
@@ -95,7 +105,8 @@ class FilterParser {
     return left;
   }
   Result<uint32_t> one(int depth) {
-    if (depth > kMaxDepth || filter_.nodes_.size() > kMaxNodes) return error("--filter: nests too deep or is too long");
+    if (depth > kMaxDepth || filter_.nodes_.size() > kMaxNodes)
+      return error("--filter: nests too deep or is too long");
     if (take("!")) {
       GPUVM_TRY(const uint32_t inner, one(depth + 1));
       return add({.kind = Filter::NodeKind::kNot, .left = inner, .text = {}});
@@ -114,10 +125,12 @@ class FilterParser {
     const Filter::FieldName* field = Filter::find_field(word());
     if (field == nullptr) {
       at_ = start;
-      return mistake("one of seq, time_us, bar, offset, address, value, width, context, length, kind, register, phase, "
-                     "text, flag, \"!\" or \"(\"");
+      return mistake(
+          "one of seq, time_us, bar, offset, address, value, width, context, length, kind, register, phase, "
+          "text, flag, \"!\" or \"(\"");
     }
-    Filter::Node node{.kind = field->text ? Filter::NodeKind::kText : Filter::NodeKind::kNumber, .field = field->field,
+    Filter::Node node{.kind = field->text ? Filter::NodeKind::kText : Filter::NodeKind::kNumber,
+                      .field = field->field,
                       .text = {}};
     GPUVM_TRY(node.op, operation(*field));
     if (field->text) {
@@ -202,33 +215,59 @@ class FilterParser {
   EventFilter filter_;
 };
 
-Result<EventFilter> EventFilter::parse(std::string_view text) { return FilterParser(text).run(); }
+Result<EventFilter> EventFilter::parse(std::string_view text) {
+  return FilterParser(text).run();
+}
 
 bool EventFilter::number_of(Field field, const Subject& subject, uint64_t* value) {
   const Event& event = *subject.event;
   const bool mmio = is_mmio(event.kind);
   switch (field) {
-    case Field::kSeq: *value = subject.seq; return true;
-    case Field::kTime: *value = event.time_ns / 1000; return true;
-    case Field::kBar: *value = event.space; return mmio || event.kind == EventKind::kMap || event.kind == EventKind::kUnmap;
+    case Field::kSeq:
+      *value = subject.seq;
+      return true;
+    case Field::kTime:
+      *value = event.time_ns / 1000;
+      return true;
+    case Field::kBar:
+      *value = event.space;
+      return mmio || event.kind == EventKind::kMap || event.kind == EventKind::kUnmap;
     case Field::kOffset:
       *value = event.address;
-      return (mmio && event.space != kNoBar) || event.kind == EventKind::kConfigRead || event.kind == EventKind::kConfigWrite;
-    case Field::kAddress: *value = event.address; return true;
-    case Field::kValue: *value = event.value; return !has_payload(event.kind) && (event.flags & kFlagValueUnknown) == 0;
-    case Field::kWidth: *value = event.width; return event.width != 0;
-    case Field::kContext: *value = mmio ? event.aux : event.address; return mmio || event.kind == EventKind::kContext;
-    case Field::kLength: *value = subject.payload.size(); return has_payload(event.kind);
-    default: return false;
+      return (mmio && event.space != kNoBar) || event.kind == EventKind::kConfigRead ||
+             event.kind == EventKind::kConfigWrite;
+    case Field::kAddress:
+      *value = event.address;
+      return true;
+    case Field::kValue:
+      *value = event.value;
+      return !has_payload(event.kind) && (event.flags & kFlagValueUnknown) == 0;
+    case Field::kWidth:
+      *value = event.width;
+      return event.width != 0;
+    case Field::kContext:
+      *value = mmio ? event.aux : event.address;
+      return mmio || event.kind == EventKind::kContext;
+    case Field::kLength:
+      *value = subject.payload.size();
+      return has_payload(event.kind);
+    default:
+      return false;
   }
 }
 
 bool EventFilter::text_of(Field field, const Subject& subject, std::string* buffer, std::string_view* value) {
   const Event& event = *subject.event;
   switch (field) {
-    case Field::kKind: *value = kind_name(event.kind); return true;
-    case Field::kPhase: *value = subject.phase; return true;
-    case Field::kText: *value = as_text(subject.payload); return event.kind == EventKind::kMark || event.kind == EventKind::kNote;
+    case Field::kKind:
+      *value = kind_name(event.kind);
+      return true;
+    case Field::kPhase:
+      *value = subject.phase;
+      return true;
+    case Field::kText:
+      *value = as_text(subject.payload);
+      return event.kind == EventKind::kMark || event.kind == EventKind::kNote;
     case Field::kRegister:
       if (subject.names == nullptr || !is_mmio(event.kind)) return false;
       *value = subject.names->name(event).name;
@@ -240,39 +279,56 @@ bool EventFilter::text_of(Field field, const Subject& subject, std::string* buff
       *value = *buffer;
       if (!value->empty()) value->remove_suffix(1);
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
 bool EventFilter::compare(const Node& node, uint64_t value) {
   switch (node.op) {
-    case Operator::kEqual: return value == node.number;
-    case Operator::kUnequal: return value != node.number;
-    case Operator::kLess: return value < node.number;
-    case Operator::kLessEqual: return value <= node.number;
-    case Operator::kGreater: return value > node.number;
-    case Operator::kGreaterEqual: return value >= node.number;
-    case Operator::kBits: return (value & node.number) != 0;
-    default: return false;
+    case Operator::kEqual:
+      return value == node.number;
+    case Operator::kUnequal:
+      return value != node.number;
+    case Operator::kLess:
+      return value < node.number;
+    case Operator::kLessEqual:
+      return value <= node.number;
+    case Operator::kGreater:
+      return value > node.number;
+    case Operator::kGreaterEqual:
+      return value >= node.number;
+    case Operator::kBits:
+      return (value & node.number) != 0;
+    default:
+      return false;
   }
 }
 
 bool EventFilter::compare(const Node& node, std::string_view value) {
   switch (node.op) {
-    case Operator::kEqual: return value == node.text;
-    case Operator::kUnequal: return value != node.text;
-    case Operator::kContains: return value.find(node.text) != std::string_view::npos;
-    case Operator::kLacks: return value.find(node.text) == std::string_view::npos;
-    default: return false;
+    case Operator::kEqual:
+      return value == node.text;
+    case Operator::kUnequal:
+      return value != node.text;
+    case Operator::kContains:
+      return value.find(node.text) != std::string_view::npos;
+    case Operator::kLacks:
+      return value.find(node.text) == std::string_view::npos;
+    default:
+      return false;
   }
 }
 
 bool EventFilter::holds(uint32_t index, const Subject& subject) const {
   const Node& node = nodes_[index];
   switch (node.kind) {
-    case NodeKind::kAnd: return holds(node.left, subject) && holds(node.right, subject);
-    case NodeKind::kOr: return holds(node.left, subject) || holds(node.right, subject);
-    case NodeKind::kNot: return !holds(node.left, subject);
+    case NodeKind::kAnd:
+      return holds(node.left, subject) && holds(node.right, subject);
+    case NodeKind::kOr:
+      return holds(node.left, subject) || holds(node.right, subject);
+    case NodeKind::kNot:
+      return !holds(node.left, subject);
     case NodeKind::kNumber: {
       uint64_t value = 0;
       return number_of(node.field, subject, &value) && compare(node, value);

@@ -2,10 +2,10 @@
 //
 //   bar==0 && offset>=0x2000 && kind==write && register~"PFIFO" || !(width==4)
 //
-// Numbers:  seq time_us bar offset address value width context length     == != < <= > >= & (any of these bits)
-// Texts:    kind register phase text flag                                 == != ~ (contains) !~
-// A comparison with something that an event has not (the register of an interrupt) does not hold, whatever the operator.
-// `bar==none` is an access outside every BAR; `kind==read` and `kind==write` mean the MMIO ones.
+// Numbers:  seq time_us bar offset address value width context length     == != < <= > >= & (any of these
+// bits) Texts:    kind register phase text flag                                 == != ~ (contains) !~ A
+// comparison with something that an event has not (the register of an interrupt) does not hold, whatever the
+// operator. `bar==none` is an access outside every BAR; `kind==read` and `kind==write` mean the MMIO ones.
 #pragma once
 
 #include <cstdint>
@@ -39,10 +39,32 @@ class EventFilter {
  private:
   friend class FilterParser;
   enum class Field : uint8_t {
-    kSeq, kTime, kBar, kOffset, kAddress, kValue, kWidth, kContext, kLength,  // numbers
-    kKind, kRegister, kPhase, kText, kFlag,                                   // texts
+    kSeq,
+    kTime,
+    kBar,
+    kOffset,
+    kAddress,
+    kValue,
+    kWidth,
+    kContext,
+    kLength,  // numbers
+    kKind,
+    kRegister,
+    kPhase,
+    kText,
+    kFlag,  // texts
   };
-  enum class Operator : uint8_t { kEqual, kUnequal, kLess, kLessEqual, kGreater, kGreaterEqual, kBits, kContains, kLacks };
+  enum class Operator : uint8_t {
+    kEqual,
+    kUnequal,
+    kLess,
+    kLessEqual,
+    kGreater,
+    kGreaterEqual,
+    kBits,
+    kContains,
+    kLacks
+  };
   enum class NodeKind : uint8_t { kAnd, kOr, kNot, kNumber, kText };
   struct Node {
     NodeKind kind = NodeKind::kNumber;

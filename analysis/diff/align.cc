@@ -31,8 +31,8 @@ class Script {
   std::vector<EditStep> steps_;
 };
 
-// Myers' greedy search for the fewest insertions and deletions, stopped at the first run of `in_step` equal items or,
-// if the windows hold the ends, at the end of both.
+// Myers' greedy search for the fewest insertions and deletions, stopped at the first run of `in_step` equal
+// items or, if the windows hold the ends, at the end of both.
 class GreedySearch {
  public:
   GreedySearch(Keys a, Keys b, bool at_end, const AlignLimits& limits)
@@ -40,7 +40,8 @@ class GreedySearch {
 
   std::optional<std::vector<EditStep>> run() {
     for (size_t d = 0; d <= limits_.max_edits; ++d) {
-      // Diagonal k (= x - y) goes from -d to d in steps of two; reach_[d][(k + d) / 2] is the furthest x on it.
+      // Diagonal k (= x - y) goes from -d to d in steps of two; reach_[d][(k + d) / 2] is the furthest x on
+      // it.
       reach_.emplace_back(d + 1, 0);
       for (size_t slot = 0; slot <= d; ++slot) {
         const ptrdiff_t k = static_cast<ptrdiff_t>(2 * slot) - static_cast<ptrdiff_t>(d);
@@ -62,11 +63,12 @@ class GreedySearch {
   }
 
  private:
-  // Furthest x reached with d - 1 edits from which one more edit leads to `slot`; says nothing about the edit's kind.
+  // Furthest x reached with d - 1 edits from which one more edit leads to `slot`; says nothing about the
+  // edit's kind.
   size_t furthest_before(size_t d, size_t slot) const {
     const auto& before = reach_[d - 1];
-    if (slot == 0) return before[0];           // down: one item only in B
-    if (slot == d) return before[d - 1] + 1;   // right: one item only in A
+    if (slot == 0) return before[0];          // down: one item only in B
+    if (slot == d) return before[d - 1] + 1;  // right: one item only in A
     return std::max(before[slot], before[slot - 1] + 1);
   }
   bool came_from_a(size_t d, size_t slot) const {

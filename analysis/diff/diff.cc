@@ -13,21 +13,35 @@ constexpr size_t kMaxValueRows = 65536;  // a hostile trace must not grow the ta
 
 const char* verb_of(EventKind kind) {
   switch (kind) {
-    case EventKind::kMmioRead: return "read";
-    case EventKind::kMmioWrite: return "write";
-    case EventKind::kConfigRead: return "config read";
-    case EventKind::kConfigWrite: return "config write";
-    case EventKind::kDmaRead: return "DMA read";
-    case EventKind::kDmaWrite: return "DMA write";
-    case EventKind::kIrq: return "interrupt";
-    case EventKind::kReset: return "reset";
-    case EventKind::kMark: return "mark";
-    default: return "event";
+    case EventKind::kMmioRead:
+      return "read";
+    case EventKind::kMmioWrite:
+      return "write";
+    case EventKind::kConfigRead:
+      return "config read";
+    case EventKind::kConfigWrite:
+      return "config write";
+    case EventKind::kDmaRead:
+      return "DMA read";
+    case EventKind::kDmaWrite:
+      return "DMA write";
+    case EventKind::kIrq:
+      return "interrupt";
+    case EventKind::kReset:
+      return "reset";
+    case EventKind::kMark:
+      return "mark";
+    default:
+      return "event";
   }
 }
 
-bool is_config(EventKind kind) { return kind == EventKind::kConfigRead || kind == EventKind::kConfigWrite; }
-bool has_value(EventKind kind) { return is_mmio(kind) || is_config(kind); }
+bool is_config(EventKind kind) {
+  return kind == EventKind::kConfigRead || kind == EventKind::kConfigWrite;
+}
+bool has_value(EventKind kind) {
+  return is_mmio(kind) || is_config(kind);
+}
 
 std::string describe(const DiffItem& item, const AccessGroups& groups) {
   const Event& e = item.event;
@@ -38,11 +52,14 @@ std::string describe(const DiffItem& item, const AccessGroups& groups) {
   }
   if (e.kind == EventKind::kIrq) return fmt::format("{} {}", verb, e.space == kIrqMsi ? "MSI" : "INTx");
   if (!has_value(e.kind)) return verb;
-  const std::string value = e.flags & kFlagValueUnknown ? "?" : fmt::format("0x{:x}", e.value & width_mask(e.width));
-  const std::string place = is_config(e.kind) ? "config" : e.space == kNoBar ? "bus" : fmt::format("BAR{}", e.space);
-  std::string line = fmt::format("{:<5} {} 0x{:06x}.{} {} {}", is_config(e.kind) ? verb.substr(7) : verb, place, e.address,
-                                 e.width, e.kind == EventKind::kMmioRead || e.kind == EventKind::kConfigRead ? "->" : "<-",
-                                 value);
+  const std::string value =
+      e.flags & kFlagValueUnknown ? "?" : fmt::format("0x{:x}", e.value & width_mask(e.width));
+  const std::string place = is_config(e.kind)   ? "config"
+                            : e.space == kNoBar ? "bus"
+                                                : fmt::format("BAR{}", e.space);
+  std::string line = fmt::format(
+      "{:<5} {} 0x{:06x}.{} {} {}", is_config(e.kind) ? verb.substr(7) : verb, place, e.address, e.width,
+      e.kind == EventKind::kMmioRead || e.kind == EventKind::kConfigRead ? "->" : "<-", value);
   if (is_mmio(e.kind)) {
     const std::string name = groups.name(e);
     if (!name.starts_with("BAR") && !name.starts_with("0x")) line += "  " + name;
@@ -52,7 +69,8 @@ std::string describe(const DiffItem& item, const AccessGroups& groups) {
 
 class Differ {
  public:
-  Differ(EventSource& a, EventSource& b, const DeviceInfo& device, const DiffOptions& options, const RegisterNamer* namer)
+  Differ(EventSource& a, EventSource& b, const DeviceInfo& device, const DiffOptions& options,
+         const RegisterNamer* namer)
       : options_(options),
         a_(a, options.device_events),
         b_(b, options.device_events),
@@ -76,8 +94,8 @@ class Differ {
   size_t common_prefix() const {
     const auto a = a_.keys(), b = b_.keys();
     const size_t limit = std::min(a.size(), b.size());
-    return static_cast<size_t>(std::mismatch(a.begin(), a.begin() + static_cast<ptrdiff_t>(limit), b.begin()).first -
-                               a.begin());
+    return static_cast<size_t>(
+        std::mismatch(a.begin(), a.begin() + static_cast<ptrdiff_t>(limit), b.begin()).first - a.begin());
   }
 
   void match(size_t count) {
@@ -130,7 +148,8 @@ class Differ {
   // Writes that only A has may still say where things lie.
   void teach(const Lookahead& side, size_t count) {
     for (size_t i = 0; i < count; ++i) {
-      if (side.item(i).event.kind == EventKind::kMmioWrite && side.item(i).event.space == 0) groups_.of(side.item(i).event);
+      if (side.item(i).event.kind == EventKind::kMmioWrite && side.item(i).event.space == 0)
+        groups_.of(side.item(i).event);
     }
   }
 
@@ -147,7 +166,9 @@ class Differ {
     return hunk;
   }
 
-  static uint64_t seq_of(const Lookahead& side) { return side.available() > 0 ? side.item(0).seq : side.events(); }
+  static uint64_t seq_of(const Lookahead& side) {
+    return side.available() > 0 ? side.item(0).seq : side.events();
+  }
 
   std::vector<DiffLine> lines(const Lookahead& side, size_t count) const {
     std::vector<DiffLine> out;
@@ -172,9 +193,11 @@ class Differ {
     const uint64_t key = group << 1 | (write ? 1 : 0);
     ++compared_[key];
     if (((a.event.value ^ b.event.value) & width_mask(a.event.width)) == 0) return;
-    const Stability stability = config ? Stability::kStable : groups_.describe(static_cast<uint32_t>(group)).stability;
+    const Stability stability =
+        config ? Stability::kStable : groups_.describe(static_cast<uint32_t>(group)).stability;
     Difference difference{key, stability, a, b};
-    if (stability == Stability::kMemory && write && groups_.uses_builtin_map() && may_begin_entry(a.event, b.event)) {
+    if (stability == Stability::kMemory && write && groups_.uses_builtin_map() &&
+        may_begin_entry(a.event, b.event)) {
       pending_ = std::move(difference);  // the next write tells
       return;
     }
@@ -187,8 +210,8 @@ class Differ {
     DiffItem a, b;
   };
 
-  // A Fermi page-table entry is written low word first, bit 0 says that it is present; bits 2:1 of the high word say
-  // where its page is, 2 and 3 being system memory, whose address the guest's allocator chose.
+  // A Fermi page-table entry is written low word first, bit 0 says that it is present; bits 2:1 of the high
+  // word say where its page is, 2 and 3 being system memory, whose address the guest's allocator chose.
   static bool may_begin_entry(const Event& a, const Event& b) {
     return a.width == 4 && a.address % 8 == 0 && (a.value & b.value & 1) != 0;
   }
@@ -213,7 +236,8 @@ class Differ {
     const Event& a = difference.a.event;
     const uint64_t mask = width_mask(a.width);
     ++result_.values_differing;
-    const bool counts = difference.stability == Stability::kStable || difference.stability == Stability::kMemory;
+    const bool counts =
+        difference.stability == Stability::kStable || difference.stability == Stability::kMemory;
     if (counts) ++result_.stable_differing;
     const RowKey key{difference.key, difference.stability};
     if (values_.size() >= kMaxValueRows && !values_.contains(key)) return;
@@ -272,16 +296,20 @@ class Differ {
 
 std::string_view explain(Stability stability) {
   switch (stability) {
-    case Stability::kStable: return "should be the same";
-    case Stability::kTime: return "follows the clock";
-    case Stability::kAddress: return "holds a system memory address";
-    case Stability::kMemory: return "memory contents";
+    case Stability::kStable:
+      return "should be the same";
+    case Stability::kTime:
+      return "follows the clock";
+    case Stability::kAddress:
+      return "holds a system memory address";
+    case Stability::kMemory:
+      return "memory contents";
   }
   return "";
 }
 
-Result<DiffResult> diff_traces(EventSource& a, EventSource& b, const DeviceInfo& device, const DiffOptions& options,
-                               const RegisterNamer* namer) {
+Result<DiffResult> diff_traces(EventSource& a, EventSource& b, const DeviceInfo& device,
+                               const DiffOptions& options, const RegisterNamer* namer) {
   return Differ(a, b, device, options, namer).run();
 }
 

@@ -1,4 +1,5 @@
-// Aligns two traces by what was accessed, in which order, and says where and how they differ. Time plays no part.
+// Aligns two traces by what was accessed, in which order, and says where and how they differ. Time plays no
+// part.
 #pragma once
 
 #include <array>
@@ -16,11 +17,11 @@
 namespace gpuvm {
 
 struct DiffOptions {
-  bool device_events = false;   // also DMA (direction and length) and interrupts, not only what the guest did
-  size_t window = 262144;       // events looked ahead on each side to get back in step
-  size_t max_hunks = 20;        // kept in detail; all are counted
-  size_t context = 3;           // equal events shown before a hunk
-  size_t lines_per_side = 12;   // events shown of each side of a hunk
+  bool device_events = false;  // also DMA (direction and length) and interrupts, not only what the guest did
+  size_t window = 262144;      // events looked ahead on each side to get back in step
+  size_t max_hunks = 20;       // kept in detail; all are counted
+  size_t context = 3;          // equal events shown before a hunk
+  size_t lines_per_side = 12;  // events shown of each side of a hunk
   AlignLimits align{};
 };
 
@@ -30,10 +31,10 @@ struct DiffLine {
 };
 
 struct DiffHunk {
-  uint64_t seq_a = 0, seq_b = 0;       // of the first difference
-  uint64_t only_a = 0, only_b = 0;     // events
-  bool out_of_step = false;            // no common point was found in the window
-  std::vector<DiffLine> context;       // before, as in A
+  uint64_t seq_a = 0, seq_b = 0;           // of the first difference
+  uint64_t only_a = 0, only_b = 0;         // events
+  bool out_of_step = false;                // no common point was found in the window
+  std::vector<DiffLine> context;           // before, as in A
   std::vector<DiffLine> lines_a, lines_b;  // the first ones
 };
 
@@ -44,7 +45,7 @@ struct ValueDifference {
   bool write = false;
   uint64_t compared = 0;
   uint64_t differing = 0;
-  uint64_t differing_bits = 0;  // union
+  uint64_t differing_bits = 0;                              // union
   uint64_t seq_a = 0, seq_b = 0, value_a = 0, value_b = 0;  // the first
 };
 
@@ -64,17 +65,17 @@ struct DiffResult {
   std::vector<DiffHunk> hunks;
   std::vector<ValueDifference> values;  // registers with differing values, stable ones first
   uint64_t values_compared = 0;
-  uint64_t values_unknown = 0;      // a recorder saw the access but not its value
+  uint64_t values_unknown = 0;  // a recorder saw the access but not its value
   uint64_t values_differing = 0;
-  uint64_t stable_differing = 0;    // of them: not explained by the clock or a system address
+  uint64_t stable_differing = 0;  // of them: not explained by the clock or a system address
 
   bool same_sequence() const { return hunk_count == 0; }
   // Holds if nothing differs but values of registers that may.
   bool same() const { return same_sequence() && stable_differing == 0; }
 };
 
-Result<DiffResult> diff_traces(EventSource& a, EventSource& b, const DeviceInfo& device, const DiffOptions& options,
-                               const RegisterNamer* namer = nullptr);
+Result<DiffResult> diff_traces(EventSource& a, EventSource& b, const DeviceInfo& device,
+                               const DiffOptions& options, const RegisterNamer* namer = nullptr);
 
 std::string_view explain(Stability stability);  // "follows the clock"
 

@@ -14,13 +14,18 @@ uint64_t mix(uint64_t hash, uint64_t value) {
 // What makes two events the same step of a workload. Guest-physical addresses are not part of it: the guest's
 // allocator chooses them.
 uint64_t key_of(const Event& event, std::string_view text) {
-  uint64_t key = mix(0x9e3779b97f4a7c15u, static_cast<uint64_t>(event.kind) << 16 | event.space << 8 | event.width);
+  uint64_t key =
+      mix(0x9e3779b97f4a7c15u, static_cast<uint64_t>(event.kind) << 16 | event.space << 8 | event.width);
   switch (event.kind) {
     case EventKind::kDmaRead:
-    case EventKind::kDmaWrite: return mix(key, event.aux);
-    case EventKind::kIrq: return mix(key, event.space == kIrqIntx ? event.value : 0);
-    case EventKind::kMark: return mix(key, std::hash<std::string_view>{}(text));
-    default: return mix(key, event.address);
+    case EventKind::kDmaWrite:
+      return mix(key, event.aux);
+    case EventKind::kIrq:
+      return mix(key, event.space == kIrqIntx ? event.value : 0);
+    case EventKind::kMark:
+      return mix(key, std::hash<std::string_view>{}(text));
+    default:
+      return mix(key, event.address);
   }
 }
 
@@ -33,11 +38,14 @@ bool Lookahead::takes_part(const Event& event) const {
     case EventKind::kConfigRead:
     case EventKind::kConfigWrite:
     case EventKind::kReset:
-    case EventKind::kMark: return true;
+    case EventKind::kMark:
+      return true;
     case EventKind::kDmaRead:
     case EventKind::kDmaWrite:
-    case EventKind::kIrq: return device_events_;
-    default: return false;
+    case EventKind::kIrq:
+      return device_events_;
+    default:
+      return false;
   }
 }
 

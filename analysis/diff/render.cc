@@ -11,16 +11,18 @@ using json = nlohmann::ordered_json;
 constexpr size_t kMaxValueLines = 30;
 
 std::string side_line(const char* letter, const std::string& name, const DiffSide& side) {
-  std::string line = fmt::format("{}  {}: {} events, {} compared", letter, printable_text(name), thousands(side.events),
-                                 thousands(side.compared));
+  std::string line = fmt::format("{}  {}: {} events, {} compared", letter, printable_text(name),
+                                 thousands(side.events), thousands(side.compared));
   if (side.lost_events > 0) line += fmt::format(", {} lost while recording", thousands(side.lost_events));
   return line + "\n";
 }
 
 std::string lines_text(const std::vector<DiffLine>& lines, char sign, uint64_t all) {
   std::string out;
-  for (const DiffLine& line : lines) out += fmt::format("  {} {:>9} {}\n", sign, line.seq, printable_text(line.text));
-  if (sign != ' ' && all > lines.size()) out += fmt::format("  {} … {} more\n", sign, thousands(all - lines.size()));
+  for (const DiffLine& line : lines)
+    out += fmt::format("  {} {:>9} {}\n", sign, line.seq, printable_text(line.text));
+  if (sign != ' ' && all > lines.size())
+    out += fmt::format("  {} … {} more\n", sign, thousands(all - lines.size()));
   return out;
 }
 
@@ -34,9 +36,9 @@ std::string hunk_text(const DiffHunk& hunk) {
 }
 
 std::string value_text(const ValueDifference& v) {
-  return fmt::format("  {:<38} {:<5} {:>9} of {:<9} {}; first at A {} B {}: 0x{:x} and 0x{:x}\n", printable_text(v.name),
-                     v.write ? "write" : "read", thousands(v.differing), thousands(v.compared), explain(v.stability),
-                     v.seq_a, v.seq_b, v.value_a, v.value_b);
+  return fmt::format("  {:<38} {:<5} {:>9} of {:<9} {}; first at A {} B {}: 0x{:x} and 0x{:x}\n",
+                     printable_text(v.name), v.write ? "write" : "read", thousands(v.differing),
+                     thousands(v.compared), explain(v.stability), v.seq_a, v.seq_b, v.value_a, v.value_b);
 }
 
 std::string verdict(const DiffResult& r, bool sequence_only) {
@@ -69,29 +71,38 @@ json side_json(const std::string& name, const DiffSide& side) {
 
 std::string_view key_of(Stability stability) {
   switch (stability) {
-    case Stability::kStable: return "stable";
-    case Stability::kTime: return "time";
-    case Stability::kAddress: return "address";
-    case Stability::kMemory: return "memory";
+    case Stability::kStable:
+      return "stable";
+    case Stability::kTime:
+      return "time";
+    case Stability::kAddress:
+      return "address";
+    case Stability::kMemory:
+      return "memory";
   }
   return "";
 }
 
 }  // namespace
 
-std::string diff_text(const DiffResult& r, const std::string& name_a, const std::string& name_b, bool sequence_only) {
+std::string diff_text(const DiffResult& r, const std::string& name_a, const std::string& name_b,
+                      bool sequence_only) {
   std::string out = side_line("A", name_a, r.a) + side_line("B", name_b, r.b);
   out += fmt::format("sequence: {} events in step, {} only in A, {} only in B\n", thousands(r.matched),
                      thousands(r.a.only), thousands(r.b.only));
   for (const DiffHunk& hunk : r.hunks) out += hunk_text(hunk);
-  if (r.hunk_count > r.hunks.size()) out += fmt::format("… {} more places\n", thousands(r.hunk_count - r.hunks.size()));
-  out += fmt::format("values: {} of {} differ\n", thousands(r.values_differing), thousands(r.values_compared));
+  if (r.hunk_count > r.hunks.size())
+    out += fmt::format("… {} more places\n", thousands(r.hunk_count - r.hunks.size()));
+  out +=
+      fmt::format("values: {} of {} differ\n", thousands(r.values_differing), thousands(r.values_compared));
   for (size_t i = 0; i < std::min(r.values.size(), kMaxValueLines); ++i) out += value_text(r.values[i]);
-  if (r.values.size() > kMaxValueLines) out += fmt::format("  … {} more registers\n", r.values.size() - kMaxValueLines);
+  if (r.values.size() > kMaxValueLines)
+    out += fmt::format("  … {} more registers\n", r.values.size() - kMaxValueLines);
   return out + "verdict: " + verdict(r, sequence_only) + "\n";
 }
 
-std::string diff_json(const DiffResult& r, const std::string& name_a, const std::string& name_b, bool sequence_only) {
+std::string diff_json(const DiffResult& r, const std::string& name_a, const std::string& name_b,
+                      bool sequence_only) {
   json hunks = json::array();
   for (const DiffHunk& h : r.hunks) {
     hunks.push_back({{"seq_a", h.seq_a},

@@ -20,7 +20,9 @@ Element stroke(const std::string& path, std::string_view css_class) {
   return Element("path", css_class).trusted_attr("d", path).attr("vector-effect", "non-scaling-stroke");
 }
 
-Element tip(std::string_view text) { return Element("title").text(text); }
+Element tip(std::string_view text) {
+  return Element("title").text(text);
+}
 
 Element decade_lines(double bottom, double top, double height) {
   std::string path;
@@ -81,14 +83,16 @@ Element log_ranges(const std::vector<Range>& ranges, double bottom, double top, 
   Element out = svg(height, "ranges", label);
   out.add(decade_lines(bottom, top, height));
   const auto place = [&](double value) {
-    return kWidth * std::clamp(std::log10(std::max(value, bottom) / bottom) / std::log10(top / bottom), 0.0, 1.0);
+    return kWidth *
+           std::clamp(std::log10(std::max(value, bottom) / bottom) / std::log10(top / bottom), 0.0, 1.0);
   };
   double y = 6;
   for (const Range& range : ranges) {
     if (range.high > 0) {
       const double from = place(range.low);
       const double length = std::max(0.01, place(range.high) - from);
-      out.add(stroke(fmt::format("M{:.6g} {:.6g}h{:.6g}", from, y, length), "range " + range.css_class).add(tip(range.tip)));
+      out.add(stroke(fmt::format("M{:.6g} {:.6g}h{:.6g}", from, y, length), "range " + range.css_class)
+                  .add(tip(range.tip)));
     }
     y += 9;
   }

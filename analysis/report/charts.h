@@ -1,5 +1,5 @@
-// Bars, ranges and strips as stretchable SVG without text: labels and numbers stay HTML, so that they keep their size
-// on any width, can be selected, and are read aloud.
+// Bars, ranges and strips as stretchable SVG without text: labels and numbers stay HTML, so that they keep
+// their size on any width, can be selected, and are read aloud.
 #pragma once
 
 #include <string>

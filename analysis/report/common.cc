@@ -54,7 +54,11 @@ Element switched(std::string_view first, std::string_view second, const Element&
   Element toggle("div", "toggle");
   toggle.add(Element("label", "la").attr("for", name + "a").text(first));
   toggle.add(Element("label", "lb").attr("for", name + "b").text(second));
-  return Element("div").add(radio("sw swa", "a").flag("checked")).add(radio("sw swb", "b")).add(toggle).add(panel);
+  return Element("div")
+      .add(radio("sw swa", "a").flag("checked"))
+      .add(radio("sw swb", "b"))
+      .add(toggle)
+      .add(panel);
 }
 
 Element section(const char* id, std::string_view title, const Element& lead) {

@@ -1,5 +1,5 @@
-// HTML and SVG text that cannot carry anything from a trace unescaped: what goes in is either text, which is escaped,
-// or an element built here.
+// HTML and SVG text that cannot carry anything from a trace unescaped: what goes in is either text, which is
+// escaped, or an element built here.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace gpuvm::report {
 
-// Escapes for element content and quoted attributes alike; control characters become U+FFFD; bytes that are no UTF-8,
-// too. At most `limit` bytes of the input are used, "…" says so.
+// Escapes for element content and quoted attributes alike; control characters become U+FFFD; bytes that are
+// no UTF-8, too. At most `limit` bytes of the input are used, "…" says so.
 std::string escape(std::string_view text, size_t limit = 400);
 
 class Element {
@@ -66,7 +66,9 @@ class Element {
   std::string content_;
 };
 
-inline Element cell(std::string_view text, const char* css_class = "") { return Element("td", css_class).text(text); }
+inline Element cell(std::string_view text, const char* css_class = "") {
+  return Element("td", css_class).text(text);
+}
 inline Element head(std::string_view text, const char* css_class = "") {
   return Element("th", css_class).attr("scope", "col").text(text);
 }

@@ -2,7 +2,8 @@
 
 namespace gpuvm::report {
 
-// Series colours are Okabe and Ito's, which people with any colour vision can tell apart, toned for each background.
+// Series colours are Okabe and Ito's, which people with any colour vision can tell apart, toned for each
+// background.
 std::string_view page_style() {
   return R"css(
 :root{color-scheme:light dark;

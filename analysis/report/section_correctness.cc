@@ -31,7 +31,10 @@ Element verdict_cell(const ModeResult& mode) {
 Element summary_table(const ReplayResult& replay) {
   Element top("tr");
   top.add(head("mode")).add(head("verdict")).add(head("reads", "n")).add(head("volatile reads", "n"));
-  top.add(head("DMA writes", "n")).add(head("interrupts", "n")).add(head("digests", "n")).add(head("oracle checks", "n"));
+  top.add(head("DMA writes", "n"))
+      .add(head("interrupts", "n"))
+      .add(head("digests", "n"))
+      .add(head("oracle checks", "n"));
   Element body("tbody");
   for (const ModeResult& mode : replay.modes) {
     Element row("tr");
@@ -71,7 +74,8 @@ std::string place_of(const Divergence& d, const DivergenceKind* kind) {
 Element value_cell(const Divergence& d, uint64_t value, bool builtin_map) {
   Element out("td", "mono n");
   out.text(fmt::format("0x{:x}", value));
-  if (builtin_map && d.bar == 0 && d.what == "read" && d.offset < gf100::kMappedBytes && value <= UINT32_MAX) {
+  if (builtin_map && d.bar == 0 && d.what == "read" && d.offset < gf100::kMappedBytes &&
+      value <= UINT32_MAX) {
     out.attr("title", gf100::decode(static_cast<uint32_t>(d.offset), static_cast<uint32_t>(value)));
   }
   return out;
@@ -104,38 +108,47 @@ Element divergence_table(const ReplayResult& replay, bool builtin_map) {
   out.add(Element("h3").text("Divergences"));
   std::string caption = "The first of each mode, in the order of the recording.";
   if (rows < replay.divergences.size()) {
-    caption += fmt::format(" {} more are in gpuvm replay --json.", thousands(replay.divergences.size() - rows));
+    caption +=
+        fmt::format(" {} more are in gpuvm replay --json.", thousands(replay.divergences.size() - rows));
   }
   out.add(Element("p", "cap").text(caption));
-  return out.add(Element("div", "scroll").add(Element("table", "sort").add(Element("thead").add(top)).add(body)));
+  return out.add(
+      Element("div", "scroll").add(Element("table", "sort").add(Element("thead").add(top)).add(body)));
 }
 
 // Registers that the emulator does not know: it answered, and it says so.
 Element unknown_note(const ReplayResult& replay) {
   std::map<uint32_t, uint64_t> unknown;
   for (const ModeResult& mode : replay.modes) {
-    for (const auto& [offset, count] : mode.unknown_registers) unknown[offset] = std::max(unknown[offset], count);
+    for (const auto& [offset, count] : mode.unknown_registers)
+      unknown[offset] = std::max(unknown[offset], count);
   }
-  if (unknown.empty()) return Element("p", "note").text("Every register that the driver touched is one that the emulator knows.");
+  if (unknown.empty())
+    return Element("p", "note")
+        .text("Every register that the driver touched is one that the emulator knows.");
   std::string list;
   size_t shown = 0;
   for (const auto& [offset, count] : unknown) {
     if (shown++ == kMaxUnknownRows) break;
     list += fmt::format("{}0x{:06x} ({})", list.empty() ? "" : ", ", offset, thousands(count));
   }
-  if (unknown.size() > kMaxUnknownRows) list += fmt::format(", and {} more", unknown.size() - kMaxUnknownRows);
+  if (unknown.size() > kMaxUnknownRows)
+    list += fmt::format(", and {} more", unknown.size() - kMaxUnknownRows);
   return Element("details")
-      .add(Element("summary").text(fmt::format("{} registers that the emulator does not know", unknown.size())))
+      .add(Element("summary").text(
+          fmt::format("{} registers that the emulator does not know", unknown.size())))
       .add(Element("p", "note mono").text(list));
 }
 
 }  // namespace
 
 Element correctness_section(const ReplayResult& replay, bool builtin_map) {
-  Element out = section("correctness", "Correctness",
-                        Element("p", "lead").text("How many things were compared with the recording in each mode. Volatile reads "
-                                                  "follow the clock and are not compared. A digest covers all of video memory "
-                                                  "or all registers; the oracle walks shadow tables independently at every use."));
+  Element out =
+      section("correctness", "Correctness",
+              Element("p", "lead")
+                  .text("How many things were compared with the recording in each mode. Volatile reads "
+                        "follow the clock and are not compared. A digest covers all of video memory "
+                        "or all registers; the oracle walks shadow tables independently at every use."));
   out.add(summary_table(replay));
   if (replay.divergences.empty()) {
     out.add(Element("p", "note").text("No divergence."));

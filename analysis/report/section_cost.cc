@@ -48,12 +48,16 @@ std::string range_text(const CostRange& range) {
 Element cost_section(const ReplayResult& replay) {
   const CostScenario& reference = reference_scenario();
   Element lead("p", "lead");
-  lead.text("Time added to the driver's own, estimated: each trap and hypercall costs an exit, each page-table entry that is "
-            "scanned or written an access to the card. The ranges are those of published measurements, not of this machine.");
+  lead.text(
+      "Time added to the driver's own, estimated: each trap and hypercall costs an exit, each page-table "
+      "entry that is "
+      "scanned or written an access to the card. The ranges are those of published measurements, not of this "
+      "machine.");
   Element out = section("cost", "Estimated overhead", lead);
   const Axis axis = axis_of(replay);
   Element labels("div", "axis");
-  for (double value = axis.bottom; value <= axis.top * 1.001; value *= 10) labels.add(Element("span").text(time_text(value)));
+  for (double value = axis.bottom; value <= axis.top * 1.001; value *= 10)
+    labels.add(Element("span").text(time_text(value)));
   Element top("tr");
   top.add(head("mode")).add(Element("th", "grow").attr("scope", "col").add(labels));
   top.add(head("traps and calls", "n")).add(head("shadow tables", "n part")).add(head("together", "n"));
@@ -69,7 +73,8 @@ Element cost_section(const ReplayResult& replay) {
     const CostEstimate estimate = estimate_overhead(mode, reference);
     Element row("tr");
     row.add(Element("th").attr("scope", "row").text(mode.mode));
-    row.add(Element("td", "grow").add(log_ranges(ranges, axis.bottom, axis.top, mode.mode + ": estimated overhead")));
+    row.add(Element("td", "grow")
+                .add(log_ranges(ranges, axis.bottom, axis.top, mode.mode + ": estimated overhead")));
     row.add(cell(range_text(estimate.traps), "n")).add(cell(range_text(estimate.shadow), "n part"));
     row.add(cell(range_text(estimate.total()), "n t"));
     body.add(row);
@@ -82,12 +87,14 @@ Element cost_section(const ReplayResult& replay) {
     const CostScenario& s = cost_scenarios()[i];
     sources.add(Element("li")
                     .add(Element("b", kKey[i % kKey.size()]).text(std::string(s.name) + ": "))
-                    .text(fmt::format("{:.1f} – {:.1f} µs an exit. Source: {}.", s.trap_ns_low / 1000, s.trap_ns_high / 1000, s.source)));
+                    .text(fmt::format("{:.1f} – {:.1f} µs an exit. Source: {}.", s.trap_ns_low / 1000,
+                                      s.trap_ns_high / 1000, s.source)));
   }
-  sources.add(Element("li")
-                  .add(Element("b").text("Shadow tables: "))
-                  .text(fmt::format("{:.1f} – {:.1f} µs an entry. Source: {}.", scan_cost().access_ns_low / 1000,
-                                    scan_cost().access_ns_high / 1000, scan_cost().source)));
+  sources.add(
+      Element("li")
+          .add(Element("b").text("Shadow tables: "))
+          .text(fmt::format("{:.1f} – {:.1f} µs an entry. Source: {}.", scan_cost().access_ns_low / 1000,
+                            scan_cost().access_ns_high / 1000, scan_cost().source)));
   return out.add(sources);
 }
 

@@ -12,14 +12,17 @@ std::string title_of(const ReportInput& input) {
   const TraceMeta& meta = input.traces[0].meta;
   const std::string driver = meta.driver.substr(0, meta.driver.find(' '));
   const std::string chip = meta.device.chip.empty() ? "an unnamed GPU" : meta.device.chip;
-  const std::string what = meta.workload.empty() ? input.traces[0].path.substr(input.traces[0].path.rfind('/') + 1)
-                                                 : meta.workload;
-  return driver.empty() ? fmt::format("{} on {}", what, chip) : fmt::format("{}: {} on {}", what, driver, chip);
+  const std::string what = meta.workload.empty()
+                               ? input.traces[0].path.substr(input.traces[0].path.rfind('/') + 1)
+                               : meta.workload;
+  return driver.empty() ? fmt::format("{} on {}", what, chip)
+                        : fmt::format("{}: {} on {}", what, driver, chip);
 }
 
 Element verdict(const ReportInput& input) {
   Element out("div");
-  const auto fill = [&](const char* css_class, const char* sign, std::string_view word, std::string_view rest) {
+  const auto fill = [&](const char* css_class, const char* sign, std::string_view word,
+                        std::string_view rest) {
     out.attr("class", std::string("verdict ") + css_class)
         .add(Element("i").attr("aria-hidden", "true").text(sign))
         .add(Element("p").text(word).text(" ").add(Element("span").text(rest)));
@@ -44,10 +47,12 @@ Element verdict(const ReportInput& input) {
   } else if (replay.modes.empty()) {
     fill("none", "○", "No mode was replayed.", "");
   } else {
-    const std::string words = replay.modes.size() == 1 ? replay.modes[0].mode + " is faithful."
-                                                        : fmt::format("All {} modes are faithful.", replay.modes.size());
+    const std::string words = replay.modes.size() == 1
+                                  ? replay.modes[0].mode + " is faithful."
+                                  : fmt::format("All {} modes are faithful.", replay.modes.size());
     fill("ok", "✓", words,
-         "Every value that the guest read and every byte that the card wrote is as recorded, and every shadow table "
+         "Every value that the guest read and every byte that the card wrote is as recorded, and every "
+         "shadow table "
          "agrees with an independent walk.");
   }
   return out;
@@ -56,7 +61,8 @@ Element verdict(const ReportInput& input) {
 Element recording_verdict(const ReportTrace& trace) {
   std::string rest = trace.problem;
   if (trace.facts.lost_events > 0) {
-    rest += fmt::format("{}{} events were lost while recording.", rest.empty() ? "" : " ", thousands(trace.facts.lost_events));
+    rest += fmt::format("{}{} events were lost while recording.", rest.empty() ? "" : " ",
+                        thousands(trace.facts.lost_events));
   }
   if (!trace.complete && rest.empty()) rest = "It was not closed cleanly; what is shown is what is readable.";
   return Element("div", "verdict bad")
@@ -70,12 +76,14 @@ void fact(Element& list, std::string_view name, const std::string& value, const 
   if (value.empty()) return;
   list.add(Element("div", css_class[0] == '\0' ? std::string_view("f") : css_class)
                .add(Element("dt").text(name))
-               .add(Element("dd", css_class[0] == '\0' ? std::string_view("v") : std::string_view("mono")).text(value)));
+               .add(Element("dd", css_class[0] == '\0' ? std::string_view("v") : std::string_view("mono"))
+                        .text(value)));
 }
 
 std::string device_text(const DeviceInfo& device) {
   if (device.vendor == 0 && device.chip.empty()) return "";
-  std::string text = fmt::format("{}{:04x}:{:04x}", device.chip.empty() ? "" : device.chip + ", ", device.vendor, device.device);
+  std::string text = fmt::format("{}{:04x}:{:04x}", device.chip.empty() ? "" : device.chip + ", ",
+                                 device.vendor, device.device);
   if (device.vram_bytes != 0) text += ", " + bytes_text(device.vram_bytes) + " VRAM";
   return text;
 }
@@ -99,11 +107,13 @@ Element facts_list(const ReportTrace& trace) {
   fact(list, "Guest kernel", meta.kernel);
   fact(list, "Workload", meta.workload);
   fact(list, "Mode while recording", meta.mode);
-  fact(list, "Recorded", fmt::format("{} events over {}", thousands(facts.events),
-                                     time_text(static_cast<double>(facts.last_ns - facts.first_ns) / 1000)));
-  fact(list, "File", fmt::format("{}{}{}", trace.file_bytes == 0 ? "" : bytes_text(trace.file_bytes) + ", ",
-                                 trace.complete ? "complete" : "not complete",
-                                 facts.lost_events == 0 ? ", no losses" : ""));
+  fact(list, "Recorded",
+       fmt::format("{} events over {}", thousands(facts.events),
+                   time_text(static_cast<double>(facts.last_ns - facts.first_ns) / 1000)));
+  fact(
+      list, "File",
+      fmt::format("{}{}{}", trace.file_bytes == 0 ? "" : bytes_text(trace.file_bytes) + ", ",
+                  trace.complete ? "complete" : "not complete", facts.lost_events == 0 ? ", no losses" : ""));
   fact(list, "Made by", meta.source + (meta.tool.empty() ? "" : ", gpuvm " + meta.tool));
   fact(list, "Command", meta.command, "wide");
   return list;
@@ -126,15 +136,19 @@ void replay_cards(Element& cards, const ReplayResult& replay) {
   const ModeResult* naive = find_mode(replay, "naive");
   const ModeResult* optimized = find_mode(replay, "optimized");
   const ModeResult* lazy = find_mode(replay, "lazy");
-  if (naive) cards.add(card("Traps, naive", short_count(naive->traps.total()), thousands(naive->traps.total()) + " exits"));
+  if (naive)
+    cards.add(
+        card("Traps, naive", short_count(naive->traps.total()), thousands(naive->traps.total()) + " exits"));
   if (optimized) {
-    cards.add(card("Traps, optimized", short_count(optimized->traps.total()),
-                   naive ? times_fewer(naive->traps.total(), optimized->traps.total()) : std::string("exits")));
+    cards.add(
+        card("Traps, optimized", short_count(optimized->traps.total()),
+             naive ? times_fewer(naive->traps.total(), optimized->traps.total()) : std::string("exits")));
   }
   if (naive && lazy) {
-    cards.add(card("Shadow rebuilds",
-                   fmt::format("{} → {}", short_count(naive->shadow.rebuilds), short_count(lazy->shadow.rebuilds)),
-                   "at every flush → at first use"));
+    cards.add(
+        card("Shadow rebuilds",
+             fmt::format("{} → {}", short_count(naive->shadow.rebuilds), short_count(lazy->shadow.rebuilds)),
+             "at every flush → at first use"));
   }
   if (const ModeResult* shown = optimized ? optimized : naive) {
     const CostRange cost = estimate_overhead(*shown, reference_scenario()).total();
@@ -143,7 +157,8 @@ void replay_cards(Element& cards, const ReplayResult& replay) {
   }
   if (!replay.modes.empty()) {
     const ModeResult& mode = replay.modes.front();
-    cards.add(card("Reads compared", short_count(mode.reads_checked), thousands(mode.reads_mismatched) + " differ, " + mode.mode));
+    cards.add(card("Reads compared", short_count(mode.reads_checked),
+                   thousands(mode.reads_mismatched) + " differ, " + mode.mode));
   }
 }
 
@@ -155,7 +170,8 @@ Element head_section(const ReportInput& input) {
   out.add(Element("h1").text(title_of(input)));
   out.add(verdict(input));
   for (const ReportTrace& trace : input.traces) {
-    if (!trace.complete || trace.facts.lost_events > 0 || !trace.problem.empty()) out.add(recording_verdict(trace));
+    if (!trace.complete || trace.facts.lost_events > 0 || !trace.problem.empty())
+      out.add(recording_verdict(trace));
   }
   for (const ReportTrace& trace : input.traces) {
     if (input.traces.size() > 1) out.add(Element("h3").text(trace.path));
@@ -177,8 +193,10 @@ Element key_figures(const ReportInput& input) {
   } else if (!input.traces.empty()) {
     const TraceFacts& facts = input.traces[0].facts;
     cards.add(card("DMA", bytes_text(facts.dma_read_bytes + facts.dma_write_bytes),
-                   fmt::format("{} read, {} written by the card", bytes_text(facts.dma_read_bytes), bytes_text(facts.dma_write_bytes))));
-    cards.add(card("Interrupts", short_count(facts.msi + facts.intx_raised), facts.msi > 0 ? "by message" : "by line"));
+                   fmt::format("{} read, {} written by the card", bytes_text(facts.dma_read_bytes),
+                               bytes_text(facts.dma_write_bytes))));
+    cards.add(card("Interrupts", short_count(facts.msi + facts.intx_raised),
+                   facts.msi > 0 ? "by message" : "by line"));
     cards.add(card("Polling", percent(facts.polls(), facts.accesses()), "of accesses repeat a read"));
   }
   return Element("section", "keys").attr("aria-label", "Key figures").add(cards);

@@ -44,7 +44,7 @@ uint64_t highest(const Timeline& timeline) {
 // What one axis is measured in.
 struct AxisView {
   const Timeline& timeline;
-  uint64_t end = 0;                                  // place of the last event
+  uint64_t end = 0;  // place of the last event
   uint64_t (*phase_start)(const PhaseSummary&) = nullptr;
   std::string (*label)(uint64_t place) = nullptr;
   bool logarithmic = false;
@@ -62,9 +62,12 @@ Element bands(const TraceFacts& facts, const AxisView& view, DataStyle& style) {
     const double left = 100 * static_cast<double>(from - start) / width;
     const double share = 100 * static_cast<double>(to - from) / width;
     if (left >= 100) continue;
-    const std::string tip = fmt::format("{}: {} accesses in {}", phase.name, thousands(phase.total()),
-                                        time_text(static_cast<double>(phase.end_ns - std::min(phase.start_ns, phase.end_ns)) / 1000));
-    out.add(Element("b", style.place(left, std::min(share, 100 - left))).attr("title", tip).text(share > 2.5 ? phase.name : ""));
+    const std::string tip = fmt::format(
+        "{}: {} accesses in {}", phase.name, thousands(phase.total()),
+        time_text(static_cast<double>(phase.end_ns - std::min(phase.start_ns, phase.end_ns)) / 1000));
+    out.add(Element("b", style.place(left, std::min(share, 100 - left)))
+                .attr("title", tip)
+                .text(share > 2.5 ? phase.name : ""));
   }
   return out;
 }
@@ -73,14 +76,17 @@ Element lanes(const TraceFacts& facts, const AxisView& view, const char* css_cla
   const Timeline& timeline = view.timeline;
   Element out("div", std::string("lanes ") + css_class);
   const uint64_t most = std::max<uint64_t>(highest(timeline), 1);
-  out.add(Element("span").text("phase")).add(bands(facts, view, style)).add(Element("span", "n").text("in all"));
+  out.add(Element("span").text("phase"))
+      .add(bands(facts, view, style))
+      .add(Element("span", "n").text("in all"));
   for (const LaneLook& look : kLooks) {
     const uint64_t total = lane_total(timeline, look.lane);
     if (total == 0) continue;
     std::vector<double> heights(timeline.bins().size());
     for (size_t i = 0; i < heights.size(); ++i) {
       const auto value = static_cast<double>(timeline.bins()[i][static_cast<size_t>(look.lane)]);
-      heights[i] = view.logarithmic ? std::log1p(value) / std::log1p(static_cast<double>(most)) : value / static_cast<double>(most);
+      heights[i] = view.logarithmic ? std::log1p(value) / std::log1p(static_cast<double>(most))
+                                    : value / static_cast<double>(most);
     }
     out.add(Element("span", look.key).text(look.name));
     out.add(column_strip(heights, look.fill, fmt::format("{}: {} in all", look.name, thousands(total))));
@@ -95,31 +101,39 @@ Element lanes(const TraceFacts& facts, const AxisView& view, const char* css_cla
 Element over_the_run(const TraceFacts& facts, DataStyle& style) {
   Element out("div");
   out.add(Element("h3").text("Over the run"));
-  if (facts.by_order.bins().empty()) return out.add(Element("p", "note").text("The trace holds no accesses."));
-  const AxisView by_order{facts.by_order, facts.accesses(), [](const PhaseSummary& p) { return p.first_access; },
+  if (facts.by_order.bins().empty())
+    return out.add(Element("p", "note").text("The trace holds no accesses."));
+  const AxisView by_order{facts.by_order, facts.accesses(),
+                          [](const PhaseSummary& p) { return p.first_access; },
                           [](uint64_t n) { return short_count(n); }};
   const AxisView by_time{facts.by_time, facts.last_ns, [](const PhaseSummary& p) { return p.start_ns; },
                          [](uint64_t ns) { return time_text(static_cast<double>(ns) / 1000); }, true};
   Element panel("div");
   panel.add(lanes(facts, by_order, "va", style)).add(lanes(facts, by_time, "vb", style));
   out.add(switched("by access", "by time", panel, style));
-  return out.add(Element("p", "note").text(
-      fmt::format("By access: a column is {} consecutive accesses, heights linear. By time: a column is {}, heights "
-                  "logarithmic, so that quiet stretches show.",
-                  thousands(facts.by_order.bin_width()), time_text(static_cast<double>(facts.by_time.bin_width()) / 1000))));
+  return out.add(Element("p", "note")
+                     .text(fmt::format("By access: a column is {} consecutive accesses, heights linear. By "
+                                       "time: a column is {}, heights "
+                                       "logarithmic, so that quiet stretches show.",
+                                       thousands(facts.by_order.bin_width()),
+                                       time_text(static_cast<double>(facts.by_time.bin_width()) / 1000))));
 }
 
 Element small_bar(uint64_t reads, uint64_t writes, uint64_t most, std::string_view name) {
   return Element("td", "grow2")
       .add(stacked_bar({{reads, "f0b", fmt::format("{}: {} reads", name, thousands(reads))},
                         {writes, "f1", fmt::format("{}: {} writes", name, thousands(writes))}},
-                       std::max<uint64_t>(most, 1), fmt::format("{}: {} accesses", name, thousands(reads + writes))));
+                       std::max<uint64_t>(most, 1),
+                       fmt::format("{}: {} accesses", name, thousands(reads + writes))));
 }
 
 Element busiest(const TraceFacts& facts) {
   Element top("tr");
   top.add(head("register or window")).add(head("unit")).add(head("", "grow2").flag("data-fixed"));
-  top.add(head("reads", "n")).add(head("of them polls", "n")).add(head("longest poll", "n")).add(head("writes", "n"));
+  top.add(head("reads", "n"))
+      .add(head("of them polls", "n"))
+      .add(head("longest poll", "n"))
+      .add(head("writes", "n"));
   top.add(Element("th", "n").attr("scope", "col").attr("aria-sort", "descending").text("accesses"));
   Element body("tbody");
   const uint64_t most = facts.groups.empty() ? 1 : facts.groups[0].counts.total();
@@ -138,17 +152,21 @@ Element busiest(const TraceFacts& facts) {
   out.add(Element("h3").text("Busiest registers"));
   Element caption("p", "cap");
   caption.add(Element("span", "key k0b").text("reads ")).add(Element("span", "key k1").text("writes. "));
-  caption.text("An array counts as one, and so does a window onto memory. A poll is a read that repeats the access before it.");
+  caption.text(
+      "An array counts as one, and so does a window onto memory. A poll is a read that repeats the access "
+      "before it.");
   out.add(caption);
   out.add(Element("div", "scroll").add(Element("table", "sort").add(Element("thead").add(top)).add(body)));
   if (facts.groups.size() > kMaxRegisterRows) {
     uint64_t rest = 0;
     for (size_t i = kMaxRegisterRows; i < facts.groups.size(); ++i) rest += facts.groups[i].counts.total();
-    out.add(Element("p", "note").text(fmt::format("{} further places share {} accesses.", thousands(facts.groups.size() - kMaxRegisterRows),
-                                                  thousands(rest))));
+    out.add(Element("p", "note")
+                .text(fmt::format("{} further places share {} accesses.",
+                                  thousands(facts.groups.size() - kMaxRegisterRows), thousands(rest))));
   }
   if (const uint64_t unknown = facts.unknown_registers(); unknown > 0) {
-    out.add(Element("p", "note").text(fmt::format("{} of the places are named by no register map.", thousands(unknown))));
+    out.add(Element("p", "note")
+                .text(fmt::format("{} of the places are named by no register map.", thousands(unknown))));
   }
   return out;
 }
@@ -163,7 +181,8 @@ Element units(const TraceFacts& facts) {
   for (size_t i = 0; i < std::min(rows.size(), kMaxUnitRows); ++i) {
     const auto& [name, counts] = rows[i];
     Element row("tr");
-    row.add(Element("th").attr("scope", "row").text(name)).add(small_bar(counts.reads, counts.writes, most, name));
+    row.add(Element("th").attr("scope", "row").text(name))
+        .add(small_bar(counts.reads, counts.writes, most, name));
     row.add(number_cell(counts.total()));
     body.add(row);
   }
@@ -171,7 +190,8 @@ Element units(const TraceFacts& facts) {
   top.add(head("unit")).add(head("", "grow2")).add(head("accesses", "n"));
   Element out("div");
   out.add(Element("h3").text("By unit")).add(Element("table").add(Element("thead").add(top)).add(body));
-  if (rows.size() > kMaxUnitRows) out.add(Element("p", "note").text(fmt::format("{} further units.", rows.size() - kMaxUnitRows)));
+  if (rows.size() > kMaxUnitRows)
+    out.add(Element("p", "note").text(fmt::format("{} further units.", rows.size() - kMaxUnitRows)));
   return out;
 }
 
@@ -195,7 +215,9 @@ Element gaps(const TraceFacts& facts) {
     const std::string name = "below " + time_text(to_us);
     Element row("tr");
     row.add(cell(name, "n"));
-    row.add(Element("td", "grow").add(stacked_bar({{count, "f5", fmt::format("{}: {}", name, thousands(count))}}, most, name)));
+    row.add(
+        Element("td", "grow")
+            .add(stacked_bar({{count, "f5", fmt::format("{}: {}", name, thousands(count))}}, most, name)));
     row.add(number_cell(count));
     body.add(row);
   }
@@ -207,7 +229,9 @@ Element gaps(const TraceFacts& facts) {
 Element call_sites(const TraceFacts& facts) {
   Element body("tbody");
   for (size_t i = 0; i < std::min(facts.call_sites.size(), kMaxCallSiteRows); ++i) {
-    body.add(Element("tr").add(cell(facts.call_sites[i].place, "mono")).add(number_cell(facts.call_sites[i].accesses)));
+    body.add(Element("tr")
+                 .add(cell(facts.call_sites[i].place, "mono"))
+                 .add(number_cell(facts.call_sites[i].accesses)));
   }
   Element top("tr");
   top.add(head("instruction")).add(head("accesses", "n"));
@@ -222,18 +246,20 @@ Element lead_of(const TraceFacts& facts) {
   Element lead("p", "lead");
   lead.add(Element("b").text(thousands(facts.accesses())))
       .text(fmt::format(" accesses, {} of them writes; ", percent(writes, facts.accesses())))
-      .text(fmt::format("{} DMA transfers of {} together; {} interrupts; {} of accesses repeat the read before.",
-                        thousands(facts.kinds[static_cast<size_t>(EventKind::kDmaRead)] +
-                                  facts.kinds[static_cast<size_t>(EventKind::kDmaWrite)]),
-                        bytes_text(facts.dma_read_bytes + facts.dma_write_bytes), thousands(facts.msi + facts.intx_raised),
-                        percent(facts.polls(), facts.accesses())));
+      .text(fmt::format(
+          "{} DMA transfers of {} together; {} interrupts; {} of accesses repeat the read before.",
+          thousands(facts.kinds[static_cast<size_t>(EventKind::kDmaRead)] +
+                    facts.kinds[static_cast<size_t>(EventKind::kDmaWrite)]),
+          bytes_text(facts.dma_read_bytes + facts.dma_write_bytes), thousands(facts.msi + facts.intx_raised),
+          percent(facts.polls(), facts.accesses())));
   return lead;
 }
 
 }  // namespace
 
 Element trace_section(const ReportTrace& trace, size_t index, size_t count, DataStyle& style) {
-  const std::string title = count == 1 ? "What the driver did" : fmt::format("VM {}: what its driver did", index);
+  const std::string title =
+      count == 1 ? "What the driver did" : fmt::format("VM {}: what its driver did", index);
   const std::string id = fmt::format("trace{}", index);
   Element out("section");
   out.attr("id", id).add(Element("h2").text(title)).add(lead_of(trace.facts));

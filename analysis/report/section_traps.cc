@@ -46,15 +46,16 @@ std::vector<Segment> segments_of(const ModeResult& mode) {
   for (const BarColumn& column : kBars) {
     const uint64_t value = mode.traps.bar[column.bar];
     segments.push_back({value, column.fill,
-                        fmt::format("{}, {}: {} traps, {} of the mode's", mode.mode, column.name, thousands(value),
-                                    percent(value, mode.traps.total()))});
+                        fmt::format("{}, {}: {} traps, {} of the mode's", mode.mode, column.name,
+                                    thousands(value), percent(value, mode.traps.total()))});
   }
   return segments;
 }
 
 Element log_axis(double top) {
   Element axis("div", "axis vb");
-  for (double value = 1; value <= top * 1.001; value *= 10) axis.add(Element("span").text(short_count(static_cast<uint64_t>(value))));
+  for (double value = 1; value <= top * 1.001; value *= 10)
+    axis.add(Element("span").text(short_count(static_cast<uint64_t>(value))));
   return axis;
 }
 
@@ -75,7 +76,10 @@ Element traps_lead(const ReplayResult& replay) {
         .add(Element("b").text(fmt::format("{:.1f} times fewer", ratio)))
         .text(": page tables written through BAR3 no longer leave the guest.");
     if (best->traps.bar[3] >= naive->traps.bar[3]) {
-      lead = Element("p", "lead").text("The fewest exits are taken by ").add(Element("b").text(best->mode)).text(".");
+      lead = Element("p", "lead")
+                 .text("The fewest exits are taken by ")
+                 .add(Element("b").text(best->mode))
+                 .text(".");
     }
   } else {
     lead.text("How often the guest leaves to the hypervisor, by the aperture that it touched.");
@@ -113,7 +117,8 @@ std::vector<PhaseRow> phase_rows(const ReplayResult& replay) {
   for (size_t m = 0; m < replay.modes.size(); ++m) {
     const auto& phases = replay.modes[m].phases;
     for (size_t i = 0; i < phases.size(); ++i) {
-      if (i >= rows.size()) rows.push_back({phases[i].name, phases[i].duration_ns, std::vector<uint64_t>(replay.modes.size())});
+      if (i >= rows.size())
+        rows.push_back({phases[i].name, phases[i].duration_ns, std::vector<uint64_t>(replay.modes.size())});
       rows[i].traps[m] = phases[i].traps.total();
     }
   }
@@ -143,16 +148,18 @@ Element traps_section(const ReplayResult& replay, DataStyle& style) {
   const double top = decade_above(static_cast<double>(most));
   Element top_row("tr");
   top_row.add(head("mode"));
-  top_row.add(Element("th", "grow").attr("scope", "col")
-                  .add(Element("span", "va").text("traps"))
-                  .add(log_axis(top)));
+  top_row.add(
+      Element("th", "grow").attr("scope", "col").add(Element("span", "va").text("traps")).add(log_axis(top)));
   for (const BarColumn& column : kBars) {
     if (!uses_bar(replay, column.bar)) continue;
-    top_row.add(Element("th", "n part").attr("scope", "col").add(Element("span", std::string_view(column.key).substr(7)).text(column.name)));
+    top_row.add(Element("th", "n part")
+                    .attr("scope", "col")
+                    .add(Element("span", std::string_view(column.key).substr(7)).text(column.name)));
   }
   Element legend("p", "legend");
   for (const BarColumn& column : kBars) {
-    if (uses_bar(replay, column.bar)) legend.add(Element("span", std::string_view(column.key).substr(7)).text(column.name));
+    if (uses_bar(replay, column.bar))
+      legend.add(Element("span", std::string_view(column.key).substr(7)).text(column.name));
   }
   top_row.add(Element("th", "n").attr("scope", "col").add(Element("span", "key kt").text("total")));
   top_row.add(head("of accesses", "n part"));
@@ -163,7 +170,8 @@ Element traps_section(const ReplayResult& replay, DataStyle& style) {
     Element chart("td", "grow");
     Element linear("div", "va");
     linear.add(stacked_bar(segments, std::max<uint64_t>(most, 1), label));
-    segments.push_back({mode.traps.total(), "ft", fmt::format("{}: {} traps in all", mode.mode, thousands(mode.traps.total()))});
+    segments.push_back({mode.traps.total(), "ft",
+                        fmt::format("{}: {} traps in all", mode.mode, thousands(mode.traps.total()))});
     Element logarithmic("div", "vb");
     logarithmic.add(log_dots(segments, top, label));
     chart.add(linear).add(logarithmic);
@@ -179,14 +187,16 @@ Element traps_section(const ReplayResult& replay, DataStyle& style) {
   Element panel("div", "scroll traps");
   panel.add(legend).add(Element("table").add(Element("thead").add(top_row)).add(body));
   out.add(switched("linear", "logarithmic", panel, style));
-  if (replay.modes.front().vms.size() > 1) out.add(Element("h3").text("By virtual machine")).add(vm_table(replay));
+  if (replay.modes.front().vms.size() > 1)
+    out.add(Element("h3").text("By virtual machine")).add(vm_table(replay));
   return out;
 }
 
 Element phases_section(const ReplayResult& replay) {
   Element out = section("phases", "When it traps",
-                        Element("p", "lead").text("Traps in each phase of the workload, as its own marks divide it. The "
-                                                  "darker the cell, the more traps, on a logarithmic scale."));
+                        Element("p", "lead")
+                            .text("Traps in each phase of the workload, as its own marks divide it. The "
+                                  "darker the cell, the more traps, on a logarithmic scale."));
   const std::vector<PhaseRow> rows = phase_rows(replay);
   uint64_t least = ~uint64_t{0}, most = 0;
   for (const PhaseRow& row : rows) {
@@ -210,16 +220,18 @@ Element phases_section(const ReplayResult& replay) {
   }
   out.add(Element("div", "scroll").add(Element("table", "heat").add(Element("thead").add(top)).add(body)));
   if (rows.size() > kMaxPhaseRows) {
-    out.add(Element("p", "note").text(fmt::format("{} further phases are not shown.", rows.size() - kMaxPhaseRows)));
+    out.add(Element("p", "note")
+                .text(fmt::format("{} further phases are not shown.", rows.size() - kMaxPhaseRows)));
   }
   return out;
 }
 
 Element shadow_section(const ReplayResult& replay) {
   Element out = section("shadow", "Shadow work",
-                        Element("p", "lead").text("What the hypervisor does to keep its own page tables in step with the "
-                                                  "guest's: a rebuild reads guest entries and writes shadow entries. "
-                                                  "Para-virtual modes write the real tables by hypercall instead."));
+                        Element("p", "lead")
+                            .text("What the hypervisor does to keep its own page tables in step with the "
+                                  "guest's: a rebuild reads guest entries and writes shadow entries. "
+                                  "Para-virtual modes write the real tables by hypercall instead."));
   uint64_t most_scanned = 0, most_written = 0;
   for (const ModeResult& mode : replay.modes) {
     most_scanned = std::max(most_scanned, mode.shadow.entries_scanned);
@@ -227,14 +239,18 @@ Element shadow_section(const ReplayResult& replay) {
   }
   Element top("tr");
   top.add(head("mode")).add(head("TLB flushes", "n")).add(head("rebuilds", "n"));
-  top.add(head("entries scanned", "grow2")).add(head("", "n")).add(head("entries written", "n")).add(head("hypercalls", "n"));
+  top.add(head("entries scanned", "grow2"))
+      .add(head("", "n"))
+      .add(head("entries written", "n"))
+      .add(head("hypercalls", "n"));
   Element body("tbody");
   for (const ModeResult& mode : replay.modes) {
     Element row("tr");
     row.add(Element("th").attr("scope", "row").text(mode.mode));
     row.add(number_cell(mode.tlb_flushes)).add(number_cell(mode.shadow.rebuilds));
-    row.add(scaled_bar(mode.shadow.entries_scanned, most_scanned, "f0b",
-                       fmt::format("{}: {} entries scanned", mode.mode, thousands(mode.shadow.entries_scanned))));
+    row.add(
+        scaled_bar(mode.shadow.entries_scanned, most_scanned, "f0b",
+                   fmt::format("{}: {} entries scanned", mode.mode, thousands(mode.shadow.entries_scanned))));
     row.add(number_cell(mode.shadow.entries_scanned)).add(number_cell(mode.shadow.entries_written));
     std::string operations;
     for (const auto& [operation, count] : mode.hypercalls) {

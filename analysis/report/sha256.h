@@ -1,4 +1,5 @@
-// SHA-256, for the content security policy's hashes of the page's own style and script. Nothing secret depends on it.
+// SHA-256, for the content security policy's hashes of the page's own style and script. Nothing secret
+// depends on it.
 #pragma once
 
 #include <array>

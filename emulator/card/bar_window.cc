@@ -24,7 +24,8 @@ const BarWindow::Entry* BarWindow::look_up(uint64_t offset) {
     t.aperture = Aperture::kVram;
     t.address = page << 12;
   }
-  if (!t.mapped) return nullptr;  // holes are not cached: nouveau touches none, and a new mapping shows at once
+  if (!t.mapped)
+    return nullptr;  // holes are not cached: nouveau touches none, and a new mapping shows at once
   entry = {generation_, page, t.address, t.aperture, t.read_only};
   return &entry;
 }

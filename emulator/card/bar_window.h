@@ -1,5 +1,5 @@
-// BAR1 and BAR3: windows onto GPU virtual memory, through the page tables of an instance block. A small TLB holds
-// translations until the guest flushes, as the hardware's does.
+// BAR1 and BAR3: windows onto GPU virtual memory, through the page tables of an instance block. A small TLB
+// holds translations until the guest flushes, as the hardware's does.
 #pragma once
 
 #include <array>
@@ -14,8 +14,8 @@ class BarWindow {
  public:
   explicit BarWindow(PhysicalMemory& memory) : memory_(memory) {}
 
-  // The register that names the instance block (PBUS.HOST_MEM.BAR1_CHAN, BAR3_CHAN). Without its enable bit the
-  // window shows VRAM from address 0.
+  // The register that names the instance block (PBUS.HOST_MEM.BAR1_CHAN, BAR3_CHAN). Without its enable bit
+  // the window shows VRAM from address 0.
   void set_instance(uint32_t pointer, fermi::Geometry geometry);
   void flush() { ++generation_; }
 

@@ -38,8 +38,8 @@ inline constexpr FaultUnit kFaultCopy1{0x16, 0x02};
 inline constexpr uint64_t kMaxOperationBytes = uint64_t{256} << 20;
 inline constexpr uint64_t kMaxOperationLines = uint64_t{1} << 18;
 
-// Costs, in nanoseconds of the card's time. Above what they take us (tests/bench/replay_bench: a dword 7 ns, a byte far
-// below 1), so that a card that is always busy still keeps up with the clock.
+// Costs, in nanoseconds of the card's time. Above what they take us (tests/bench/replay_bench: a dword 7 ns,
+// a byte far below 1), so that a card that is always busy still keeps up with the clock.
 inline constexpr uint64_t kCostOfDword = 16;    // fetch and decode
 inline constexpr uint64_t kCostOfAccess = 256;  // a page walk and a small access
 inline constexpr uint64_t kCostOfObject = 4096;

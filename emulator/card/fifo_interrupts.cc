@@ -57,7 +57,9 @@ uint32_t FifoInterrupts::pmc_pending() const {
   return (fifo_pending() & registers_.peek(Reg::kPfifoIntrEn)) != 0 ? kPmcFifo : 0;
 }
 
-void FifoInterrupts::update() { line_(pmc_pending() != 0 && (registers_.peek(Reg::kPmcIntrEnHost) & 1) != 0); }
+void FifoInterrupts::update() {
+  line_(pmc_pending() != 0 && (registers_.peek(Reg::kPmcIntrEnHost) & 1) != 0);
+}
 
 void FifoInterrupts::nonstall(unsigned) {
   registers_.poke(Reg::kPfifoEngineIntr, 0, registers_.peek(Reg::kPfifoEngineIntr, 0) | 1);

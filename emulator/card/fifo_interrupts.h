@@ -1,5 +1,5 @@
-// PFIFO's interrupt registers and PMC's summary of them: turns channel events into pending bits and an interrupt line.
-// Sources: nouveau nvkm/engine/fifo/gf100.c (handler), nvkm/subdev/mc/gf100.c.
+// PFIFO's interrupt registers and PMC's summary of them: turns channel events into pending bits and an
+// interrupt line. Sources: nouveau nvkm/engine/fifo/gf100.c (handler), nvkm/subdev/mc/gf100.c.
 #pragma once
 
 #include <functional>

@@ -7,7 +7,9 @@ namespace gpuvm {
 namespace {
 
 // Bytes from `va` to the end of its page.
-uint64_t rest_of_page(const Translation& t, uint64_t va) { return t.page_bytes - (va - t.page_base); }
+uint64_t rest_of_page(const Translation& t, uint64_t va) {
+  return t.page_bytes - (va - t.page_base);
+}
 
 }  // namespace
 
@@ -25,7 +27,8 @@ std::optional<MmuFault> GpuMemory::read(const AddressSpace& space, uint64_t va, 
   return std::nullopt;
 }
 
-std::optional<MmuFault> GpuMemory::write(const AddressSpace& space, uint64_t va, std::span<const std::byte> in) {
+std::optional<MmuFault> GpuMemory::write(const AddressSpace& space, uint64_t va,
+                                         std::span<const std::byte> in) {
   while (!in.empty()) {
     const Translation t = translate(memory_, space, va);
     if (!t.mapped) return MmuFault{va, t.reason, true};
@@ -44,11 +47,13 @@ std::optional<MmuFault> GpuMemory::write32(const AddressSpace& space, uint64_t v
   return write(space, va, std::as_bytes(std::span(&value, 1)));
 }
 
-std::optional<MmuFault> GpuMemory::copy(const AddressSpace& space, uint64_t to, uint64_t from, uint64_t bytes) {
+std::optional<MmuFault> GpuMemory::copy(const AddressSpace& space, uint64_t to, uint64_t from,
+                                        uint64_t bytes) {
   std::array<std::byte, 4096> buffer;
   while (bytes > 0) {
     // One small page at a time on both sides, so that the traffic does not depend on the page sizes in use.
-    const uint64_t chunk = std::min({bytes, buffer.size() - from % buffer.size(), buffer.size() - to % buffer.size()});
+    const uint64_t chunk =
+        std::min({bytes, buffer.size() - from % buffer.size(), buffer.size() - to % buffer.size()});
     const auto span = std::span(buffer).first(chunk);
     if (auto fault = read(space, from, span)) return fault;
     if (auto fault = write(space, to, span)) return fault;

@@ -5,9 +5,9 @@ namespace {
 
 using gf100::Reg;
 
-constexpr uint32_t kDone = 1u << 31;         // CC_SCRATCH[0]: the firmware has finished
-constexpr uint32_t kUcStart = 1u << 1;       // falcon UC_CTRL
-constexpr uint32_t kFakeSwitch = 1u << 8;    // INTR_SET: a context switch request
+constexpr uint32_t kDone = 1u << 31;       // CC_SCRATCH[0]: the firmware has finished
+constexpr uint32_t kUcStart = 1u << 1;     // falcon UC_CTRL
+constexpr uint32_t kFakeSwitch = 1u << 8;  // INTR_SET: a context switch request
 constexpr uint32_t kChannelValid = 1u << 31;
 constexpr uint32_t kSetChannel = 1;          // FECS command
 constexpr uint32_t kPowerPending = 1u << 4;  // 0x404170: hardware clears it

@@ -1,4 +1,5 @@
-// The methods of a class are registers of the object: most just hold a value until another one starts the work.
+// The methods of a class are registers of the object: most just hold a value until another one starts the
+// work.
 #pragma once
 
 #include <array>

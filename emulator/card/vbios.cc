@@ -8,8 +8,8 @@ namespace {
 constexpr size_t kImageBytes = 8192;
 constexpr size_t kPcir = 0x40;
 constexpr size_t kBit = 0x80;
-constexpr size_t kBitInfo = 0x100;     // 'i': version
-constexpr size_t kBitInit = 0x140;     // 'I': init scripts
+constexpr size_t kBitInfo = 0x100;  // 'i': version
+constexpr size_t kBitInit = 0x140;  // 'I': init scripts
 constexpr size_t kScriptTable = 0x180;
 constexpr size_t kDcb = 0x1a0;
 

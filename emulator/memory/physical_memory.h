@@ -9,8 +9,9 @@
 
 namespace gpuvm {
 
-// Memory target codes of instance pointers, USERD pointers and the host memory window (envytools g80_mem_target).
-// 1 is no memory there; page directory entries and page table entries have codes of their own, see fermi.h.
+// Memory target codes of instance pointers, USERD pointers and the host memory window (envytools
+// g80_mem_target). 1 is no memory there; page directory entries and page table entries have codes of their
+// own, see fermi.h.
 enum class Aperture : uint8_t { kVram = 0, kInvalid = 1, kSystem = 2, kSystemNoSnoop = 3 };
 
 class PhysicalMemory {
@@ -34,7 +35,8 @@ class PhysicalMemory {
   uint64_t read(Aperture aperture, uint64_t address, unsigned width) {
     if (aperture == Aperture::kVram) return vram_.read(address, width);
     uint64_t value = 0;
-    if (!read_bytes(aperture, address, std::as_writable_bytes(std::span(&value, 1)).first(width))) value = ~value;
+    if (!read_bytes(aperture, address, std::as_writable_bytes(std::span(&value, 1)).first(width)))
+      value = ~value;
     return width == 8 ? value : value & ((uint64_t{1} << (8 * width)) - 1);
   }
   void write(Aperture aperture, uint64_t address, unsigned width, uint64_t value) {

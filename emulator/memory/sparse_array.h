@@ -16,7 +16,8 @@ class SparseArray {
 
  public:
   explicit SparseArray(size_t count) : count_(count) {
-    void* p = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* p =
+        mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     GPUVM_CHECK(p != MAP_FAILED);
     data_ = static_cast<T*>(p);
   }

@@ -16,7 +16,8 @@ bool Vram::write_bytes(uint64_t address, std::span<const std::byte> in) {
   if (!contains(address, in.size())) return false;
   if (in.empty()) return true;
   std::memcpy(data_.data() + address, in.data(), in.size());
-  for (uint64_t page = address / kPageBytes; page <= (address + in.size() - 1) / kPageBytes; ++page) touch(page);
+  for (uint64_t page = address / kPageBytes; page <= (address + in.size() - 1) / kPageBytes; ++page)
+    touch(page);
   for (uint64_t line = address / kLineBytes; line <= (address + in.size() - 1) / kLineBytes; ++line) {
     fill(line * kLineBytes);
   }

@@ -21,9 +21,12 @@ class Vram {
   }
 
   uint64_t size() const { return bytes_; }
-  bool contains(uint64_t address, uint64_t length) const { return address <= bytes_ && length <= bytes_ - address; }
+  bool contains(uint64_t address, uint64_t length) const {
+    return address <= bytes_ && length <= bytes_ - address;
+  }
 
-  // Little-endian; width 1, 2, 4 or 8 bytes, any alignment. Outside the memory: all ones, and writes are dropped.
+  // Little-endian; width 1, 2, 4 or 8 bytes, any alignment. Outside the memory: all ones, and writes are
+  // dropped.
   uint64_t read(uint64_t address, unsigned width) const {
     uint64_t value = ~uint64_t{0};
     if (!contains(address, width)) return value >> (64 - 8 * width);
@@ -55,8 +58,8 @@ class Vram {
   uint64_t page_version(uint64_t page) const { return versions_[page]; }
 
   static constexpr uint64_t kLineBytes = kPageBytes / 8;
-  // A bit for each eighth of the page: something other than zeroes was stored to it once (since it was scrubbed). What
-  // a clear bit stands for is known without a look.
+  // A bit for each eighth of the page: something other than zeroes was stored to it once (since it was
+  // scrubbed). What a clear bit stands for is known without a look.
   uint8_t filled_lines(uint64_t page) const { return filled_[page]; }
 
   // XXH3 over the non-zero pages of a range with their place relative to its start, so that equal contents at
@@ -67,7 +70,6 @@ class Vram {
   void scrub(uint64_t begin, uint64_t length);
 
  private:
-
   void touch(uint64_t page) {
     if (versions_[page]++ == 0) touched_.push_back(page);
   }

@@ -1,5 +1,5 @@
-// Bit layouts of Fermi's two-level page tables and instance blocks. Sources: nouveau nvkm/subdev/mmu/vmmgf100.c and
-// nvkm/engine/fifo/gpfifogf100.c, envytools rnndb memory/gf100_vm.xml.
+// Bit layouts of Fermi's two-level page tables and instance blocks. Sources: nouveau
+// nvkm/subdev/mmu/vmmgf100.c and nvkm/engine/fifo/gpfifogf100.c, envytools rnndb memory/gf100_vm.xml.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,13 @@ struct Geometry {
 
   friend bool operator==(const Geometry&, const Geometry&) = default;
 };
-constexpr Geometry geometry_of(uint32_t vm_cfg) { return Geometry{(vm_cfg & 1) ? 16u : 17u}; }
+constexpr Geometry geometry_of(uint32_t vm_cfg) {
+  return Geometry{(vm_cfg & 1) ? 16u : 17u};
+}
 
-constexpr uint64_t address_field(uint64_t raw, unsigned low) { return ((raw >> low) & 0xfffffff) << 12; }
+constexpr uint64_t address_field(uint64_t raw, unsigned low) {
+  return ((raw >> low) & 0xfffffff) << 12;
+}
 constexpr uint64_t with_address_field(uint64_t raw, unsigned low, uint64_t address) {
   return (raw & ~(uint64_t{0xfffffff} << low)) | (((address >> 12) & 0xfffffff) << low);
 }
@@ -45,7 +49,9 @@ struct Pde {
   constexpr uint32_t large_entries() const { return Geometry::large_entries() >> size_code(); }
 };
 constexpr Aperture table_aperture(unsigned pde_target) {
-  return pde_target == 1 ? Aperture::kVram : pde_target == 0 ? Aperture::kInvalid : static_cast<Aperture>(pde_target);
+  return pde_target == 1   ? Aperture::kVram
+         : pde_target == 0 ? Aperture::kInvalid
+                           : static_cast<Aperture>(pde_target);
 }
 
 // Page table entry.
@@ -77,8 +83,14 @@ inline constexpr uint64_t kUserdIbGet = 0x88;
 inline constexpr uint64_t kUserdIbPut = 0x8c;  // the doorbell
 
 // Instance pointers (channel table, BAR1, BAR3, FECS, PCOPY): 27:0 address >> 12, 29:28 memory target.
-constexpr uint64_t instance_address(uint32_t pointer) { return uint64_t{pointer & 0x0fffffff} << 12; }
-constexpr Aperture instance_aperture(uint32_t pointer) { return static_cast<Aperture>((pointer >> 28) & 3); }
-constexpr bool instance_valid(uint32_t pointer) { return pointer >> 31; }
+constexpr uint64_t instance_address(uint32_t pointer) {
+  return uint64_t{pointer & 0x0fffffff} << 12;
+}
+constexpr Aperture instance_aperture(uint32_t pointer) {
+  return static_cast<Aperture>((pointer >> 28) & 3);
+}
+constexpr bool instance_valid(uint32_t pointer) {
+  return pointer >> 31;
+}
 
 }  // namespace gpuvm::fermi

@@ -1,4 +1,5 @@
-// The lines of `gpuvm dump --page-tables`. Nothing in them comes from the trace but numbers: no escaping is needed.
+// The lines of `gpuvm dump --page-tables`. Nothing in them comes from the trace but numbers: no escaping is
+// needed.
 #include <fmt/format.h>
 
 #include "emulator/mmu/page_table_text.h"
@@ -17,20 +18,26 @@ std::string row(uint64_t seq, uint64_t time_ns, uint64_t root, const RootNames& 
 
 const char* change_name(RootChange::What what) {
   switch (what) {
-    case RootChange::What::kNamed: return "named";
-    case RootChange::What::kUnnamed: return "unnamed";
-    case RootChange::What::kForgotten: return "forgotten";
+    case RootChange::What::kNamed:
+      return "named";
+    case RootChange::What::kUnnamed:
+      return "unnamed";
+    case RootChange::What::kForgotten:
+      return "forgotten";
   }
   return "";
 }
 
 std::string head(uint64_t seq, uint64_t time_ns, const char* kind) {
-  return fmt::format(R"({{"seq":{},"time_us":{:.3f},"kind":"{}")", seq, static_cast<double>(time_ns) / 1e3, kind);
+  return fmt::format(R"({{"seq":{},"time_us":{:.3f},"kind":"{}")", seq, static_cast<double>(time_ns) / 1e3,
+                     kind);
 }
 
 std::string names_json(const RootNames& names) {
   std::string text;
-  const auto add = [&](std::string_view name) { text += fmt::format(R"({}"{}")", text.empty() ? "" : ",", name); };
+  const auto add = [&](std::string_view name) {
+    text += fmt::format(R"({}"{}")", text.empty() ? "" : ",", name);
+  };
   if (names.bar1) add("BAR1");
   if (names.bar3) add("BAR3");
   for (size_t id = 0; id < names.channels.size(); ++id) {
@@ -56,15 +63,16 @@ std::string target_json(const PageTableWrite& write) {
   }
   const fermi::Pte pte = write.pte();
   if (!pte.present()) return "";
-  return fmt::format(R"(,"target":"{:#x}","aperture":"{}","read_only":{},"privileged":{},"storage":"{:#04x}")",
-                     pte.address(), aperture_name(pte.aperture()), pte.read_only(), pte.privileged(), pte.kind());
+  return fmt::format(
+      R"(,"target":"{:#x}","aperture":"{}","read_only":{},"privileged":{},"storage":"{:#04x}")",
+      pte.address(), aperture_name(pte.aperture()), pte.read_only(), pte.privileged(), pte.kind());
 }
 
 }  // namespace
 
 std::string text_heading() {
-  return fmt::format("{:>10} {:>13}  {:<12} {:<16} {:<9}  {:<12} {:>5}  {:<20} {}", "seq", "time (s)", "root", "named by",
-                     "what", "va", "size", "entry", "old -> new");
+  return fmt::format("{:>10} {:>13}  {:<12} {:<16} {:<9}  {:<12} {:>5}  {:<20} {}", "seq", "time (s)", "root",
+                     "named by", "what", "va", "size", "entry", "old -> new");
 }
 
 std::string text_line(const PageTableWrite& write) {
@@ -77,9 +85,10 @@ std::string text_line(const PageTableWrite& write) {
 
 std::string text_line(const TlbFlush& flush) {
   return row(flush.seq, flush.time_ns, flush.root, flush.names, "flush") +
-         fmt::format("  {}, {}{} changed", describe_scope(flush.scope),
-                     flush.root_known ? "" : "directory not known, ",
-                     flush.entries_changed == 1 ? "1 entry" : fmt::format("{} entries", flush.entries_changed));
+         fmt::format(
+             "  {}, {}{} changed", describe_scope(flush.scope),
+             flush.root_known ? "" : "directory not known, ",
+             flush.entries_changed == 1 ? "1 entry" : fmt::format("{} entries", flush.entries_changed));
 }
 
 std::string text_line(const RootChange& change) {
@@ -91,9 +100,10 @@ std::string json_line(const PageTableWrite& write) {
   const bool directory = write.level == PageTableLevel::kDirectory;
   std::string text = head(write.seq, write.time_ns, directory ? "pde_write" : "pte_write");
   text += fmt::format(R"(,"root":"{:#x}","named_by":{})", write.root, names_json(write.names));
-  if (!directory) text += fmt::format(R"(,"level":"{}")", write.level == PageTableLevel::kSmall ? "small" : "large");
-  text += fmt::format(R"(,"va":"{:#x}","size":{},"table":"{:#x}","index":{},"found":{})", write.va, write.span,
-                      write.table, write.index, write.found);
+  if (!directory)
+    text += fmt::format(R"(,"level":"{}")", write.level == PageTableLevel::kSmall ? "small" : "large");
+  text += fmt::format(R"(,"va":"{:#x}","size":{},"table":"{:#x}","index":{},"found":{})", write.va,
+                      write.span, write.table, write.index, write.found);
   if (!write.found) text += fmt::format(R"(,"old":"{:#018x}")", write.old_value);
   text += fmt::format(R"(,"new":"{:#018x}","present":{})", write.new_value, write.present());
   return text + target_json(write) + "}";
@@ -102,11 +112,11 @@ std::string json_line(const PageTableWrite& write) {
 std::string json_line(const TlbFlush& flush) {
   std::string text = head(flush.seq, flush.time_ns, "tlb_flush");
   if (flush.root_known && !flush.all_roots) {
-    text += fmt::format(R"(,"root":"{:#x}","aperture":"{}","named_by":{})", flush.root, aperture_name(flush.aperture),
-                        names_json(flush.names));
+    text += fmt::format(R"(,"root":"{:#x}","aperture":"{}","named_by":{})", flush.root,
+                        aperture_name(flush.aperture), names_json(flush.names));
   }
-  return text + fmt::format(R"(,"all_roots":{},"scope":{},"entries_changed":{}}})", flush.all_roots, flush.scope,
-                            flush.entries_changed);
+  return text + fmt::format(R"(,"all_roots":{},"scope":{},"entries_changed":{}}})", flush.all_roots,
+                            flush.scope, flush.entries_changed);
 }
 
 std::string json_line(const RootChange& change) {

@@ -1,4 +1,5 @@
-// What the page-table tracker says: entries written, flushes that commit them, directories that got or lost a name.
+// What the page-table tracker says: entries written, flushes that commit them, directories that got or lost a
+// name.
 #pragma once
 
 #include <bitset>
@@ -29,13 +30,13 @@ struct PageTableWrite {
   uint64_t seq = 0;      // event that wrote the (last part of the) entry, or that made its table known
   uint64_t time_ns = 0;  // of that event
   uint64_t root = 0;     // VRAM address of the page directory
-  RootNames names{};       // without any: the root lost its names and keeps its entries
+  RootNames names{};     // without any: the root lost its names and keeps its entries
   PageTableLevel level = PageTableLevel::kDirectory;
-  bool found = false;    // it stood there before its table was known; old_value is 0 then
-  uint64_t va = 0;       // first virtual address that the entry decides about
-  uint64_t span = 0;     // bytes that it decides about
-  uint64_t table = 0;    // VRAM address of the table that holds the entry
-  uint32_t index = 0;    // which entry of the table
+  bool found = false;  // it stood there before its table was known; old_value is 0 then
+  uint64_t va = 0;     // first virtual address that the entry decides about
+  uint64_t span = 0;   // bytes that it decides about
+  uint64_t table = 0;  // VRAM address of the table that holds the entry
+  uint32_t index = 0;  // which entry of the table
   uint64_t old_value = 0;
   uint64_t new_value = 0;
 
@@ -52,12 +53,12 @@ struct PageTableWrite {
 struct TlbFlush {
   uint64_t seq = 0;
   uint64_t time_ns = 0;
-  bool all_roots = false;  // the flush named no directory: it meant every one
-  bool root_known = false;  // 0x100cb8 was seen, or all_roots
-  uint64_t root = 0;        // byte address as 0x100cb8 had it
+  bool all_roots = false;               // the flush named no directory: it meant every one
+  bool root_known = false;              // 0x100cb8 was seen, or all_roots
+  uint64_t root = 0;                    // byte address as 0x100cb8 had it
   Aperture aperture = Aperture::kVram;  // where the directory is; only those in VRAM can be followed
   RootNames names{};
-  uint32_t scope = 0;            // 0x100cbc without its trigger bit: 1 all pages, 2 all directories, 4 hub only
+  uint32_t scope = 0;  // 0x100cbc without its trigger bit: 1 all pages, 2 all directories, 4 hub only
   uint64_t entries_changed = 0;  // of that root since the last flush that covered it
 };
 

@@ -6,15 +6,24 @@ namespace gpuvm {
 namespace {
 
 // What no field of fermi.h covers: envytools gf100_vm.xml, nouveau mmu/vmmgf100.c.
-constexpr bool is_encrypted(uint64_t pte) { return (pte >> 3) & 1; }
-constexpr bool is_volatile(uint64_t pte) { return (pte >> 32) & 1; }
-constexpr uint64_t compression_tag(uint64_t pte) { return (pte >> 44) & 0x1ffff; }
+constexpr bool is_encrypted(uint64_t pte) {
+  return (pte >> 3) & 1;
+}
+constexpr bool is_volatile(uint64_t pte) {
+  return (pte >> 32) & 1;
+}
+constexpr uint64_t compression_tag(uint64_t pte) {
+  return (pte >> 44) & 0x1ffff;
+}
 
 const char* table_target_name(unsigned target) {
   switch (target) {
-    case 1: return "VRAM";
-    case 2: return "system";
-    default: return "system no-snoop";
+    case 1:
+      return "VRAM";
+    case 2:
+      return "system";
+    default:
+      return "system no-snoop";
   }
 }
 
@@ -44,19 +53,26 @@ std::string describe(const RootNames& names) {
 
 const char* level_name(PageTableLevel level) {
   switch (level) {
-    case PageTableLevel::kDirectory: return "PDE";
-    case PageTableLevel::kSmall: return "PTE small";
-    case PageTableLevel::kLarge: return "PTE large";
+    case PageTableLevel::kDirectory:
+      return "PDE";
+    case PageTableLevel::kSmall:
+      return "PTE small";
+    case PageTableLevel::kLarge:
+      return "PTE large";
   }
   return "";
 }
 
 const char* aperture_name(Aperture aperture) {
   switch (aperture) {
-    case Aperture::kVram: return "VRAM";
-    case Aperture::kInvalid: return "peer";  // of a page table entry
-    case Aperture::kSystem: return "system";
-    case Aperture::kSystemNoSnoop: return "system no-snoop";
+    case Aperture::kVram:
+      return "VRAM";
+    case Aperture::kInvalid:
+      return "peer";  // of a page table entry
+    case Aperture::kSystem:
+      return "system";
+    case Aperture::kSystemNoSnoop:
+      return "system no-snoop";
   }
   return "";
 }
@@ -68,7 +84,8 @@ std::string describe(fermi::Pde pde) {
     if (pde.size_code() != 0) text += fmt::format(" 1/{}", 1u << pde.size_code());
   }
   if (pde.small_target() != 0) {
-    append(text, " | ", fmt::format("small {:#x} {}", pde.small_address(), table_target_name(pde.small_target())));
+    append(text, " | ",
+           fmt::format("small {:#x} {}", pde.small_address(), table_target_name(pde.small_target())));
   }
   return text.empty() ? "none" : text;
 }

@@ -14,8 +14,8 @@ using gf100::Reg;
 constexpr uint32_t kChannels = offset_of(Reg::kPfifoChan);
 constexpr uint32_t kFlushTrigger = 1u << 31;
 constexpr uint32_t kFlushAllRoots = 2;
-// Commands of the context switcher whose argument is an instance block (nouveau engine/gr/gf100.c: grctx_generate with
-// the built-in firmware, bind_pointer, wfi_golden_save).
+// Commands of the context switcher whose argument is an instance block (nouveau engine/gr/gf100.c:
+// grctx_generate with the built-in firmware, bind_pointer, wfi_golden_save).
 constexpr bool takes_instance(uint32_t fecs_command) {
   return fecs_command == 1 || fecs_command == 3 || fecs_command == 9;
 }
@@ -24,9 +24,13 @@ constexpr bool is_fermi(uint32_t boot0) {
   return chipset >= 0xc0 && chipset < 0xe0;
 }
 // What a bus that gets no answer reads as.
-constexpr bool is_no_answer(uint32_t value) { return value == 0 || value == ~0u; }
+constexpr bool is_no_answer(uint32_t value) {
+  return value == 0 || value == ~0u;
+}
 
-constexpr uint64_t bytes_mask(unsigned first, unsigned count) { return width_mask(count) << (8 * first); }
+constexpr uint64_t bytes_mask(unsigned first, unsigned count) {
+  return width_mask(count) << (8 * first);
+}
 
 }  // namespace
 
@@ -57,7 +61,8 @@ void PageTableTracker::observe_write(uint64_t seq, const Event& event) {
   time_ns_ = event.time_ns;
   const bool is_pramin = event.space == 0 && gf100::in_pramin(event.address);
   if (event.space != 0 && event.space != 1 && event.space != 3) return;
-  if ((event.flags & kFlagValueUnknown) != 0 || !(event.width == 1 || event.width == 2 || event.width == 4 || event.width == 8)) {
+  if ((event.flags & kFlagValueUnknown) != 0 ||
+      !(event.width == 1 || event.width == 2 || event.width == 4 || event.width == 8)) {
     if (is_pramin || event.space != 0) ++counters_.unknown_values;
     return;
   }
@@ -66,7 +71,8 @@ void PageTableTracker::observe_write(uint64_t seq, const Event& event) {
       ++(host_memory_.known ? counters_.outside_writes : counters_.untranslated_writes);
       return;
     }
-    write_memory((uint64_t{host_memory_.value & 0xffffff} << 16) + (event.address - gf100::kPraminOffset), event.width, event.value);
+    write_memory((uint64_t{host_memory_.value & 0xffffff} << 16) + (event.address - gf100::kPraminOffset),
+                 event.width, event.value);
     return;
   }
   if (event.space == 0) return write_registers(event.address, event.width, event.value);
@@ -93,7 +99,8 @@ void PageTableTracker::observe_read(uint64_t seq, const Event& event) {
       write_register(static_cast<uint32_t>(event.address), value, ~0u);
       return;
     }
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -116,8 +123,9 @@ void PageTableTracker::reset() {
   geometry_ = {};
 }
 
-// The window's own tables decide where a write goes, as they are in memory at that moment. The hardware may still use
-// an older translation until the next flush; a driver that depends on which one has no defined behaviour anyway.
+// The window's own tables decide where a write goes, as they are in memory at that moment. The hardware may
+// still use an older translation until the next flush; a driver that depends on which one has no defined
+// behaviour anyway.
 std::optional<uint64_t> PageTableTracker::translate(const Register& pointer, uint64_t offset) {
   if (!pointer.known) {
     ++counters_.untranslated_writes;
@@ -134,8 +142,10 @@ std::optional<uint64_t> PageTableTracker::translate(const Register& pointer, uin
     const uint64_t base = directory & fermi::kVaMask & ~uint64_t{0xfff};
     const fermi::Pde pde{memory_.read64(base + 8 * (offset >> geometry_.span_shift()))};
     const uint64_t within = offset & (geometry_.span() - 1);
-    if (pde.small_target() == 1) pte.raw = memory_.read64(pde.small_address() + 8 * (within >> fermi::kSmallShift));
-    if (!pte.present() && pde.large_target() == 1 && (within >> geometry_.large_shift) < pde.large_entries()) {
+    if (pde.small_target() == 1)
+      pte.raw = memory_.read64(pde.small_address() + 8 * (within >> fermi::kSmallShift));
+    if (!pte.present() && pde.large_target() == 1 &&
+        (within >> geometry_.large_shift) < pde.large_entries()) {
       shift = geometry_.large_shift;
       pte.raw = memory_.read64(pde.large_address() + 8 * (within >> shift));
     }
@@ -164,7 +174,8 @@ void PageTableTracker::write_window(unsigned slot, const Register& pointer, cons
     }
     return;
   }
-  if (const auto address = translate(pointer, event.address)) write_memory(*address, event.width, event.value);
+  if (const auto address = translate(pointer, event.address))
+    write_memory(*address, event.width, event.value);
 }
 
 void PageTableTracker::write_memory(uint64_t address, unsigned width, uint64_t value) {
@@ -195,26 +206,35 @@ void PageTableTracker::write_word(uint64_t address, uint64_t mask, uint64_t valu
 }
 
 void PageTableTracker::write_registers(uint64_t offset, unsigned width, uint64_t value) {
-  if (width == 4 && offset % 4 == 0) return write_register(static_cast<uint32_t>(offset), static_cast<uint32_t>(value), ~0u);
+  if (width == 4 && offset % 4 == 0)
+    return write_register(static_cast<uint32_t>(offset), static_cast<uint32_t>(value), ~0u);
   for (unsigned done = 0; done < width;) {
     const unsigned first = static_cast<unsigned>((offset + done) % 4);
     const unsigned count = std::min(width - done, 4 - first);
     const auto mask = static_cast<uint32_t>(bytes_mask(first, count));
-    write_register(static_cast<uint32_t>(offset + done) & ~3u, static_cast<uint32_t>((value >> (8 * done)) << (8 * first)), mask);
+    write_register(static_cast<uint32_t>(offset + done) & ~3u,
+                   static_cast<uint32_t>((value >> (8 * done)) << (8 * first)), mask);
     done += count;
   }
 }
 
 PageTableTracker::Register* PageTableTracker::register_at(uint32_t offset) {
   switch (offset) {
-    case offset_of(Reg::kPbusHostMem): return &host_memory_;
-    case offset_of(Reg::kPbusBar1): return &bar1_;
-    case offset_of(Reg::kPbusBar3): return &bar3_;
-    case offset_of(Reg::kPffbVmCfg): return &vm_cfg_;
-    case offset_of(Reg::kPffbVmPd): return &vm_pd_;
-    case offset_of(Reg::kFecsWrcmdData): return &fecs_data_;
+    case offset_of(Reg::kPbusHostMem):
+      return &host_memory_;
+    case offset_of(Reg::kPbusBar1):
+      return &bar1_;
+    case offset_of(Reg::kPbusBar3):
+      return &bar3_;
+    case offset_of(Reg::kPffbVmCfg):
+      return &vm_cfg_;
+    case offset_of(Reg::kPffbVmPd):
+      return &vm_pd_;
+    case offset_of(Reg::kFecsWrcmdData):
+      return &fecs_data_;
     default:
-      if (offset - kChannels < 8 * channels_.size() && (offset & 4) == 0) return &channels_[(offset - kChannels) / 8];
+      if (offset - kChannels < 8 * channels_.size() && (offset & 4) == 0)
+        return &channels_[(offset - kChannels) / 8];
       return nullptr;
   }
 }
@@ -222,7 +242,8 @@ PageTableTracker::Register* PageTableTracker::register_at(uint32_t offset) {
 void PageTableTracker::write_register(uint32_t offset, uint32_t value, uint32_t mask) {
   if (offset == offset_of(Reg::kPffbVmFlush)) return flush(value & mask);
   if (offset == offset_of(Reg::kFecsWrcmd)) {
-    if (fecs_data_.known && takes_instance(value & mask)) bind(kFecsSlot, fecs_data_.value, fermi::instance_valid(fecs_data_.value));
+    if (fecs_data_.known && takes_instance(value & mask))
+      bind(kFecsSlot, fecs_data_.value, fermi::instance_valid(fecs_data_.value));
     return;
   }
   Register* reg = register_at(offset);
@@ -230,13 +251,18 @@ void PageTableTracker::write_register(uint32_t offset, uint32_t value, uint32_t 
   reg->value = (reg->value & ~mask) | (value & mask);
   reg->known = true;
   switch (offset) {
-    case offset_of(Reg::kPbusBar1): return bind(kBar1Slot, reg->value, fermi::instance_valid(reg->value));
-    case offset_of(Reg::kPbusBar3): return bind(kBar3Slot, reg->value, fermi::instance_valid(reg->value));
-    case offset_of(Reg::kPffbVmCfg): return set_geometry(reg->value);
+    case offset_of(Reg::kPbusBar1):
+      return bind(kBar1Slot, reg->value, fermi::instance_valid(reg->value));
+    case offset_of(Reg::kPbusBar3):
+      return bind(kBar3Slot, reg->value, fermi::instance_valid(reg->value));
+    case offset_of(Reg::kPffbVmCfg):
+      return set_geometry(reg->value);
     case offset_of(Reg::kPbusHostMem):
     case offset_of(Reg::kPffbVmPd):
-    case offset_of(Reg::kFecsWrcmdData): return;
-    default: return bind((offset - kChannels) / 8, reg->value, fermi::instance_valid(reg->value));
+    case offset_of(Reg::kFecsWrcmdData):
+      return;
+    default:
+      return bind((offset - kChannels) / 8, reg->value, fermi::instance_valid(reg->value));
   }
 }
 
@@ -310,7 +336,8 @@ void PageTableTracker::unbind(unsigned slot) {
   }
 }
 
-// Takes the page directory from the instance block. Zero is what memory holds that nobody wrote: no directory.
+// Takes the page directory from the instance block. Zero is what memory holds that nobody wrote: no
+// directory.
 void PageTableTracker::resolve(unsigned slot) {
   Binding& binding = bindings_[slot];
   if (binding.instance == nullptr) return;
@@ -334,11 +361,21 @@ void PageTableTracker::instance_changed(const TrackedTable* instance) {
 void PageTableTracker::set_name(TrackedTable* root, unsigned slot, bool on) {
   const RootNames before = root->names;
   switch (slot) {
-    case kBar1Slot: root->names.bar1 = on; break;
-    case kBar3Slot: root->names.bar3 = on; break;
-    case kFecsSlot: root->names.fecs = on; break;
-    case kSlots: root->names.flush = on; break;
-    default: root->names.channels[slot] = on; break;
+    case kBar1Slot:
+      root->names.bar1 = on;
+      break;
+    case kBar3Slot:
+      root->names.bar3 = on;
+      break;
+    case kFecsSlot:
+      root->names.fecs = on;
+      break;
+    case kSlots:
+      root->names.flush = on;
+      break;
+    default:
+      root->names.channels[slot] = on;
+      break;
   }
   if (root->names != before) tell(root, on ? RootChange::What::kNamed : RootChange::What::kUnnamed);
 }
@@ -354,7 +391,7 @@ TrackedTable* PageTableTracker::learn_root(uint64_t directory, unsigned slot, bo
   TrackedTable probe{.address = directory, .kind = TableKind::kDirectory, .entries = entries};
   tables_.for_each_entry(probe, [&](uint32_t index, uint64_t value) { found.emplace_back(index, value); });
   if (found.empty() && !even_if_empty) return nullptr;
-    root = tables_.find_or_add(TableKind::kDirectory, directory, entries);
+  root = tables_.find_or_add(TableKind::kDirectory, directory, entries);
   if (root == nullptr) return nullptr;
   note_roots_reused_by(*root, root);
   set_name(root, slot, true);
@@ -387,13 +424,15 @@ void PageTableTracker::drop_all_roots() {
 }
 
 // Memory that now holds `table` is no longer a directory, unless somebody still uses it as one.
-// They go at the end of the step at work: until then an entry may be committed in one table and not yet in another.
+// They go at the end of the step at work: until then an entry may be committed in one table and not yet in
+// another.
 void PageTableTracker::note_roots_reused_by(const TrackedTable& table, const TrackedTable* spared) {
   for (uint64_t number = table.first_page(); number < table.end_page(); ++number) {
     const ShadowMemory::Page* page = memory_.find(number);
     if (page == nullptr) continue;
     for (const TrackedTable* other : page->tables) {
-      if (other->kind == TableKind::kDirectory && other != spared && other != &table) reused_.insert(other->address);
+      if (other->kind == TableKind::kDirectory && other != spared && other != &table)
+        reused_.insert(other->address);
     }
   }
 }
@@ -403,171 +442,6 @@ void PageTableTracker::drop_reused_roots() {
     TrackedTable* root = tables_.find(TableKind::kDirectory, directory, geometry_.directory_entries());
     if (root != nullptr && !root->names.held()) drop_root(root);
   }
-}
-
-void PageTableTracker::commit_pending() {
-  if (pending_.mask == 0) return;
-  const Pending done = std::exchange(pending_, {});
-  const uint64_t number = done.address / ShadowMemory::kPageBytes;
-  const uint64_t seq = std::exchange(seq_, done.seq);
-  const uint64_t time_ns = std::exchange(time_ns_, done.time_ns);
-  const uint64_t value = memory_.read64(done.address);
-  if (const ShadowMemory::Page* page = memory_.find(number); page != nullptr && page->tables.size() == 1) {
-    commit(page->tables.front(), done.address, done.old_value, value);
-  } else if (page != nullptr) {
-    // What an entry says in one table can end the others.
-    for (TrackedTable* table : std::vector<TrackedTable*>(page->tables)) {
-      page = memory_.find(number);
-      if (page == nullptr) break;
-      if (std::find(page->tables.begin(), page->tables.end(), table) == page->tables.end()) continue;
-      commit(table, done.address, done.old_value, value);
-    }
-  }
-  drop_reused_roots();
-  seq_ = seq;
-  time_ns_ = time_ns;
-}
-
-void PageTableTracker::commit(TrackedTable* table, uint64_t address, uint64_t old_value, uint64_t new_value) {
-  const auto index = static_cast<uint32_t>((address - table->address) / 8);
-  if (index >= table->entries) return;
-  switch (table->kind) {
-    case TableKind::kInstance:
-      if (index == fermi::kInstancePageDirectory / 8) instance_changed(table);
-      return;
-    case TableKind::kDirectory:
-      emit_directory(table, index, old_value, new_value, false);
-      entry_changed(table, index, old_value, new_value);
-      return;
-    case TableKind::kSmall:
-    case TableKind::kLarge:
-      for (const TrackedTable::Parent& parent : table->parents) {
-        emit_page(table, parent, index, old_value, new_value, false);
-      }
-      return;
-  }
-}
-
-void PageTableTracker::entry_changed(TrackedTable* directory, uint32_t index, uint64_t old_value,
-                                     uint64_t new_value) {
-  directory->live_entries += (new_value != 0 ? 1 : 0) - (old_value != 0 ? 1 : 0);
-  const fermi::Pde before{old_value}, after{new_value};
-  const auto in_vram = [](unsigned target) { return target == 1; };
-  const bool same_large = before.large_target() == after.large_target() &&
-                          before.large_address() == after.large_address() && before.size_code() == after.size_code();
-  const bool same_small =
-      before.small_target() == after.small_target() && before.small_address() == after.small_address();
-  const uint32_t small_entries = geometry_.small_entries();
-  if (!same_large && in_vram(before.large_target())) {
-    unlink(directory, index, TableKind::kLarge, before.large_address(), before.large_entries());
-  }
-  if (!same_small && in_vram(before.small_target())) {
-    unlink(directory, index, TableKind::kSmall, before.small_address(), small_entries);
-  }
-  if (!same_small && in_vram(after.small_target())) {
-    link(directory, index, TableKind::kSmall, after.small_address(), small_entries);
-  }
-  if (!same_large && in_vram(after.large_target())) {
-    link(directory, index, TableKind::kLarge, after.large_address(), after.large_entries());
-  }
-}
-
-void PageTableTracker::link(TrackedTable* directory, uint32_t index, TableKind kind, uint64_t address,
-                            uint32_t entries) {
-  constexpr size_t kMaxParents = 64;
-  TrackedTable* table = tables_.find_or_add(kind, address, entries);
-  if (table == nullptr) return;
-  if (table->parents.size() >= kMaxParents) {
-    ++counters_.refused;
-    return;
-  }
-  const TrackedTable::Parent parent{directory, index};
-  table->parents.push_back(parent);
-  note_roots_reused_by(*table, directory);
-  tables_.for_each_entry(*table, [&](uint32_t entry, uint64_t value) { emit_page(table, parent, entry, 0, value, true); });
-}
-
-void PageTableTracker::unlink(TrackedTable* directory, uint32_t index, TableKind kind, uint64_t address,
-                              uint32_t entries) {
-  TrackedTable* table = tables_.find(kind, address, entries);
-  if (table == nullptr) return;  // it was refused
-  std::erase(table->parents, TrackedTable::Parent{directory, index});
-  if (table->parents.empty()) tables_.remove(table);
-}
-
-void PageTableTracker::emit_directory(TrackedTable* root, uint32_t index, uint64_t old_value, uint64_t new_value,
-                                      bool found) {
-  PageTableWrite write{.level = PageTableLevel::kDirectory, .found = found};
-  write.va = uint64_t{index} << geometry_.span_shift();
-  write.span = geometry_.span();
-  write.table = root->address;
-  write.index = index;
-  write.old_value = old_value;
-  write.new_value = new_value;
-  ++counters_.pde_writes;
-  emit(write, root);
-}
-
-void PageTableTracker::emit_page(const TrackedTable* table, const TrackedTable::Parent& parent, uint32_t index,
-                                 uint64_t old_value, uint64_t new_value, bool found) {
-  const bool small = table->kind == TableKind::kSmall;
-  const unsigned shift = small ? fermi::kSmallShift : geometry_.large_shift;
-  PageTableWrite write{.level = small ? PageTableLevel::kSmall : PageTableLevel::kLarge, .found = found};
-  write.va = (uint64_t{parent.index} << geometry_.span_shift()) + (uint64_t{index} << shift);
-  write.span = uint64_t{1} << shift;
-  write.table = table->address;
-  write.index = index;
-  write.old_value = old_value;
-  write.new_value = new_value;
-  ++counters_.pte_writes;
-  emit(write, parent.directory);
-}
-
-void PageTableTracker::emit(PageTableWrite& write, TrackedTable* root) {
-  write.seq = seq_;
-  write.time_ns = time_ns_;
-  write.root = root->address;
-  write.names = root->names;
-  if (write.changed()) {
-    ++root->changed;
-  } else {
-    ++counters_.unchanged;
-  }
-  if (write.found) ++counters_.found_entries;
-  if (sink_ != nullptr) sink_->on_entry(write);
-}
-
-void PageTableTracker::tell(const TrackedTable* root, RootChange::What what) {
-  if (sink_ != nullptr) sink_->on_root({seq_, time_ns_, root->address, what, root->names});
-}
-
-std::vector<PageTableTracker::Root> PageTableTracker::roots() const {
-  std::vector<Root> roots;
-  for (const TrackedTable* table : tables_.all(TableKind::kDirectory)) roots.push_back({table->address, table->names});
-  return roots;
-}
-
-std::vector<PageTableTracker::Mapping> PageTableTracker::mappings(uint64_t directory) {
-  std::vector<Mapping> mappings;
-  const TrackedTable root{
-      .address = directory, .kind = TableKind::kDirectory, .entries = geometry_.directory_entries()};
-  tables_.for_each_entry(root, [&](uint32_t index, uint64_t raw) {
-    const fermi::Pde pde{raw};
-    const uint64_t base = uint64_t{index} << geometry_.span_shift();
-    const auto add = [&](PageTableLevel level, unsigned shift, uint64_t address, uint32_t entries) {
-      TrackedTable table{.address = address, .kind = TableKind::kSmall, .entries = entries};
-      tables_.for_each_entry(table, [&](uint32_t i, uint64_t value) {
-        if (fermi::Pte{value}.present()) mappings.push_back({base + (uint64_t{i} << shift), level, {value}});
-      });
-    };
-    if (pde.small_target() == 1) {
-      add(PageTableLevel::kSmall, fermi::kSmallShift, pde.small_address(), geometry_.small_entries());
-    }
-    if (pde.large_target() == 1) {
-      add(PageTableLevel::kLarge, geometry_.large_shift, pde.large_address(), pde.large_entries());
-    }
-  });
-  return mappings;
 }
 
 }  // namespace gpuvm

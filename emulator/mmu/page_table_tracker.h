@@ -1,5 +1,6 @@
-// Derives page-table traffic from the MMIO accesses of a Fermi trace: which directory and table entries were written,
-// what they map, and the TLB flushes that commit them. Rules, columns and limits: docs/page-tables.md.
+// Derives page-table traffic from the MMIO accesses of a Fermi trace: which directory and table entries were
+// written, what they map, and the TLB flushes that commit them. Rules, columns and limits:
+// docs/page-tables.md.
 #pragma once
 
 #include <array>
@@ -27,7 +28,7 @@ struct PageTableTrackerOptions {
 PageTableTrackerOptions page_table_options(const DeviceInfo& device);
 
 struct PageTableCounters {
-  uint64_t pde_writes = 0;     // records given to the sink, `found` ones included
+  uint64_t pde_writes = 0;  // records given to the sink, `found` ones included
   uint64_t pte_writes = 0;
   uint64_t tlb_flushes = 0;
   uint64_t found_entries = 0;  // of the writes: stood in memory before their table was known
@@ -78,8 +79,8 @@ class PageTableTracker {
     PageTableLevel level = PageTableLevel::kSmall;
     fermi::Pte pte;
   };
-  // Every present entry below a directory, as memory has it now, by virtual address within each directory entry,
-  // small pages first. Where both sizes map an address the card takes the small page.
+  // Every present entry below a directory, as memory has it now, by virtual address within each directory
+  // entry, small pages first. Where both sizes map an address the card takes the small page.
   std::vector<Mapping> mappings(uint64_t directory);
 
  private:
@@ -139,8 +140,8 @@ class PageTableTracker {
   void drop_all_roots();
 
   void emit_directory(TrackedTable* root, uint32_t index, uint64_t old_value, uint64_t new_value, bool found);
-  void emit_page(const TrackedTable* table, const TrackedTable::Parent& parent, uint32_t index, uint64_t old_value,
-                 uint64_t new_value, bool found);
+  void emit_page(const TrackedTable* table, const TrackedTable::Parent& parent, uint32_t index,
+                 uint64_t old_value, uint64_t new_value, bool found);
   void emit(PageTableWrite& write, TrackedTable* root);
   void tell(const TrackedTable* root, RootChange::What what);
 
@@ -155,7 +156,7 @@ class PageTableTracker {
   std::array<Binding, kSlots> bindings_{};
   Pending pending_;
   std::set<uint64_t> reused_;  // directories whose memory has become something else
-  uint64_t seq_ = 0;  // of the event at work
+  uint64_t seq_ = 0;           // of the event at work
   uint64_t time_ns_ = 0;
   PageTableCounters counters_;
 };

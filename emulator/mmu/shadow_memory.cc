@@ -5,8 +5,8 @@
 namespace gpuvm {
 namespace {
 
-// How many pages that cannot be given up are passed in search of one that can: a trace that fills its budget with
-// tables must not make every further write a search through all of them.
+// How many pages that cannot be given up are passed in search of one that can: a trace that fills its budget
+// with tables must not make every further write a search through all of them.
 constexpr int kMaxTries = 64;
 
 }  // namespace

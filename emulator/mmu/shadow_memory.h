@@ -1,4 +1,5 @@
-// What a trace has written into VRAM so far, as far as it is not zero: sparse, and bounded whatever the trace does.
+// What a trace has written into VRAM so far, as far as it is not zero: sparse, and bounded whatever the trace
+// does.
 #pragma once
 
 #include <array>
@@ -19,16 +20,17 @@ class ShadowMemory {
 
   struct Page {
     uint64_t number = 0;
-    std::unique_ptr<Words> words;        // absent: all zero
-    uint32_t nonzero = 0;                // words that are not
-    std::vector<TrackedTable*> tables;   // the tables that lie in this page; such a page is never given up
-    Page* older = nullptr;               // pages with words, by age
+    std::unique_ptr<Words> words;       // absent: all zero
+    uint32_t nonzero = 0;               // words that are not
+    std::vector<TrackedTable*> tables;  // the tables that lie in this page; such a page is never given up
+    Page* older = nullptr;              // pages with words, by age
     Page* newer = nullptr;
 
     uint64_t word(uint32_t index) const { return words ? (*words)[index] : 0; }
   };
 
-  // At most `max_pages` pages hold contents; beyond, the oldest that is no table is forgotten (reads as zero).
+  // At most `max_pages` pages hold contents; beyond, the oldest that is no table is forgotten (reads as
+  // zero).
   explicit ShadowMemory(size_t max_pages) : max_pages_(max_pages) {}
   ShadowMemory(const ShadowMemory&) = delete;
   ShadowMemory& operator=(const ShadowMemory&) = delete;
@@ -55,7 +57,9 @@ class ShadowMemory {
   uint64_t forgotten_pages() const { return forgotten_pages_; }
   size_t pages_held() const { return held_; }
 
-  static constexpr uint32_t word_index(uint64_t address) { return static_cast<uint32_t>(address % kPageBytes / 8); }
+  static constexpr uint32_t word_index(uint64_t address) {
+    return static_cast<uint32_t>(address % kPageBytes / 8);
+  }
 
  private:
   static constexpr size_t kCacheSlots = 256;

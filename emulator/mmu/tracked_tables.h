@@ -20,8 +20,8 @@ struct TrackedTable {
   TableKind kind = TableKind::kDirectory;
   uint32_t entries = 0;
 
-  // Page tables: the directory entries that name this one. More than one is legal, though no driver known to us
-  // shares page tables.
+  // Page tables: the directory entries that name this one. More than one is legal, though no driver known to
+  // us shares page tables.
   struct Parent {
     TrackedTable* directory;
     uint32_t index;

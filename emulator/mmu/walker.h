@@ -32,20 +32,21 @@ struct AddressSpace {
 
   friend bool operator==(const AddressSpace&, const AddressSpace&) = default;
 };
-AddressSpace address_space_of(PhysicalMemory& memory, Aperture aperture, uint64_t instance, fermi::Geometry geometry);
+AddressSpace address_space_of(PhysicalMemory& memory, Aperture aperture, uint64_t instance,
+                              fermi::Geometry geometry);
 
 struct Translation {
   bool mapped = false;
   FaultReason reason = FaultReason::kTableNotPresent;  // if not mapped
   bool read_only = false;
   Aperture aperture = Aperture::kInvalid;
-  uint64_t address = 0;    // where the byte at the given virtual address is
-  uint64_t page_base = 0;  // virtual address of the page's first byte
+  uint64_t address = 0;                      // where the byte at the given virtual address is
+  uint64_t page_base = 0;                    // virtual address of the page's first byte
   uint64_t page_bytes = fermi::kVaMask + 1;  // of the page, or of the hole
 };
 
-// Where both a small and a large page map an address the small one counts (as GPUvm's software_page_table.cc has it;
-// nouveau never maps both).
+// Where both a small and a large page map an address the small one counts (as GPUvm's software_page_table.cc
+// has it; nouveau never maps both).
 Translation translate(PhysicalMemory& memory, const AddressSpace& space, uint64_t va);
 
 }  // namespace gpuvm

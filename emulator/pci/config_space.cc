@@ -18,7 +18,9 @@ constexpr uint32_t kMsiEnable = 1u << 16;
 constexpr uint32_t kMsi64 = 1u << 23;
 
 // Offsets come from guests and traces: any 32-bit number.
-bool inside(unsigned offset, unsigned width) { return width <= 4 && offset < 256 && width <= 256 - offset; }
+bool inside(unsigned offset, unsigned width) {
+  return width <= 4 && offset < 256 && width <= 256 - offset;
+}
 
 }  // namespace
 
@@ -50,7 +52,9 @@ void ConfigSpace::set(unsigned offset, uint32_t value, uint32_t write_mask) {
   std::memcpy(&writable_[offset], &write_mask, 4);
 }
 
-uint32_t ConfigSpace::word(unsigned offset) const { return read(offset, 4); }
+uint32_t ConfigSpace::word(unsigned offset) const {
+  return read(offset, 4);
+}
 
 uint32_t ConfigSpace::read(unsigned offset, unsigned width) const {
   if (!inside(offset, width)) return ~0u;
@@ -68,9 +72,13 @@ void ConfigSpace::write(unsigned offset, unsigned width, uint32_t value) {
   }
 }
 
-void ConfigSpace::reset() { bytes_ = reset_; }
+void ConfigSpace::reset() {
+  bytes_ = reset_;
+}
 
-bool ConfigSpace::memory_enabled() const { return (word(kCommand) & kCommandMemory) != 0; }
+bool ConfigSpace::memory_enabled() const {
+  return (word(kCommand) & kCommandMemory) != 0;
+}
 
 uint64_t ConfigSpace::bar_base(unsigned bar) const {
   if (bar > 5) return 0;
@@ -96,6 +104,8 @@ std::optional<ConfigSpace::Msi> ConfigSpace::msi() const {
   return Msi{word(kMsi + 4) | uint64_t{word(kMsi + 8)} << 32, word(kMsi + 12) & 0xffff};
 }
 
-bool ConfigSpace::intx_disabled() const { return (word(kCommand) & kCommandIntxDisable) != 0; }
+bool ConfigSpace::intx_disabled() const {
+  return (word(kCommand) & kCommandIntxDisable) != 0;
+}
 
 }  // namespace gpuvm

@@ -1,5 +1,5 @@
-// What a host bus sees of a device: configuration space, BARs, interrupts. The physical card is one; so is each virtual
-// GPU of the hypervisor.
+// What a host bus sees of a device: configuration space, BARs, interrupts. The physical card is one; so is
+// each virtual GPU of the hypervisor.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ class PciDevice {
   // When the next piece of work is due, UINT64_MAX if there is none.
   virtual uint64_t next_due() const = 0;
 
-  // width: 1, 2, 4 or 8 bytes. Anything outside the BAR or the device reads as all ones; such writes are dropped.
+  // width: 1, 2, 4 or 8 bytes. Anything outside the BAR or the device reads as all ones; such writes are
+  // dropped.
   virtual uint64_t bar_read(unsigned bar, uint64_t offset, unsigned width) = 0;
   virtual void bar_write(unsigned bar, uint64_t offset, unsigned width, uint64_t value) = 0;
   // width: 1, 2 or 4 bytes; offset 0-255.

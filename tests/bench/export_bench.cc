@@ -1,5 +1,5 @@
-// Dump with names, and exports, of one recorded pattern: events per second on one core, text to memory that is
-// thrown away. With GPUVM_RNNDB set to envytools' folder the names are the database's, else our own map's.
+// Dump with names, and exports, of one recorded pattern: events per second on one core, text to memory that
+// is thrown away. With GPUVM_RNNDB set to envytools' folder the names are the database's, else our own map's.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -15,8 +15,9 @@ namespace {
 
 // As a driver's start: few registers, polls, 64-bit page-table writes to BAR3.
 MemoryTrace pattern(size_t events) {
-  constexpr uint64_t kRegisters[] = {0x000100, 0x000200, 0x002100, 0x002140, 0x009400, 0x009410, 0x100c80, 0x100cb8,
-                                     0x100cbc, 0x10a10c, 0x400700, 0x409800, 0x40980c, 0x610024, 0x022438, 0x001704};
+  constexpr uint64_t kRegisters[] = {0x000100, 0x000200, 0x002100, 0x002140, 0x009400, 0x009410,
+                                     0x100c80, 0x100cb8, 0x100cbc, 0x10a10c, 0x400700, 0x409800,
+                                     0x40980c, 0x610024, 0x022438, 0x001704};
   MemoryTrace trace;
   uint64_t state = 1;
   for (size_t i = 0; i < events; ++i) {

@@ -2,7 +2,8 @@
 //
 //   build/format_bench [TRACE.gvt...]       default: every sample in traces/samples
 //
-// Counters: bytes per event by column (size/*), text_xz and the ratio to it; events per second (encode/*, decode/*).
+// Counters: bytes per event by column (size/*), text_xz and the ratio to it; events per second (encode/*,
+// decode/*).
 #include <benchmark/benchmark.h>
 #include <lzma.h>
 
@@ -47,8 +48,8 @@ std::string mmiotrace_text(const Input& input) {
     uint64_t us = event.time_ns / 1000;
     uint64_t base = event.space == kNoBar ? 0 : 0xc0000000 + uint64_t{event.space} * 0x10000000;
     fmt::format_to(std::back_inserter(text), "{} {} {}.{:06} {} {:#x} {:#x} 0x0 0\n",
-                   event.kind == EventKind::kMmioRead ? 'R' : 'W', event.width, us / 1'000'000, us % 1'000'000,
-                   event.space + 1, base + event.address, event.value);
+                   event.kind == EventKind::kMmioRead ? 'R' : 'W', event.width, us / 1'000'000,
+                   us % 1'000'000, event.space + 1, base + event.address, event.value);
   }
   return text;
 }
@@ -56,8 +57,8 @@ std::string mmiotrace_text(const Input& input) {
 size_t xz_size(const std::string& text) {
   std::vector<uint8_t> out(lzma_stream_buffer_bound(text.size()));
   size_t size = 0;
-  if (lzma_easy_buffer_encode(9, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const uint8_t*>(text.data()), text.size(),
-                              out.data(), &size, out.size()) != LZMA_OK) {
+  if (lzma_easy_buffer_encode(9, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const uint8_t*>(text.data()),
+                              text.size(), out.data(), &size, out.size()) != LZMA_OK) {
     std::abort();
   }
   return size;
@@ -73,7 +74,8 @@ std::vector<Chunk> encode(const Input& input, Compression compression) {
   std::vector<Chunk> chunks;
   uint64_t blob = 0;
   for (size_t at = 0; at < input.events.size(); at += kChunk) {
-    std::span<const Event> events(input.events.data() + at, std::min<size_t>(kChunk, input.events.size() - at));
+    std::span<const Event> events(input.events.data() + at,
+                                  std::min<size_t>(kChunk, input.events.size() - at));
     uint64_t bytes = 0;
     for (const Event& event : events) bytes += has_payload(event.kind) ? event.aux : 0;
     Chunk chunk;
@@ -95,7 +97,8 @@ void size_benchmark(benchmark::State& state, const Input& input, Compression com
   std::vector<Chunk> chunks;
   for (auto _ : state) chunks = encode(input, compression);
   constexpr std::array<const char*, format::kStreams> kNames{
-      "ids", "shapes", "shape_of", "addresses", "values", "far", "lit32", "lit64", "lengths", "t_head", "t_words", "t_extra", "blob", "planes32", "planes64"};
+      "ids",     "shapes", "shape_of", "addresses", "values", "far",      "lit32",   "lit64",
+      "lengths", "t_head", "t_words",  "t_extra",   "blob",   "planes32", "planes64"};
   std::array<size_t, format::kStreams> sizes{};
   size_t total = 0;
   format::ChunkDecoder decoder;
@@ -105,8 +108,11 @@ void size_benchmark(benchmark::State& state, const Input& input, Compression com
     for (const format::StreamInfo& column : decoder.columns()) sizes[column.id] += column.stored_bytes;
     total += format::kChunkHeaderBytes + chunk.body.size();
   }
-  auto per_event = [&](size_t bytes) { return static_cast<double>(bytes) / static_cast<double>(input.events.size()); };
-  for (size_t column = 0; column < sizes.size(); ++column) state.counters[kNames[column]] = per_event(sizes[column]);
+  auto per_event = [&](size_t bytes) {
+    return static_cast<double>(bytes) / static_cast<double>(input.events.size());
+  };
+  for (size_t column = 0; column < sizes.size(); ++column)
+    state.counters[kNames[column]] = per_event(sizes[column]);
   size_t xz = xz_size(mmiotrace_text(input));
   state.counters["all"] = per_event(total);
   state.counters["text_xz"] = per_event(xz);
@@ -145,14 +151,21 @@ int main(int argc, char** argv) {
   }
   std::vector<Input> inputs;
   for (const std::string& path : paths) inputs.push_back(load(path));
-  constexpr std::array kLevels{std::pair("fast", Compression::kFast), std::pair("default", Compression::kDefault),
+  constexpr std::array kLevels{std::pair("fast", Compression::kFast),
+                               std::pair("default", Compression::kDefault),
                                std::pair("best", Compression::kBest)};
   for (const Input& input : inputs) {
     for (auto [level, compression] : kLevels) {
       auto name = [&](const char* what) { return fmt::format("{}/{}/{}", what, input.name, level); };
-      benchmark::RegisterBenchmark(name("size").c_str(), [&input, c = compression](benchmark::State& s) { size_benchmark(s, input, c); })->Iterations(1);
-      benchmark::RegisterBenchmark(name("encode").c_str(), [&input, c = compression](benchmark::State& s) { encode_benchmark(s, input, c); });
-      benchmark::RegisterBenchmark(name("decode").c_str(), [&input, c = compression](benchmark::State& s) { decode_benchmark(s, input, c); });
+      benchmark::RegisterBenchmark(name("size").c_str(), [&input, c = compression](benchmark::State& s) {
+        size_benchmark(s, input, c);
+      })->Iterations(1);
+      benchmark::RegisterBenchmark(name("encode").c_str(), [&input, c = compression](benchmark::State& s) {
+        encode_benchmark(s, input, c);
+      });
+      benchmark::RegisterBenchmark(name("decode").c_str(), [&input, c = compression](benchmark::State& s) {
+        decode_benchmark(s, input, c);
+      });
     }
   }
   benchmark::RunSpecifiedBenchmarks();

@@ -1,5 +1,5 @@
-// Import of mmiotrace text: parsing alone, into a sink that only counts. The text is made here from a fixed pattern
-// with the line lengths and the mix of a real log (reads, writes, 64-bit addresses, marks).
+// Import of mmiotrace text: parsing alone, into a sink that only counts. The text is made here from a fixed
+// pattern with the line lengths and the mix of a real log (reads, writes, 64-bit addresses, marks).
 #include <benchmark/benchmark.h>
 
 #include <string>
@@ -28,7 +28,8 @@ class CountingSink : public EventSink {
 std::string mmiotrace_text(size_t lines) {
   std::string text =
       "VERSION 20070824\n"
-      "PCIDEV 0100 10de06d8 b f6000000 e800000c 0 f000000c 0 e001 c0002 1000000 8000000 0 4000000 0 80 20000 nouveau\n"
+      "PCIDEV 0100 10de06d8 b f6000000 e800000c 0 f000000c 0 e001 c0002 1000000 8000000 0 4000000 0 80 20000 "
+      "nouveau\n"
       "MAP 11385.566000 1 0xf6000000 0xffffc90000080000 0x1000000 0x0 0\n";
   uint64_t state = 1;
   for (size_t i = 0; i < lines; ++i) {

@@ -1,6 +1,7 @@
-// What serving and recording add to an MMIO round trip. The client speaks the wire protocol as QEMU does, and sits on one
-// core with the server, where a round trip is steadiest. All servers take turns in one run, in short batches, and the
-// CPU time of the two threads is compared, not the clock on the wall: a busy machine must not decide the ratio.
+// What serving and recording add to an MMIO round trip. The client speaks the wire protocol as QEMU does, and
+// sits on one core with the server, where a round trip is steadiest. All servers take turns in one run, in
+// short batches, and the CPU time of the two threads is compared, not the clock on the wall: a busy machine
+// must not decide the ratio.
 //
 //   echo_ns        a server that only receives and answers
 //   serve_ns       DeviceLink and Card
@@ -26,9 +27,9 @@
 namespace gpuvm {
 namespace {
 
-constexpr unsigned kBatch = 2000;        // round trips
+constexpr unsigned kBatch = 2000;  // round trips
 constexpr uint64_t kBar0 = 0xfc000000;
-constexpr uint64_t kPramin = 0x700000;   // where most writes of a driver load go
+constexpr uint64_t kPramin = 0x700000;  // where most writes of a driver load go
 constexpr uint64_t kTimer = 0x9400;
 
 uint64_t cpu_ns(clockid_t clock) {
@@ -58,7 +59,8 @@ class Client {
     iovec parts[] = {{header.data(), header.size()}, {const_cast<void*>(body), body_bytes}};
     uint64_t value = 0;
     GPUVM_CHECK(writev(fd_.get(), parts, 2) == static_cast<ssize_t>(header.size() + body_bytes));
-    GPUVM_CHECK(recv(fd_.get(), header.data(), header.size(), MSG_WAITALL) == static_cast<ssize_t>(header.size()));
+    GPUVM_CHECK(recv(fd_.get(), header.data(), header.size(), MSG_WAITALL) ==
+                static_cast<ssize_t>(header.size()));
     GPUVM_CHECK(recv(fd_.get(), &value, sizeof value, MSG_WAITALL) == static_cast<ssize_t>(sizeof value));
     return value;
   }
@@ -123,7 +125,8 @@ class Contender {
     auto pair = socket_pair();
     GPUVM_CHECK(pair.ok());
     client_.emplace(std::move(pair.value().ours));
-    thread_ = std::thread([core, server, fd = std::move(pair.value().theirs)]() mutable { server(core, std::move(fd)); });
+    thread_ = std::thread(
+        [core, server, fd = std::move(pair.value().theirs)]() mutable { server(core, std::move(fd)); });
     pthread_getcpuclockid(thread_.native_handle(), &clock_);
     client_->make_ready();
     client_->batch();  // warm

@@ -1,5 +1,5 @@
-// Cost of following page tables, per event: on a recording of the stock driver and on the worst steady traffic, entry
-// writes through the BAR that the written table maps.
+// Cost of following page tables, per event: on a recording of the stock driver and on the worst steady
+// traffic, entry writes through the BAR that the written table maps.
 #include <benchmark/benchmark.h>
 
 #include <vector>
@@ -37,13 +37,20 @@ void run(benchmark::State& state, const std::vector<Event>& events) {
   state.counters["entries"] = static_cast<double>(counters.pde_writes + counters.pte_writes);
 }
 
-void BM_Load(benchmark::State& state) { run(state, sample("load-noaccel.gvt", state)); }
-void BM_Copy(benchmark::State& state) { run(state, sample("copy.gvt", state)); }
+void BM_Load(benchmark::State& state) {
+  run(state, sample("load-noaccel.gvt", state));
+}
+void BM_Copy(benchmark::State& state) {
+  run(state, sample("copy.gvt", state));
+}
 BENCHMARK(BM_Load)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_Copy)->Unit(benchmark::kMillisecond);
 
 Event write(unsigned bar, uint64_t address, unsigned width, uint64_t value) {
-  return {.address = address, .value = value, .kind = EventKind::kMmioWrite, .space = static_cast<uint8_t>(bar),
+  return {.address = address,
+          .value = value,
+          .kind = EventKind::kMmioWrite,
+          .space = static_cast<uint8_t>(bar),
           .width = static_cast<uint8_t>(width)};
 }
 
@@ -55,7 +62,8 @@ void BM_EntriesThroughBar3(benchmark::State& state) {
                                write(0, 0x700000 + kInstance + 0x208, 8, fermi::kVaMask),
                                write(0, 0x700000 + kDirectory, 8, (kTable >> 12 << 36) | (uint64_t{1} << 32)),
                                write(0, 0x1714, 4, 0x80000000 | (kInstance >> 12))};
-  for (uint64_t i = 0; i < 64; ++i) events.push_back(write(0, 0x700000 + kTable + 8 * i, 8, ((kTable >> 12) + i) << 4 | 1));
+  for (uint64_t i = 0; i < 64; ++i)
+    events.push_back(write(0, 0x700000 + kTable + 8 * i, 8, ((kTable >> 12) + i) << 4 | 1));
   for (uint64_t i = 64; i < 32768; ++i) {
     events.push_back(write(3, 8 * i, 4, (i << 4) | 1));
     events.push_back(write(3, 8 * i + 4, 4, 0));

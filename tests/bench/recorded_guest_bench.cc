@@ -1,5 +1,6 @@
-// A real guest that loads the driver and copies, recorded and not: what recording costs a capture. Boots a guest for
-// each iteration, so that it takes minutes. CPU time is of everything: the server, the writer's thread and QEMU.
+// A real guest that loads the driver and copies, recorded and not: what recording costs a capture. Boots a
+// guest for each iteration, so that it takes minutes. CPU time is of everything: the server, the writer's
+// thread and QEMU.
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 
@@ -13,7 +14,9 @@ namespace {
 double cpu_seconds(int who) {
   rusage usage{};
   getrusage(who, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 

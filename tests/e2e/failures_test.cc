@@ -1,5 +1,5 @@
-// What goes wrong around a capture: each gets one clear line and a defined exit status, and what was recorded so far
-// can be read.
+// What goes wrong around a capture: each gets one clear line and a defined exit status, and what was recorded
+// so far can be read.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -118,7 +118,8 @@ TEST_F(Failures, CtrlCEndsQemuAndClosesTheTrace) {
   const pid_t qemu = child_of(program.pid(), "qemu-system");
   ASSERT_NE(qemu, 0);
   program.signal(SIGINT);
-  expect_failed(program.wait(std::chrono::seconds(20)), "stopped by SIGINT while the guest was in 'phase load'");
+  expect_failed(program.wait(std::chrono::seconds(20)),
+                "stopped by SIGINT while the guest was in 'phase load'");
   EXPECT_NE(kill(qemu, 0), 0);
 }
 
@@ -128,7 +129,8 @@ TEST_F(Failures, GuestPanics) {
 }
 
 TEST_F(Failures, GuestHangs) {
-  expect_failed(run_to_end(capture({"--workload", "load", "--time-limit", "1"}), log_), "the time limit of 1 s is over");
+  expect_failed(run_to_end(capture({"--workload", "load", "--time-limit", "1"}), log_),
+                "the time limit of 1 s is over");
 }
 
 TEST_F(Failures, DiskIsFull) {

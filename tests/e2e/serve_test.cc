@@ -1,4 +1,5 @@
-// gpuvm serve with a QEMU of the user's: the real driver loads, in each of the ways to bring the two together.
+// gpuvm serve with a QEMU of the user's: the real driver loads, in each of the ways to bring the two
+// together.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -18,14 +19,15 @@ using testing::HasSubstr;
 constexpr std::chrono::seconds kBoot{120};
 
 // What a user types for his QEMU: our kernel and initramfs, whose port "out" the test answers.
-std::vector<std::string> users_qemu(const PreparedGuest& guest, const std::string& port, const std::string& qtest) {
+std::vector<std::string> users_qemu(const PreparedGuest& guest, const std::string& port,
+                                    const std::string& qtest) {
   QemuConfig config = guest.config;
-  config.extra_arguments = {"-device", "virtio-serial",
+  config.extra_arguments = {"-device",  "virtio-serial",
                             "-chardev", fmt::format("socket,id=guest,path={},server=on,wait=off", port),
-                            "-device", fmt::format("virtserialport,chardev=guest,name={}", kGuestPort),
+                            "-device",  fmt::format("virtserialport,chardev=guest,name={}", kGuestPort),
                             "-chardev", "socket,id=qt," + qtest,
-                            "-object", "qtest,id=qt0,chardev=qt,log=none",
-                            "-device", "x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8"};
+                            "-object",  "qtest,id=qt0,chardev=qt,log=none",
+                            "-device",  "x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8"};
   const auto directory = guest.directory.path();
   return qemu_command(config, {}, directory / kSerialLogFile, directory / kMmiotraceFile);
 }
@@ -81,8 +83,9 @@ class Serve : public testing::Test {
 
   Scratch scratch_;
   std::optional<PreparedGuest> guest_;
-  std::string port_ = scratch_.file("port"), trace_ = scratch_.file("served.gvt"), log_ = scratch_.file("log"),
-              socket_ = scratch_.file("gpu.sock"), qtest_ = scratch_.file("qtest.sock");
+  std::string port_ = scratch_.file("port"), trace_ = scratch_.file("served.gvt"),
+              log_ = scratch_.file("log"), socket_ = scratch_.file("gpu.sock"),
+              qtest_ = scratch_.file("qtest.sock");
 };
 
 TEST_F(Serve, RunsACommandWithItsDescriptors) {

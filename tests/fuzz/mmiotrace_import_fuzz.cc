@@ -1,5 +1,5 @@
-// Any bytes as an mmiotrace log, plain or compressed: imported without a crash or a large allocation, every line in
-// a count; and what was imported comes back from its own export, event for event.
+// Any bytes as an mmiotrace log, plain or compressed: imported without a crash or a large allocation, every
+// line in a count; and what was imported comes back from its own export, event for event.
 #include <cstdint>
 #include <string>
 

@@ -1,5 +1,6 @@
-// Any accesses at all, close together in a small memory so that tables overlap, name each other and map themselves.
-// What the tracker's records add up to must be what it finds in memory at the end, whatever the order of events.
+// Any accesses at all, close together in a small memory so that tables overlap, name each other and map
+// themselves. What the tracker's records add up to must be what it finds in memory at the end, whatever the
+// order of events.
 #include <cstdio>
 #include <cstdlib>
 
@@ -26,7 +27,8 @@ class Input {
   const uint8_t* end_;
 };
 
-// A word among those where something stands: the first ones, an instance block's directory and limit, the last.
+// A word among those where something stands: the first ones, an instance block's directory and limit, the
+// last.
 uint64_t place(Input& in) {
   const uint8_t choice = in.byte();
   const uint64_t page = choice & 0x1f;
@@ -39,14 +41,22 @@ uint64_t value(Input& in) {
   const uint8_t choice = in.byte();
   const uint64_t page = in.byte() & 0x1f;
   switch (choice & 7) {
-    case 0: return 0;
-    case 1: return (page << 36) | (uint64_t{1} << 32);                                    // small table
-    case 2: return (page << 4) | 1 | (choice & 0x18u) >> 1;                               // large table, or page
-    case 3: return (page << 36) | (uint64_t{1} << 32) | ((page ^ (choice >> 3)) << 4) | 1;  // both
-    case 4: return page << 12;                                                            // directory
-    case 5: return in.bytes(8);
-    case 6: return fermi::kVaMask;
-    default: return (page << 4) | 1;
+    case 0:
+      return 0;
+    case 1:
+      return (page << 36) | (uint64_t{1} << 32);  // small table
+    case 2:
+      return (page << 4) | 1 | (choice & 0x18u) >> 1;  // large table, or page
+    case 3:
+      return (page << 36) | (uint64_t{1} << 32) | ((page ^ (choice >> 3)) << 4) | 1;  // both
+    case 4:
+      return page << 12;  // directory
+    case 5:
+      return in.bytes(8);
+    case 6:
+      return fermi::kVaMask;
+    default:
+      return (page << 4) | 1;
   }
 }
 
@@ -56,7 +66,10 @@ uint32_t pointer(Input& in) {
 }
 
 Event write(unsigned bar, uint64_t address, unsigned width, uint64_t value) {
-  return {.address = address, .value = value, .kind = EventKind::kMmioWrite, .space = static_cast<uint8_t>(bar),
+  return {.address = address,
+          .value = value,
+          .kind = EventKind::kMmioWrite,
+          .space = static_cast<uint8_t>(bar),
           .width = static_cast<uint8_t>(width)};
 }
 
@@ -65,21 +78,33 @@ Event next_event(Input& in) {
   const uint8_t op = in.byte();
   const unsigned width = kWidths[op >> 5];
   switch (op & 0x1f) {
-    case 0: return write(0, 0x1700, 4, in.byte() & 1 ? in.bytes(4) : 0);
-    case 1: return write(0, 0x1704, 4, pointer(in));
-    case 2: return write(0, 0x1714, 4, pointer(in));
+    case 0:
+      return write(0, 0x1700, 4, in.byte() & 1 ? in.bytes(4) : 0);
+    case 1:
+      return write(0, 0x1704, 4, pointer(in));
+    case 2:
+      return write(0, 0x1714, 4, pointer(in));
     case 3:
-    case 4: return write(0, 0x3000 + 8 * (in.byte() & 0x7f), 4, pointer(in));
-    case 5: return write(0, 0x409500, 4, pointer(in));
-    case 6: return write(0, 0x409504, 4, in.byte());
+    case 4:
+      return write(0, 0x3000 + 8 * (in.byte() & 0x7f), 4, pointer(in));
+    case 5:
+      return write(0, 0x409500, 4, pointer(in));
+    case 6:
+      return write(0, 0x409504, 4, in.byte());
     case 7:
-    case 8: return write(0, 0x100cb8, 4, (in.byte() & 0x3f) << 4);
+    case 8:
+      return write(0, 0x100cb8, 4, (in.byte() & 0x3f) << 4);
     case 9:
-    case 10: return write(0, 0x100cbc, 4, 0x80000000 | in.byte());
-    case 11: return write(0, 0x100c80, 4, in.byte());
-    case 12: return {.kind = EventKind::kReset};
-    case 13: return {.value = in.byte(), .kind = EventKind::kLoss};
-    case 14: return {.address = in.bytes(4), .value = in.bytes(4), .kind = EventKind::kMmioRead, .width = 4};
+    case 10:
+      return write(0, 0x100cbc, 4, 0x80000000 | in.byte());
+    case 11:
+      return write(0, 0x100c80, 4, in.byte());
+    case 12:
+      return {.kind = EventKind::kReset};
+    case 13:
+      return {.value = in.byte(), .kind = EventKind::kLoss};
+    case 14:
+      return {.address = in.bytes(4), .value = in.bytes(4), .kind = EventKind::kMmioRead, .width = 4};
     case 15: {
       Event e = write(in.byte() & 7, in.bytes(5), in.byte() & 15, in.bytes(8));
       e.flags = in.byte();

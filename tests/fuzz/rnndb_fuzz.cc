@@ -1,5 +1,5 @@
-// Any bytes as a register database: loaded, resolved with and without a chip, asked for names and meanings, without
-// a crash, a large allocation or a look-up without end.
+// Any bytes as a register database: loaded, resolved with and without a chip, asked for names and meanings,
+// without a crash, a large allocation or a look-up without end.
 #include <cstdint>
 #include <string>
 
@@ -7,9 +7,11 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gpuvm;
-  const auto database = rnn::load_text({{"root.xml", std::string(reinterpret_cast<const char*>(data), size)}}, "root.xml");
+  const auto database =
+      rnn::load_text({{"root.xml", std::string(reinterpret_cast<const char*>(data), size)}}, "root.xml");
   if (!database) return 0;
-  for (const std::optional<uint32_t> chip : {std::optional<uint32_t>(), std::optional<uint32_t>(0xc0), std::optional<uint32_t>(0xfff)}) {
+  for (const std::optional<uint32_t> chip :
+       {std::optional<uint32_t>(), std::optional<uint32_t>(0xc0), std::optional<uint32_t>(0xfff)}) {
     const auto namer = RnndbNamer::create(database.value(), chip);
     if (!namer) continue;
     std::string text;

@@ -1,5 +1,5 @@
-// Two other opinions on what a page directory maps: one built from the tracker's records alone, and a plain walk over
-// the card's memory that shares no code with the tracker or the card's own walk.
+// Two other opinions on what a page directory maps: one built from the tracker's records alone, and a plain
+// walk over the card's memory that shares no code with the tracker or the card's own walk.
 #pragma once
 
 #include <map>
@@ -12,7 +12,8 @@ namespace gpuvm::testing {
 // (virtual address, level) -> raw entry, for each present page table entry below a directory.
 using MappedSet = std::map<std::pair<uint64_t, PageTableLevel>, uint64_t>;
 
-// Applies records and nothing else: if a record were missing, wrong or out of order, this would differ from the walk.
+// Applies records and nothing else: if a record were missing, wrong or out of order, this would differ from
+// the walk.
 class RecordModel : public PageTableSink {
  public:
   void on_entry(const PageTableWrite& w) override {

@@ -1,5 +1,5 @@
-// What call sites are counted by: a register (all elements of an array together) or a piece of a memory window, and
-// the direction of the access.
+// What call sites are counted by: a register (all elements of an array together) or a piece of a memory
+// window, and the direction of the access.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace gpuvm {
 
 struct AccessPlace {
   bool write = false;
-  bool named = false;   // `number` is an index into the register map
+  bool named = false;  // `number` is an index into the register map
   uint8_t bar = 0;
   uint64_t number = 0;  // else the first offset of the piece
 

@@ -50,7 +50,9 @@ std::vector<uint64_t> parse_memory_words(const std::string& text) {
   }
 }
 
-bool may_be_kernel_text(uint64_t address) { return address >= kKernelText && address < kModulesEnd; }
+bool may_be_kernel_text(uint64_t address) {
+  return address >= kKernelText && address < kModulesEnd;
+}
 
 Result<std::optional<ContextRecord>> CallSiteSampler::ask() {
   using Answer = Result<std::optional<ContextRecord>>;
@@ -84,7 +86,8 @@ uint32_t CallSiteSampler::context_of(EventKind kind, unsigned bar, uint64_t offs
 uint32_t CallSiteSampler::id_of(const ContextRecord& record) {
   std::string bytes = encode_context(record);
   if (const auto known = ids_.find(bytes); known != ids_.end()) return known->second;
-  if (ids_.size() >= kMaxContexts) ids_.clear();  // ids start again: a later definition replaces an earlier one
+  if (ids_.size() >= kMaxContexts)
+    ids_.clear();  // ids start again: a later definition replaces an earlier one
   const auto id = static_cast<uint32_t>(ids_.size() + 1);
   recorder_.write({.address = id, .kind = EventKind::kContext}, as_bytes(bytes));
   ids_.emplace(std::move(bytes), id);

@@ -1,5 +1,5 @@
-// Who makes an access? QEMU's monitor tells, while the guest's CPU waits for our answer: where it is and what lies on
-// its stack. Costs about a millisecond each time, so only some accesses are asked about.
+// Who makes an access? QEMU's monitor tells, while the guest's CPU waits for our answer: where it is and what
+// lies on its stack. Costs about a millisecond each time, so only some accesses are asked about.
 #pragma once
 
 #include <cstdint>

@@ -103,13 +103,16 @@ class Loop {
         if (!session.finished() && session.next_due() <= clock_()) session.advance();
       }
       if (const std::string name = signals_.next(); !name.empty()) {
-        stop_all([&](const GuestSession& s) { return fmt::format("stopped by {} while the guest was in '{}'", name, s.phase()); });
+        stop_all([&](const GuestSession& s) {
+          return fmt::format("stopped by {} while the guest was in '{}'", name, s.phase());
+        });
       }
       if (now > limit_s_ * 1'000'000'000) {
         stop_all([&](const GuestSession& s) {
-          return fmt::format("the time limit of {} s is over while the guest was in '{}'; a hung guest, or a busy "
-                             "machine: try --time-limit",
-                             limit_s_, s.phase());
+          return fmt::format(
+              "the time limit of {} s is over while the guest was in '{}'; a hung guest, or a busy "
+              "machine: try --time-limit",
+              limit_s_, s.phase());
         });
       }
       show_progress(now);
@@ -155,9 +158,11 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
                  options.guests);
   }
   if (policy_of(options.mode).para_virtual) {
-    return error("--mode {} needs a guest driver that makes para-virtual calls, and nouveau makes none; replay a trace "
-                 "in that mode instead",
-                 policy_of(options.mode).name);
+    return error(
+        "--mode {} needs a guest driver that makes para-virtual calls, and nouveau makes none; replay a "
+        "trace "
+        "in that mode instead",
+        policy_of(options.mode).name);
   }
   // A download may take minutes: Ctrl-C ends it at once, as nothing is to be closed yet, and no clock runs.
   GPUVM_TRY(std::vector<PreparedGuest> prepared, prepare_guests(options));
@@ -172,8 +177,8 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
   GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(options.mode, guests));
   for (unsigned i = 0; i < seats.size(); ++i) {
     PciDevice& device = machine->device(i);
-    GPUVM_TRY_STATUS(
-        seats[i].session->start(device, seats[i].prepared, describe(options, seats[i].prepared, device.info())));
+    GPUVM_TRY_STATUS(seats[i].session->start(device, seats[i].prepared,
+                                             describe(options, seats[i].prepared, device.info())));
   }
   GPUVM_TRY_STATUS(Loop(options, seats, clock, signals).run());
 
@@ -186,7 +191,8 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
     outcome.succeeded = session.succeeded() && closed.ok();
     outcome.message = closed ? session.message() : closed.error().message;
     if (outcome.succeeded && options.record && options.guest.kernel.mmiotrace) {
-      const auto heard = hear_witness(options.outputs.at(i), seats[i].prepared.directory.path() / kMmiotraceFile);
+      const auto heard =
+          hear_witness(options.outputs.at(i), seats[i].prepared.directory.path() / kMmiotraceFile);
       outcome.succeeded = heard.ok();
       outcome.message = heard ? outcome.message + "; " + heard.value() : heard.error().message;
     }
@@ -195,7 +201,8 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
     outcome.stray_accesses = session.stray_accesses();
     if (seats[i].tap != nullptr) outcome.page_tables = seats[i].tap->counters();
     outcome.unknown_registers = machine->registers(i).unknown();
-    if (const Hypervisor* hypervisor = machine->hypervisor()) outcome.traps = hypervisor->meters(i).traps.total();
+    if (const Hypervisor* hypervisor = machine->hypervisor())
+      outcome.traps = hypervisor->meters(i).traps.total();
     outcomes.push_back(std::move(outcome));
   }
   outcomes.front().ignored_methods = machine->ignored_methods();

@@ -31,11 +31,13 @@ struct CaptureOptions {
   unsigned guests = 1;               // above 1 they share the card
   std::vector<std::string> outputs;  // one trace a guest
   WriterOptions writer;
-  std::optional<uint64_t> call_site_rate;  // ask who makes the accesses: each register's first, and every so many
-  bool record = true;                // false: serve only (to measure what recording costs)
+  std::optional<uint64_t>
+      call_site_rate;                  // ask who makes the accesses: each register's first, and every so many
+  bool record = true;                  // false: serve only (to measure what recording costs)
   std::chrono::seconds time_limit{0};  // 0: what the workload asks for
-  std::string command_line;          // kept in the trace
-  std::vector<PageTableSink*> page_tables;  // one a guest, told of its page-table traffic as it happens; or empty
+  std::string command_line;            // kept in the trace
+  std::vector<PageTableSink*>
+      page_tables;  // one a guest, told of its page-table traffic as it happens; or empty
   std::function<void(const CaptureProgress&)> progress;  // may be empty
 };
 
@@ -45,16 +47,16 @@ struct GuestOutcome {
   uint64_t events = 0;
   uint64_t call_site_samples = 0;
   uint64_t stray_accesses = 0;
-  uint64_t traps = 0;  // that the mode counts; 0 in passthrough
-  uint64_t undelivered_interrupts = 0;  // there was no way to the guest's interrupt controller
+  uint64_t traps = 0;                            // that the mode counts; 0 in passthrough
+  uint64_t undelivered_interrupts = 0;           // there was no way to the guest's interrupt controller
   std::optional<PageTableCounters> page_tables;  // of what was recorded
   double seconds = 0;
   std::map<uint32_t, RegisterFile::Unknown> unknown_registers;
   uint64_t ignored_methods = 0;
 };
 
-// Runs the guests until all have ended or the time is up. Whatever happens, the traces are closed and hold all
-// that was recorded. Errors: what kept the capture from starting.
+// Runs the guests until all have ended or the time is up. Whatever happens, the traces are closed and hold
+// all that was recorded. Errors: what kept the capture from starting.
 Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options);
 
 }  // namespace gpuvm

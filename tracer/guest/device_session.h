@@ -1,4 +1,5 @@
-// A device behind a link, with its recording: what a guest that we boot and one that the user boots have in common.
+// A device behind a link, with its recording: what a guest that we boot and one that the user boots have in
+// common.
 #pragma once
 
 #include <memory>
@@ -42,7 +43,8 @@ class DeviceSession {
   uint64_t next_due() const { return device_ ? device_->next_due() : ~uint64_t{0}; }
   void advance() { device_->advance(); }
 
-  // Says what the trace is of: at once, so that one that is cut off says it too, and again when more is known.
+  // Says what the trace is of: at once, so that one that is cut off says it too, and again when more is
+  // known.
   Status describe(TraceMeta meta);
   // Without a trace, nothing is kept.
   Status attach(std::string_view name, std::string_view bytes);

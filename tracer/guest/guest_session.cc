@@ -14,12 +14,16 @@ Status GuestSession::start(PciDevice& device, const PreparedGuest& prepared, con
   GPUVM_TRY(SocketPair link, socket_pair());
   session_.connect(device, std::move(link.ours));
   GPUVM_TRY_STATUS(session_.describe(meta));
-  GPUVM_TRY(QemuProcess qemu, QemuProcess::start(prepared.config, std::move(link.theirs), prepared.directory.path()));
+  GPUVM_TRY(QemuProcess qemu,
+            QemuProcess::start(prepared.config, std::move(link.theirs), prepared.directory.path()));
   qemu_.emplace(std::move(qemu));
-  session_.route_interrupts(qemu_->qtest(), std::string(machine_info(prepared.config.machine).interrupt_controller));
+  session_.route_interrupts(qemu_->qtest(),
+                            std::string(machine_info(prepared.config.machine).interrupt_controller));
   if (call_site_rate_) {
     // A BAR access comes from the guest's CPU, so QEMU's monitor is free to answer while we keep it waiting.
-    const auto monitor = [this](std::string_view command) { return qemu_->qmp().human_monitor_command(command); };
+    const auto monitor = [this](std::string_view command) {
+      return qemu_->qmp().human_monitor_command(command);
+    };
     call_sites_.emplace(monitor, session_.recorder(), *call_site_rate_);
     session_.device().set_call_sites(&*call_sites_);
   }
@@ -36,7 +40,8 @@ void GuestSession::add_poll_entries(std::vector<pollfd>& entries) {
   entries.push_back({finished_ ? gone : qemu_->exit_fd(), POLLIN, 0});
 }
 
-Status GuestSession::handle(const std::vector<pollfd>& entries, size_t first, DeviceSession::Patience patience) {
+Status GuestSession::handle(const std::vector<pollfd>& entries, size_t first,
+                            DeviceSession::Patience patience) {
   if (entries[first].revents != 0) GPUVM_TRY_STATUS(session_.serve(patience));
   if (entries[first + 1].revents != 0) {
     GPUVM_TRY_STATUS(qemu_->guest().on_readable());
@@ -60,7 +65,8 @@ Status GuestSession::take_guest_records() {
 
 void GuestSession::take(const GuestRecord& record) {
   switch (record.type) {
-    case RecordType::kHello: break;
+    case RecordType::kHello:
+      break;
     case RecordType::kLog:
       last_log_ = record.body;
       if (guest_log_.size() < kMaxGuestLog) guest_log_ += record.body + "\n";
@@ -76,7 +82,9 @@ void GuestSession::take(const GuestRecord& record) {
       result_ok_ = record.name == "ok";
       result_ = record.body;
       break;
-    case RecordType::kDone: guest_done_ = true; break;
+    case RecordType::kDone:
+      guest_done_ = true;
+      break;
   }
 }
 

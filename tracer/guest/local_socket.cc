@@ -14,13 +14,16 @@ Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path) {
-    return error("'{}' cannot be the path of a socket: 1 to {} bytes are possible", path, sizeof address.sun_path - 1);
+    return error("'{}' cannot be the path of a socket: 1 to {} bytes are possible", path,
+                 sizeof address.sun_path - 1);
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   return address;
 }
 
-UniqueFd stream_socket() { return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
+UniqueFd stream_socket() {
+  return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
 
 // Without bothering the listener: a datagram socket cannot connect to it, but learns whether it is there.
 bool somebody_listens_at(const sockaddr_un& address) {
@@ -35,7 +38,8 @@ Status make_room(const std::string& path, const sockaddr_un& address) {
   if (lstat(path.c_str(), &info) != 0) return Ok{};
   if (!S_ISSOCK(info.st_mode)) return error("{} exists and is no socket; choose another path", path);
   if (somebody_listens_at(address)) return error("somebody listens at {} already; choose another path", path);
-  if (unlink(path.c_str()) != 0) return error("cannot remove the old socket {}: {}", path, std::strerror(errno));
+  if (unlink(path.c_str()) != 0)
+    return error("cannot remove the old socket {}: {}", path, std::strerror(errno));
   return Ok{};
 }
 
@@ -44,7 +48,8 @@ Status make_room(const std::string& path, const sockaddr_un& address) {
 Result<UniqueFd> connect_to(const std::string& path) {
   GPUVM_TRY(const sockaddr_un address, address_of(path));
   UniqueFd fd = stream_socket();
-  if (fd.valid() && connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+  if (fd.valid() && connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+    return fd;
   return error("cannot connect to {}: {}", path, std::strerror(errno));
 }
 
@@ -64,7 +69,9 @@ LocalListener::~LocalListener() {
   if (!path_.empty()) unlink(path_.c_str());
 }
 
-UniqueFd LocalListener::accept() { return UniqueFd(accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
+UniqueFd LocalListener::accept() {
+  return UniqueFd(accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+}
 
 Result<SocketPair> socket_pair() {
   int ends[2];

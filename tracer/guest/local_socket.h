@@ -10,8 +10,8 @@ namespace gpuvm {
 
 class LocalListener {
  public:
-  // Takes over the path of a listener that is gone, never one that is alive or a file of another kind. Only the
-  // user may connect: a peer may drive the device and hand it memory.
+  // Takes over the path of a listener that is gone, never one that is alive or a file of another kind. Only
+  // the user may connect: a peer may drive the device and hand it memory.
   static Result<LocalListener> at(const std::string& path);
   LocalListener(LocalListener&& other) noexcept
       : path_(std::exchange(other.path_, {})), fd_(std::move(other.fd_)) {}

@@ -56,7 +56,8 @@ struct GuestKernelOptions {
   std::string workload = "copy";
   bool msi = true;
   bool mmiotrace = false;
-  bool all_symbols = false;  // the kallsyms that it reports name all functions of the kernel, not just the accessors
+  bool all_symbols =
+      false;  // the kallsyms that it reports name all functions of the kernel, not just the accessors
   std::string module_options = {};  // further options of nouveau, separated by spaces: "noaccel=1 debug=info"
   std::string kernel_arguments = {};  // further arguments, as they are
 };

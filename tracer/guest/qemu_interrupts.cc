@@ -8,8 +8,8 @@ void QemuInterrupts::set_intx(bool asserted) {
     return;
   }
   const unsigned line = route_.line();
-  // Waiting for the answer matters: a deassertion that races with the guest's end of interrupt makes Linux give the
-  // line up ("nobody cared").
+  // Waiting for the answer matters: a deassertion that races with the guest's end of interrupt makes Linux
+  // give the line up ("nobody cared").
   keep(route_.machine_running() ? route_.qtest->set_irq_in(route_.controller, line, asserted)
                                 : route_.qtest->post_set_irq_in(route_.controller, line, asserted));
 }
@@ -19,7 +19,8 @@ void QemuInterrupts::send_msi(uint64_t address, uint32_t data) {
     ++undelivered_;
     return;
   }
-  keep(route_.machine_running() ? route_.qtest->writel(address, data) : route_.qtest->post_writel(address, data));
+  keep(route_.machine_running() ? route_.qtest->writel(address, data)
+                                : route_.qtest->post_writel(address, data));
 }
 
 }  // namespace gpuvm

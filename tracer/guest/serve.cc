@@ -33,8 +33,9 @@ Result<Peer> start_command(std::vector<std::string> command) {
   GPUVM_TRY(SocketPair link, socket_pair());
   GPUVM_TRY(SocketPair qtest, socket_pair());
   if (!replace_placeholder(command, kGpuPlaceholder, link.theirs.get())) {
-    return error("the command has no {0}; give QEMU the argument -device x-pci-proxy-dev,id=gpu,fd={0},addr=8",
-                 kGpuPlaceholder);
+    return error(
+        "the command has no {0}; give QEMU the argument -device x-pci-proxy-dev,id=gpu,fd={0},addr=8",
+        kGpuPlaceholder);
   }
   std::vector<int> inherited = {link.theirs.get()};
   if (replace_placeholder(command, kQtestPlaceholder, qtest.theirs.get())) {
@@ -42,7 +43,8 @@ Result<Peer> start_command(std::vector<std::string> command) {
   } else {
     qtest.ours.reset();
   }
-  GPUVM_TRY(ChildProcess child, ChildProcess::spawn(command, {.inherited_fds = inherited, .foreground = true}));
+  GPUVM_TRY(ChildProcess child,
+            ChildProcess::spawn(command, {.inherited_fds = inherited, .foreground = true}));
   return Peer{std::move(link.ours), std::move(qtest.ours), std::move(child)};
 }
 
@@ -88,7 +90,8 @@ TraceMeta describe(const ServeOptions& options, const DeviceInfo& device) {
 class Service {
  public:
   // `tap`: of the writer, or null.
-  Service(const ServeOptions& options, Peer peer, std::unique_ptr<TraceWriter> writer, const PageTableTap* tap)
+  Service(const ServeOptions& options, Peer peer, std::unique_ptr<TraceWriter> writer,
+          const PageTableTap* tap)
       : options_(options),
         peer_(std::move(peer)),
         clock_(steady_clock_in_steps_of(options.writer.time_unit_ns)),
@@ -97,8 +100,9 @@ class Service {
 
   Result<GuestOutcome> run(StopSignals& signals) {
     constexpr uint64_t kUnknownRam = 0;
-    GPUVM_TRY(machine_,
-              make_machine(options_.mode, {{options_.card, kUnknownRam, &session_.dma(), &session_.interrupts()}}));
+    GPUVM_TRY(
+        machine_,
+        make_machine(options_.mode, {{options_.card, kUnknownRam, &session_.dma(), &session_.interrupts()}}));
     session_.connect(machine_->device(0), std::move(peer_.link));
     Status status = session_.describe(describe(options_, machine_->device(0).info()));
     std::vector<pollfd> entries;
@@ -126,7 +130,8 @@ class Service {
       GPUVM_TRY_STATUS(session_.serve(DeviceSession::Patience::kForABurst));
       if (session_.link().closed()) ending_ = "the peer has left";
     }
-    if (ending_.empty() && entries[1].revents != 0 && !qtest_->on_readable()) ending_ = "QEMU has closed its sockets";
+    if (ending_.empty() && entries[1].revents != 0 && !qtest_->on_readable())
+      ending_ = "QEMU has closed its sockets";
     return Ok{};
   }
 
@@ -135,8 +140,10 @@ class Service {
     if (!fd.valid() && !options_.qtest.empty()) {
       auto connected = connect_to(options_.qtest);
       if (!connected) {
-        return error("{}; start QEMU with -chardev socket,id=qt,path={},server=on,wait=off -object qtest,id=qt0,chardev=qt",
-                     connected.error().message, options_.qtest);
+        return error(
+            "{}; start QEMU with -chardev socket,id=qt,path={},server=on,wait=off -object "
+            "qtest,id=qt0,chardev=qt",
+            connected.error().message, options_.qtest);
       }
       fd = std::move(connected).value();
     }
@@ -156,7 +163,8 @@ class Service {
   std::string end_of_command() {
     if (!peer_.qemu) return "";
     ChildProcess& qemu = *peer_.qemu;
-    if (!qemu.wait_for(ending_.starts_with("stopped") ? std::chrono::seconds(0) : kGrace)) qemu.signal(SIGTERM);
+    if (!qemu.wait_for(ending_.starts_with("stopped") ? std::chrono::seconds(0) : kGrace))
+      qemu.signal(SIGTERM);
     if (!qemu.wait_for(kGrace)) qemu.kill_and_reap();
     return qemu.succeeded() ? "" : "QEMU " + qemu.how_it_ended();
   }
@@ -177,7 +185,8 @@ class Service {
     outcome.undelivered_interrupts = session_.undelivered_interrupts();
     outcome.unknown_registers = machine_->registers(0).unknown();
     outcome.ignored_methods = machine_->ignored_methods();
-    if (const Hypervisor* hypervisor = machine_->hypervisor()) outcome.traps = hypervisor->meters(0).traps.total();
+    if (const Hypervisor* hypervisor = machine_->hypervisor())
+      outcome.traps = hypervisor->meters(0).traps.total();
     return outcome;
   }
 
@@ -200,11 +209,13 @@ Result<GuestOutcome> serve(const ServeOptions& options) {
   const PageTableTap* tap = nullptr;
   if (!options.output.empty()) {
     GPUVM_TRY(auto file, TraceWriter::create(options.output, options.writer));
-    auto followed = std::make_unique<PageTableTap>(std::move(file), options.page_tables, device_info(options.card));
+    auto followed =
+        std::make_unique<PageTableTap>(std::move(file), options.page_tables, device_info(options.card));
     tap = followed.get();
     writer = std::move(followed);
   }
-  Result<Peer> peer = options.command.empty() ? wait_for_peer(options, signals) : start_command(options.command);
+  Result<Peer> peer =
+      options.command.empty() ? wait_for_peer(options, signals) : start_command(options.command);
   if (!peer) return peer.error();
   if (!peer.value().link.valid()) {
     if (writer) GPUVM_TRY_STATUS(writer->close());
@@ -231,8 +242,9 @@ Error connect_and_become(const std::string& socket, std::vector<std::string> com
   auto link = connect_to(socket);
   if (!link) return error("{}; is `gpuvm serve --socket {}` running?", link.error().message, socket);
   if (!replace_placeholder(command, kGpuPlaceholder, link.value().get())) {
-    return error("the command has no {0}; give QEMU the argument -device x-pci-proxy-dev,id=gpu,fd={0},addr=8",
-                 kGpuPlaceholder);
+    return error(
+        "the command has no {0}; give QEMU the argument -device x-pci-proxy-dev,id=gpu,fd={0},addr=8",
+        kGpuPlaceholder);
   }
   fcntl(link.value().get(), F_SETFD, 0);
   std::vector<char*> arguments;
@@ -249,7 +261,8 @@ std::vector<std::string> qemu_arguments_to_serve(const ServeOptions& options) {
       "-object memory-backend-memfd,id=mem,size=1G,share=on -m 1G",
       fmt::format("-device x-pci-proxy-dev,id=gpu,fd={},addr=8", kGpuPlaceholder),
   };
-  const std::string qtest = options.qtest.empty() ? "" : fmt::format("path={},server=on,wait=off", options.qtest);
+  const std::string qtest =
+      options.qtest.empty() ? "" : fmt::format("path={},server=on,wait=off", options.qtest);
   if (!qtest.empty()) {
     lines.push_back(fmt::format("-chardev socket,id=qt,{}", qtest));
     lines.push_back("-object qtest,id=qt0,chardev=qt,log=none");

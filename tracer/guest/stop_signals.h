@@ -10,13 +10,12 @@
 
 namespace gpuvm {
 
-// As long as one lives, the two signals do not end the process but make fd() readable. Made before other threads are,
-// or one of them would get the signal.
+// As long as one lives, the two signals do not end the process but make fd() readable. Made before other
+// threads are, or one of them would get the signal.
 class StopSignals {
  public:
   static Result<StopSignals> take();
-  StopSignals(StopSignals&& other) noexcept
-      : before_(other.before_), fd_(std::move(other.fd_)) {}
+  StopSignals(StopSignals&& other) noexcept : before_(other.before_), fd_(std::move(other.fd_)) {}
   StopSignals& operator=(StopSignals&&) = delete;
   ~StopSignals();
 

@@ -15,7 +15,7 @@ DeviceInfo as_32bit(DeviceInfo info) {
 }
 
 constexpr uint64_t kNothingThere = ~uint64_t{0};
-constexpr timeval kPatience{0, 4000};      // of serve_next()
+constexpr timeval kPatience{0, 4000};     // of serve_next()
 constexpr timeval kReplyPatience{10, 0};  // with a peer that does not take its answers
 
 }  // namespace
@@ -91,7 +91,8 @@ Status DeviceLink::serve_received() {
     GPUVM_TRY_STATUS(serve(header.command, rest.subspan(wire::kHeaderBytes, header.body_bytes)));
     at += whole;
   }
-  // What is left is the beginning of a request: less than the longest one, so that the buffer always has room.
+  // What is left is the beginning of a request: less than the longest one, so that the buffer always has
+  // room.
   received_ -= at;
   if (received_ == 0) {
     fds_.clear();
@@ -139,7 +140,8 @@ Status DeviceLink::serve(wire::Command command, std::span<const std::byte> body)
       decoder_.reset();
       device_.reset();
       return reply(0);
-    case wire::Command::kReturn: break;
+    case wire::Command::kReturn:
+      break;
   }
   return error("QEMU link: unexpected command {}", static_cast<int>(command));
 }

@@ -21,11 +21,11 @@ class DeviceLink {
   int fd() const { return socket_.get(); }
   // The peer has closed its end.
   bool closed() const { return closed_; }
-  // Serves every request that has arrived whole; does not wait. Errors: the peer broke the protocol, or a recording
-  // failed.
+  // Serves every request that has arrived whole; does not wait. Errors: the peer broke the protocol, or a
+  // recording failed.
   Status on_readable();
-  // As on_readable(), but waits some milliseconds for a request, and says whether one came. A CPU that has its answer
-  // soon asks again: waiting here costs one system call where poll and on_readable() cost two.
+  // As on_readable(), but waits some milliseconds for a request, and says whether one came. A CPU that has
+  // its answer soon asks again: waiting here costs one system call where poll and on_readable() cost two.
   Result<bool> serve_next();
   // QEMU's main thread waits for us only before the machine runs: then interrupts must not wait for it.
   bool machine_running() const { return resets_ > 0; }
@@ -47,8 +47,8 @@ class DeviceLink {
   UniqueFd socket_;
   RecordingDevice& device_;
   GuestMemory& memory_;
-  // Until the first reset it is QEMU that asks, to size the BARs, and it knows only 32-bit ones: it is shown a device
-  // that has only those. Afterwards the guest sees the real configuration space.
+  // Until the first reset it is QEMU that asks, to size the BARs, and it knows only 32-bit ones: it is shown
+  // a device that has only those. Afterwards the guest sees the real configuration space.
   ConfigSpace probe_;
   // Follows the guest's configuration writes, to tell which BAR an address lies in.
   ConfigSpace decoder_;
@@ -59,8 +59,8 @@ class DeviceLink {
 
   // Header, body and descriptors of a request come in one piece as a rule, but a peer may cut them anywhere.
   std::array<std::byte, 1024> buffer_;
-  size_t received_ = 0;          // bytes of buffer_ in use
-  std::vector<UniqueFd> fds_;    // received, and no request that takes them is whole yet
+  size_t received_ = 0;        // bytes of buffer_ in use
+  std::vector<UniqueFd> fds_;  // received, and no request that takes them is whole yet
 };
 
 }  // namespace gpuvm

@@ -12,8 +12,10 @@ Status GuestMemory::set_map(const std::vector<wire::MemorySection>& sections, st
   for (size_t i = 0; i < sections.size(); ++i) {
     struct stat info {};
     if (fstat(fds[i].get(), &info) != 0 || !S_ISREG(info.st_mode)) {
-      return error("QEMU link: memory section {} is not backed by a file; start QEMU with memory-backend-memfd,share=on",
-                   i);
+      return error(
+          "QEMU link: memory section {} is not backed by a file; start QEMU with "
+          "memory-backend-memfd,share=on",
+          i);
     }
     regions.push_back({sections[i].address, sections[i].bytes, sections[i].file_offset, std::move(fds[i])});
   }

@@ -9,8 +9,8 @@
 
 namespace gpuvm {
 
-// Reads and writes through the descriptors rather than through a mapping: a peer that shrinks its file can then only
-// make a transfer fail, not kill us with SIGBUS.
+// Reads and writes through the descriptors rather than through a mapping: a peer that shrinks its file can
+// then only make a transfer fail, not kill us with SIGBUS.
 class GuestMemory : public DmaPort {
  public:
   // Replaces the whole map; sections[i] lies in fds[i]. Errors: a descriptor that is no regular file.

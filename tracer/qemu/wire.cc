@@ -35,8 +35,8 @@ Result<Header> parse_header(std::span<const std::byte, kHeaderBytes> bytes) {
   const auto shape = std::ranges::find(kShapes, static_cast<Command>(command), &CommandShape::command);
   if (shape == kShapes.end()) return error("QEMU link: unknown command {}; is the peer QEMU 7.2?", command);
   if (size != shape->body_bytes) {
-    return error("QEMU link: command {} with a body of {} bytes instead of {}; is the peer QEMU 7.2?", command, size,
-                 shape->body_bytes);
+    return error("QEMU link: command {} with a body of {} bytes instead of {}; is the peer QEMU 7.2?",
+                 command, size, shape->body_bytes);
   }
   return Header{shape->command, shape->body_bytes};
 }
@@ -53,7 +53,8 @@ Result<ConfigAccess> parse_config(std::span<const std::byte> body) {
     return error("QEMU link: configuration access of {} bytes", access.width);
   }
   if (access.offset > kConfigBytes - access.width) {
-    return error("QEMU link: configuration access at offset 0x{:x}, beyond {} bytes", access.offset, kConfigBytes);
+    return error("QEMU link: configuration access at offset 0x{:x}, beyond {} bytes", access.offset,
+                 kConfigBytes);
   }
   return access;
 }
@@ -70,7 +71,8 @@ Result<BarAccess> parse_bar(std::span<const std::byte> body) {
 Result<std::vector<MemorySection>> parse_memory_map(std::span<const std::byte> body, size_t descriptors) {
   GPUVM_CHECK(body.size() == 192);
   if (descriptors == 0 || descriptors > kMaxFds) {
-    return error("QEMU link: a memory map with {} file descriptors; 1 to {} are possible", descriptors, kMaxFds);
+    return error("QEMU link: a memory map with {} file descriptors; 1 to {} are possible", descriptors,
+                 kMaxFds);
   }
   std::vector<MemorySection> sections;
   for (size_t i = 0; i < descriptors; ++i) {

@@ -1,5 +1,5 @@
-// QEMU's multi-process device protocol (hw/remote, as of QEMU 7.2), byte by byte: shared/spec/qemu-multiprocess.md 3.
-// Pure functions over bytes; the socket is link.h's.
+// QEMU's multi-process device protocol (hw/remote, as of QEMU 7.2), byte by byte:
+// shared/spec/qemu-multiprocess.md 3. Pure functions over bytes; the socket is link.h's.
 #pragma once
 
 #include <array>
@@ -13,13 +13,13 @@
 namespace gpuvm::wire {
 
 enum class Command : int32_t {
-  kSyncSysmem = 0,   // guest memory map; 1 to 8 file descriptors
-  kReturn = 1,       // our answers
+  kSyncSysmem = 0,  // guest memory map; 1 to 8 file descriptors
+  kReturn = 1,      // our answers
   kConfigWrite = 2,
   kConfigRead = 3,
   kBarWrite = 4,
   kBarRead = 5,
-  kSetIrqFd = 6,     // 2 file descriptors, of no use without KVM
+  kSetIrqFd = 6,  // 2 file descriptors, of no use without KVM
   kDeviceReset = 7,
 };
 
@@ -56,7 +56,8 @@ struct MemorySection {
   uint64_t bytes;
   uint64_t file_offset;
 };
-// One section for each descriptor that came along. Errors: no or too many descriptors, sections that wrap around.
+// One section for each descriptor that came along. Errors: no or too many descriptors, sections that wrap
+// around.
 Result<std::vector<MemorySection>> parse_memory_map(std::span<const std::byte> body, size_t descriptors);
 
 std::array<std::byte, kReplyBytes> make_reply(uint64_t value);

@@ -8,8 +8,8 @@
 
 namespace gpuvm {
 
-// A writer in front of a writer: what passes is written and observed, in that order, so that a record is given out
-// only of an event that the trace holds under the same number.
+// A writer in front of a writer: what passes is written and observed, in that order, so that a record is
+// given out only of an event that the trace holds under the same number.
 class PageTableTap : public TraceWriter {
  public:
   // `sink` may be null and must outlive the tap.

@@ -8,7 +8,8 @@ Clock steady_clock_in_steps_of(uint64_t time_unit_ns) {
   const auto start = std::chrono::steady_clock::now();
   return [start, time_unit_ns] {
     const auto elapsed = std::chrono::steady_clock::now() - start;
-    const auto ns = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
+    const auto ns =
+        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
     return ns - ns % time_unit_ns;
   };
 }
@@ -39,8 +40,12 @@ uint64_t RecordingDevice::bar_read(unsigned bar, uint64_t offset, unsigned width
   advance();
   const uint32_t context = context_of(EventKind::kMmioRead, bar, offset);
   const uint64_t value = device_.bar_read(bar, offset, width);
-  recorder_.write({.address = offset, .value = value, .aux = context, .kind = EventKind::kMmioRead,
-                   .space = static_cast<uint8_t>(bar), .width = static_cast<uint8_t>(width)});
+  recorder_.write({.address = offset,
+                   .value = value,
+                   .aux = context,
+                   .kind = EventKind::kMmioRead,
+                   .space = static_cast<uint8_t>(bar),
+                   .width = static_cast<uint8_t>(width)});
   return value;
 }
 
@@ -48,22 +53,30 @@ void RecordingDevice::bar_write(unsigned bar, uint64_t offset, unsigned width, u
   advance();
   const uint32_t context = context_of(EventKind::kMmioWrite, bar, offset);
   value &= width_mask(width);
-  recorder_.write({.address = offset, .value = value, .aux = context, .kind = EventKind::kMmioWrite,
-                   .space = static_cast<uint8_t>(bar), .width = static_cast<uint8_t>(width)});
+  recorder_.write({.address = offset,
+                   .value = value,
+                   .aux = context,
+                   .kind = EventKind::kMmioWrite,
+                   .space = static_cast<uint8_t>(bar),
+                   .width = static_cast<uint8_t>(width)});
   device_.bar_write(bar, offset, width, value);
 }
 
 uint32_t RecordingDevice::config_read(unsigned offset, unsigned width) {
   advance();
   const uint32_t value = device_.config_read(offset, width);
-  recorder_.write({.address = offset, .value = value, .kind = EventKind::kConfigRead,
+  recorder_.write({.address = offset,
+                   .value = value,
+                   .kind = EventKind::kConfigRead,
                    .width = static_cast<uint8_t>(width)});
   return value;
 }
 
 void RecordingDevice::config_write(unsigned offset, unsigned width, uint32_t value) {
   advance();
-  recorder_.write({.address = offset, .value = value, .kind = EventKind::kConfigWrite,
+  recorder_.write({.address = offset,
+                   .value = value,
+                   .kind = EventKind::kConfigWrite,
                    .width = static_cast<uint8_t>(width)});
   device_.config_write(offset, width, value);
 }
@@ -78,7 +91,8 @@ void RecordingDevice::mark(std::string_view text) {
   advance();
   recorder_.write({.kind = EventKind::kMark}, as_bytes(text));
   recorder_.write({.value = device_.memory_digest(), .kind = EventKind::kDigest, .space = kDigestVram});
-  recorder_.write({.value = device_.register_digest(), .kind = EventKind::kDigest, .space = kDigestRegisters});
+  recorder_.write(
+      {.value = device_.register_digest(), .kind = EventKind::kDigest, .space = kDigestRegisters});
 }
 
 }  // namespace gpuvm

@@ -10,8 +10,8 @@
 
 namespace gpuvm {
 
-// Nanoseconds since the start of the recording, in steps of the trace's time unit: the device must see the very times
-// that the trace keeps, or a replay could not repeat it.
+// Nanoseconds since the start of the recording, in steps of the trace's time unit: the device must see the
+// very times that the trace keeps, or a replay could not repeat it.
 using Clock = std::function<uint64_t()>;
 Clock steady_clock_in_steps_of(uint64_t time_unit_ns);
 
@@ -71,8 +71,8 @@ class CallSites {
   virtual uint32_t context_of(EventKind kind, unsigned bar, uint64_t offset) = 0;
 };
 
-// The bus's way to the device. Order in the trace: what the device does by itself until an access, the access, what
-// the device does because of it; a read comes after what it caused, since its value does.
+// The bus's way to the device. Order in the trace: what the device does by itself until an access, the
+// access, what the device does because of it; a read comes after what it caused, since its value does.
 class RecordingDevice {
  public:
   RecordingDevice(Recorder& recorder, PciDevice& device) : recorder_(recorder), device_(device) {}

@@ -11,9 +11,10 @@ namespace gpuvm {
 namespace {
 
 // How a driver reaches a register; what called them is the question.
-constexpr std::string_view kAccessors[] = {"ioread",        "iowrite",        "memcpy_toio", "memcpy_fromio",
-                                           "__memcpy_toio", "__memcpy_fromio", "memset_io",   "string_memcpy_toio",
-                                           "__memset",      "__memcpy",        "memset",      "memcpy"};
+constexpr std::string_view kAccessors[] = {
+    "ioread",        "iowrite",         "memcpy_toio", "memcpy_fromio",
+    "__memcpy_toio", "__memcpy_fromio", "memset_io",   "string_memcpy_toio",
+    "__memset",      "__memcpy",        "memset",      "memcpy"};
 // Below these there are only the ways into the kernel.
 constexpr std::string_view kOutermost[] = {"entry_SYSCALL_64_after_hwframe", "ret_from_fork"};
 constexpr size_t kMaxFunctions = 24;
@@ -74,13 +75,15 @@ Result<CallChainReport> collect_call_chains(EventSource& events, const SymbolTab
     }
   }
   report.places = places.size();
-  std::map<std::pair<std::string, std::vector<std::string>>, CallChain> chains;  // pieces of one window together
+  std::map<std::pair<std::string, std::vector<std::string>>, CallChain>
+      chains;  // pieces of one window together
   for (const auto& [place, counts] : places) {
     if (counts.samples == 0) report.unsampled_accesses += counts.accesses;
     for (const auto& [functions, samples] : counts.chains) {
       const double share = static_cast<double>(samples) / static_cast<double>(counts.samples);
       const std::string key = fmt::format("{} {}", name_of(place), place.write);
-      CallChain& chain = chains.try_emplace({key, functions}, CallChain{place, functions, 0, 0}).first->second;
+      CallChain& chain =
+          chains.try_emplace({key, functions}, CallChain{place, functions, 0, 0}).first->second;
       chain.samples += samples;
       chain.accesses += share * static_cast<double>(counts.accesses);
     }
@@ -88,7 +91,8 @@ Result<CallChainReport> collect_call_chains(EventSource& events, const SymbolTab
   for (auto& [key, chain] : chains) report.chains.push_back(std::move(chain));
   std::ranges::sort(report.chains, [](const CallChain& a, const CallChain& b) {
     if (a.accesses != b.accesses) return a.accesses > b.accesses;
-    return std::tuple(name_of(a.place), a.place.write, a.functions) < std::tuple(name_of(b.place), b.place.write, b.functions);
+    return std::tuple(name_of(a.place), a.place.write, a.functions) <
+           std::tuple(name_of(b.place), b.place.write, b.functions);
   });
   return report;
 }

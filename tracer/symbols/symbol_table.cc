@@ -16,7 +16,8 @@ std::optional<Symbol> parse_line(std::string_view line) {
   Symbol symbol;
   const auto [end, problem] = std::from_chars(line.data(), line.data() + line.size(), symbol.address, 16);
   const auto at = static_cast<size_t>(end - line.data());
-  if (problem != std::errc{} || line.size() < at + 4 || line[at] != ' ' || line[at + 2] != ' ') return std::nullopt;
+  if (problem != std::errc{} || line.size() < at + 4 || line[at] != ' ' || line[at + 2] != ' ')
+    return std::nullopt;
   const char type = line[at + 1];
   symbol.text = type == 't' || type == 'T' || type == 'w' || type == 'W';
   std::string_view name = line.substr(at + 3);

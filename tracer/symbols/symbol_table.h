@@ -22,8 +22,8 @@ struct Symbol {
 
 class SymbolTable {
  public:
-  // Lines as in /proc/kallsyms: "ffffffffc0a01000 t nvkm_foo\t[nouveau]". Errors: no symbol in it, or all addresses 0
-  // (read without privileges).
+  // Lines as in /proc/kallsyms: "ffffffffc0a01000 t nvkm_foo\t[nouveau]". Errors: no symbol in it, or all
+  // addresses 0 (read without privileges).
   static Result<SymbolTable> from_kallsyms(std::string_view text);
 
   struct Place {
@@ -32,8 +32,8 @@ class SymbolTable {
   };
   // The function that `address` lies in; nothing if it is not in any that we know.
   std::optional<Place> find(uint64_t address) const;
-  // The function that the call before a return address is in; nothing for what cannot be a return address: a word
-  // outside all functions, or the start of one (a function pointer).
+  // The function that the call before a return address is in; nothing for what cannot be a return address: a
+  // word outside all functions, or the start of one (a function pointer).
   std::optional<Place> find_caller(uint64_t return_address) const;
   size_t size() const { return symbols_.size(); }
 

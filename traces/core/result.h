@@ -1,4 +1,5 @@
-// Errors that come from outside (a file, a guest, a peer, a user) travel as values; CHECK is for our own bugs.
+// Errors that come from outside (a file, a guest, a peer, a user) travel as values; CHECK is for our own
+// bugs.
 #pragma once
 
 #include <cstdlib>
@@ -23,8 +24,9 @@ Error error(fmt::format_string<Args...> format, Args&&... args) {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}        // NOLINT: implicit on purpose, as in `return value;`
-  Result(Error error) : state_(std::move(error)) {}    // NOLINT: implicit on purpose, as in `return error(...);`
+  Result(T value) : state_(std::move(value)) {}  // NOLINT: implicit on purpose, as in `return value;`
+  Result(Error error)
+      : state_(std::move(error)) {}  // NOLINT: implicit on purpose, as in `return error(...);`
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -42,7 +44,8 @@ using Status = Result<Ok>;
 
 namespace detail {
 [[noreturn]] inline void check_failed(const char* expression, const char* file, int line) {
-  fmt::print(stderr, "gpuvm: internal error: {} does not hold at {}:{}; please report it\n", expression, file, line);
+  fmt::print(stderr, "gpuvm: internal error: {} does not hold at {}:{}; please report it\n", expression, file,
+             line);
   std::abort();
 }
 }  // namespace detail
@@ -51,14 +54,14 @@ namespace detail {
 #define GPUVM_CONCAT(a, b) GPUVM_CONCAT_(a, b)
 
 // GPUVM_TRY(auto x, f()): x is the value of f(), or the enclosing function returns f()'s error.
-#define GPUVM_TRY(declaration, expression)                                    \
-  auto GPUVM_CONCAT(result_, __LINE__) = (expression);                        \
+#define GPUVM_TRY(declaration, expression)                                              \
+  auto GPUVM_CONCAT(result_, __LINE__) = (expression);                                  \
   if (!GPUVM_CONCAT(result_, __LINE__)) return GPUVM_CONCAT(result_, __LINE__).error(); \
   declaration = std::move(GPUVM_CONCAT(result_, __LINE__)).value()
 
 // GPUVM_TRY_STATUS(f()): the enclosing function returns f()'s error, if it has one.
-#define GPUVM_TRY_STATUS(expression)                         \
-  do {                                                       \
+#define GPUVM_TRY_STATUS(expression)                                   \
+  do {                                                                 \
     if (auto status_ = (expression); !status_) return status_.error(); \
   } while (false)
 

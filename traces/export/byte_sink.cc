@@ -15,7 +15,8 @@ constexpr size_t kBuffer = 256 << 10;
 
 class FileSink : public ByteSink {
  public:
-  FileSink(UniqueFd owned, int fd, std::string name) : owned_(std::move(owned)), fd_(fd), name_(std::move(name)) {
+  FileSink(UniqueFd owned, int fd, std::string name)
+      : owned_(std::move(owned)), fd_(fd), name_(std::move(name)) {
     buffer_.reserve(kBuffer);
   }
   ~FileSink() override { (void)flush(); }
@@ -59,7 +60,8 @@ class FileSink : public ByteSink {
 
 Result<std::unique_ptr<ByteSink>> open_byte_sink(const std::string& path) {
   if (path.empty() || path == "-") {
-    return std::unique_ptr<ByteSink>(std::make_unique<FileSink>(UniqueFd(), STDOUT_FILENO, "standard output"));
+    return std::unique_ptr<ByteSink>(
+        std::make_unique<FileSink>(UniqueFd(), STDOUT_FILENO, "standard output"));
   }
   UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (!file.valid()) return error("{}: cannot create: {}", path, std::strerror(errno));

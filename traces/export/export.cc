@@ -39,12 +39,14 @@ std::optional<ExportFormat> export_format_of(std::string_view name) {
 }
 
 std::unique_ptr<Exporter> make_exporter(ExportFormat wanted, const ExportInput& input) {
-  const auto found = std::find_if(kFormats.begin(), kFormats.end(), [&](const Format& f) { return f.format == wanted; });
+  const auto found =
+      std::find_if(kFormats.begin(), kFormats.end(), [&](const Format& f) { return f.format == wanted; });
   GPUVM_CHECK(found != kFormats.end());  // every format has an exporter
   return found->make(input);
 }
 
-Result<uint64_t> export_trace(EventSource& source, ByteSink& sink, ExportFormat format, const ExportInput& input) {
+Result<uint64_t> export_trace(EventSource& source, ByteSink& sink, ExportFormat format,
+                              const ExportInput& input) {
   const std::unique_ptr<Exporter> exporter = make_exporter(format, input);
   GPUVM_TRY_STATUS(exporter->begin(sink));
   uint64_t count = 0;

@@ -23,9 +23,9 @@ std::optional<ExportFormat> export_format_of(std::string_view name);
 // What a trace says beside its events.
 struct ExportInput {
   TraceMeta meta;
-  std::string log_header = {};             // attachment kLogHeaderAttachment, empty if there is none
-  std::string import_json = {};            // attachment kImportAttachment, empty if there is none
-  const RegisterNamer* namer = nullptr;    // none: registers have no names
+  std::string log_header = {};           // attachment kLogHeaderAttachment, empty if there is none
+  std::string import_json = {};          // attachment kImportAttachment, empty if there is none
+  const RegisterNamer* namer = nullptr;  // none: registers have no names
   std::function<void(uint64_t events)> progress = {};
 };
 
@@ -42,7 +42,8 @@ class Exporter {
 std::unique_ptr<Exporter> make_exporter(ExportFormat format, const ExportInput& input);
 
 // All events of `source` to `sink`, which it closes; returns how many. Errors: the source's or the sink's.
-Result<uint64_t> export_trace(EventSource& source, ByteSink& sink, ExportFormat format, const ExportInput& input);
+Result<uint64_t> export_trace(EventSource& source, ByteSink& sink, ExportFormat format,
+                              const ExportInput& input);
 
 // The phase that a mark opens ("phase NAME"), or nothing if the mark is about something else.
 std::optional<std::string_view> phase_of_mark(std::string_view text);

@@ -119,7 +119,9 @@ void JsonlExporter::others(const Event& event, Bytes payload) {
       object.hex("value", event.value);
       return;
     case EventKind::kMark:
-    case EventKind::kNote: object.text("text", as_text(payload)); return;
+    case EventKind::kNote:
+      object.text("text", as_text(payload));
+      return;
     case EventKind::kLoss:
       if ((event.flags & kFlagValueUnknown) == 0) object.number("lost", event.value);
       if (event.address != 0) object.number("cpu", event.address - 1);
@@ -157,7 +159,8 @@ void JsonlExporter::others(const Event& event, Bytes payload) {
       object.hex("length", record.value().length);
       return;
     }
-    default: return;
+    default:
+      return;
   }
 }
 

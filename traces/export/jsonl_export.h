@@ -1,4 +1,5 @@
-// One JSON object a line. The keys are a contract (docs/import-export.md); keys that do not apply are left out.
+// One JSON object a line. The keys are a contract (docs/import-export.md); keys that do not apply are left
+// out.
 #pragma once
 
 #include <optional>

@@ -29,7 +29,8 @@ void append_stamp(uint64_t microseconds, std::string* out) {
 }
 
 bool is_plain_text(std::string_view text) {
-  return text.size() + kLineOverhead <= kMaxLogLine && text.find('\n') == std::string_view::npos && !text.ends_with('\r');
+  return text.size() + kLineOverhead <= kMaxLogLine && text.find('\n') == std::string_view::npos &&
+         !text.ends_with('\r');
 }
 
 // Calls `use` for each line of the log's own header.
@@ -50,7 +51,8 @@ bool same_places(const Bars& a, const Bars& b) {
 
 }  // namespace
 
-MmiotraceExporter::MmiotraceExporter(const ExportInput& input) : input_(input), bars_(input.meta.device.bars) {
+MmiotraceExporter::MmiotraceExporter(const ExportInput& input)
+    : input_(input), bars_(input.meta.device.bars) {
   take_segments(input.import_json);
   place_bars();
   bar_map_ = BarMap(bars_);
@@ -67,7 +69,8 @@ void MmiotraceExporter::take_segments(const std::string& import_json) {
 }
 
 void MmiotraceExporter::place_bars() {
-  const bool known = std::any_of(bars_.begin(), bars_.end(), [](const BarInfo& b) { return b.size != 0 && !b.is_io; });
+  const bool known =
+      std::any_of(bars_.begin(), bars_.end(), [](const BarInfo& b) { return b.size != 0 && !b.is_io; });
   for (size_t i = 0; i < kBars && !known; ++i) bars_[i].size = kUsualSizes[i];
   bool usable = true;
   for (size_t i = 0; i < kBars; ++i) {
@@ -75,12 +78,13 @@ void MmiotraceExporter::place_bars() {
     usable = usable && bars_[i].base != 0;
     for (size_t j = 0; j < i; ++j) {
       if (bars_[j].size == 0 || bars_[j].is_io) continue;
-      usable = usable && (bars_[i].base - bars_[j].base >= bars_[j].size && bars_[j].base - bars_[i].base >= bars_[i].size);
+      usable = usable && (bars_[i].base - bars_[j].base >= bars_[j].size &&
+                          bars_[j].base - bars_[i].base >= bars_[i].size);
     }
   }
   if (usable) return;
-  // A recording need not say where the guest put the BARs: they get places of their own. BAR0 has to be below 4 GiB
-  // and to come first, for demmio.
+  // A recording need not say where the guest put the BARs: they get places of their own. BAR0 has to be below
+  // 4 GiB and to come first, for demmio.
   uint64_t below = 0xc0000000, above = uint64_t{1} << 40;
   for (BarInfo& bar : bars_) {
     if (bar.size == 0 || bar.is_io || bar.size > uint64_t{1} << 40) continue;
@@ -100,7 +104,8 @@ std::string MmiotraceExporter::device_line() const {
   for (size_t i = 0; i < kBars; ++i) {
     const BarInfo& bar = bars_[i];
     uint64_t flags = 0;
-    if (bar.size != 0 && i < 6) flags = bar.is_io ? 1u : (bar.is_64bit ? 4u : 0u) | (bar.prefetchable ? 8u : 0u);
+    if (bar.size != 0 && i < 6)
+      flags = bar.is_io ? 1u : (bar.is_64bit ? 4u : 0u) | (bar.prefetchable ? 8u : 0u);
     line += fmt::format(" {:x}", bar.size == 0 ? 0 : bar.base | flags);
   }
   for (const BarInfo& bar : bars_) line += fmt::format(" {:x}", bar.size);
@@ -117,7 +122,8 @@ std::string MmiotraceExporter::header() const {
   std::string text = has_version ? "" : "VERSION 20070824\n";
   for_each_header_line(input_.log_header, [&](std::string_view line) {
     // '#' lines belong to the dialect without a VERSION; their loss is an event of its own.
-    if (line.starts_with("PCIDEV ") ? has_device : line.starts_with("VERSION ") || line.starts_with("LSPCI ")) {
+    if (line.starts_with("PCIDEV ") ? has_device
+                                    : line.starts_with("VERSION ") || line.starts_with("LSPCI ")) {
       text += line;
       text += '\n';
     }
@@ -128,11 +134,12 @@ std::string MmiotraceExporter::header() const {
 
 Status MmiotraceExporter::begin(ByteSink& sink) {
   std::string text = header();
-  // A log's first stamp is its time 0. In a recording of ours the stamps count from its start, whatever the time of
-  // its first event is, and that has to be said.
+  // A log's first stamp is its time 0. In a recording of ours the stamps count from its start, whatever the
+  // time of its first event is, and that has to be said.
   bool says_base = segments_.empty();
   if (segments_.empty()) segments_.push_back({0, 0});
-  for_each_header_line(input_.log_header, [&](std::string_view line) { says_base |= line.starts_with(kTimeBasePrefix); });
+  for_each_header_line(input_.log_header,
+                       [&](std::string_view line) { says_base |= line.starts_with(kTimeBasePrefix); });
   if (says_base && segments_[0].base_us >= 0) {
     clock_.start_at(segments_[0].base_us);
     text += fmt::format("{}{}\n", kTimeBasePrefix, segments_[0].base_us);
@@ -194,9 +201,9 @@ void MmiotraceExporter::write_held_context() {
 
 bool MmiotraceExporter::write_access_line(const Event& event, const Origin& origin, uint64_t seq) {
   MmiotraceLine line;
-  line.kind = (event.flags & kFlagValueUnknown) != 0    ? LineKind::kUnknown
-              : event.kind == EventKind::kMmioRead ? LineKind::kRead
-                                                   : LineKind::kWrite;
+  line.kind = (event.flags & kFlagValueUnknown) != 0 ? LineKind::kUnknown
+              : event.kind == EventKind::kMmioRead   ? LineKind::kRead
+                                                     : LineKind::kWrite;
   line.width = event.flags == kFlagWidthSuspect ? uint8_t{0} : event.width;
   line.value = event.value;
   if (event.space != kNoBar && event.space >= kBars) return false;
@@ -242,7 +249,8 @@ bool MmiotraceExporter::write_access_line(const Event& event, const Origin& orig
   append_hex(line.address, 1, &out_);
   out_ += ' ';
   if (unknown) {
-    out_ += fmt::format("{:02x},{:02x},{:02x}", event.value >> 16 & 0xff, event.value >> 8 & 0xff, event.value & 0xff);
+    out_ += fmt::format("{:02x},{:02x},{:02x}", event.value >> 16 & 0xff, event.value >> 8 & 0xff,
+                        event.value & 0xff);
   } else {
     append_hex(line.value, 1, &out_);
   }
@@ -274,7 +282,8 @@ void MmiotraceExporter::map(const Event& event, Bytes payload, uint64_t seq) {
     const bool known = mapping != mapped_.end();
     const uint64_t address = known ? mapping->second : 0;
     const uint8_t space = known ? bar_map_.find(address).bar : kNoBar;
-    if (event.address != address || event.space != space || record.virtual_address != 0 || record.length != 0) {
+    if (event.address != address || event.space != space || record.virtual_address != 0 ||
+        record.length != 0) {
       return extension(event, payload, seq);
     }
     if (known) mapped_.erase(mapping);
@@ -285,7 +294,8 @@ void MmiotraceExporter::map(const Event& event, Bytes payload, uint64_t seq) {
   out_ += is_map ? "MAP " : "UNMAP ";
   append_stamp(stamp, &out_);
   out_ += fmt::format(" {} ", record.map_id);
-  if (is_map) out_ += fmt::format("0x{:x} 0x{:x} 0x{:x} ", event.address, record.virtual_address, record.length);
+  if (is_map)
+    out_ += fmt::format("0x{:x} 0x{:x} 0x{:x} ", event.address, record.virtual_address, record.length);
   out_ += fmt::format("0x{:x} {}\n", record.pc, record.pid);
 }
 
@@ -306,8 +316,9 @@ void MmiotraceExporter::note(const Event& event, Bytes payload, uint64_t seq) {
   parse_mmiotrace_line(text.data(), text.data() + text.size(), &line);
   const bool kept = line.kind == LineKind::kOther ||
                     (line.kind == LineKind::kHeader && any_event_ && !parse_entries_header(text));
-  if (!kept || text.empty() || text[0] == 0 || !is_plain_text(text) || event.time_ns / 1000 * 1000 != clock_.last_ns() ||
-      event.flags != 0 || event.space != 0 || event.width != 0 || event.address != 0) {
+  if (!kept || text.empty() || text[0] == 0 || !is_plain_text(text) ||
+      event.time_ns / 1000 * 1000 != clock_.last_ns() || event.flags != 0 || event.space != 0 ||
+      event.width != 0 || event.address != 0) {
     return extension(event, payload, seq);
   }
   out_ += text;
@@ -340,11 +351,20 @@ Status MmiotraceExporter::event(const Event& event, Bytes payload, uint64_t seq,
     write_held_context();
     switch (event.kind) {
       case EventKind::kMap:
-      case EventKind::kUnmap: map(event, payload, seq); break;
-      case EventKind::kMark: mark(event, payload, seq); break;
-      case EventKind::kNote: note(event, payload, seq); break;
-      case EventKind::kLoss: loss(event, seq); break;
-      default: extension(event, payload, seq);
+      case EventKind::kUnmap:
+        map(event, payload, seq);
+        break;
+      case EventKind::kMark:
+        mark(event, payload, seq);
+        break;
+      case EventKind::kNote:
+        note(event, payload, seq);
+        break;
+      case EventKind::kLoss:
+        loss(event, seq);
+        break;
+      default:
+        extension(event, payload, seq);
     }
   }
   if (out_.size() < (64 << 10)) return Ok{};

@@ -1,9 +1,9 @@
 // Linux mmiotrace text, VERSION 20070824: what envytools' demmio and our own importer read.
 //
 // What the format has a line for becomes that line; everything else becomes a MARK with the text of
-// traces/import/extension_line.h, which other tools pass over. A re-import gives the same events: to that end the
-// exporter keeps the state that the importer will have, and writes an extension wherever a plain line would be read
-// as something else. Times are in whole microseconds.
+// traces/import/extension_line.h, which other tools pass over. A re-import gives the same events: to that end
+// the exporter keeps the state that the importer will have, and writes an extension wherever a plain line
+// would be read as something else. Times are in whole microseconds.
 #pragma once
 
 #include <optional>
@@ -60,7 +60,7 @@ class MmiotraceExporter : public Exporter {
   size_t segment_ = 0;
   LogClock clock_;  // the importer's
   bool base_written_ = false;
-  ContextTable contexts_;  // the importer's
+  ContextTable contexts_;                         // the importer's
   std::unordered_map<uint32_t, Origin> origins_;  // the trace's; at most kMaxKnownContexts
   std::unordered_map<int32_t, uint64_t> mapped_;  // the importer's
   std::optional<HeldContext> held_;

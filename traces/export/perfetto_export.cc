@@ -12,7 +12,14 @@ using protozero::pbf_writer;
 // Field numbers of perfetto's protos/perfetto/trace/*.proto, release v30; they never change.
 namespace field {
 enum Trace : uint32_t { kPacket = 1 };
-enum Packet : uint32_t { kTimestamp = 8, kSequenceId = 10, kTrackEvent = 11, kInternedData = 12, kSequenceFlags = 13, kTrackDescriptor = 60 };
+enum Packet : uint32_t {
+  kTimestamp = 8,
+  kSequenceId = 10,
+  kTrackEvent = 11,
+  kInternedData = 12,
+  kSequenceFlags = 13,
+  kTrackDescriptor = 60
+};
 enum Descriptor : uint32_t { kUuid = 1, kName = 2, kProcess = 3, kParent = 5 };
 enum Process : uint32_t { kPid = 1, kProcessName = 6 };
 enum TrackEvent : uint32_t { kAnnotation = 4, kType = 9, kNameId = 10, kTrackUuid = 11, kEventName = 23 };
@@ -120,15 +127,26 @@ Status PerfettoExporter::event(const Event& event, Bytes payload, uint64_t seq, 
   uint64_t track = kMarks;
   switch (event.kind) {
     case EventKind::kMmioRead:
-    case EventKind::kMmioWrite: track = kBar0 + event.space; break;
+    case EventKind::kMmioWrite:
+      track = kBar0 + event.space;
+      break;
     case EventKind::kConfigRead:
-    case EventKind::kConfigWrite: track = kConfig; break;
+    case EventKind::kConfigWrite:
+      track = kConfig;
+      break;
     case EventKind::kDmaRead:
-    case EventKind::kDmaWrite: track = kDma; break;
+    case EventKind::kDmaWrite:
+      track = kDma;
+      break;
     case EventKind::kIrq:
-    case EventKind::kReset: track = kInterrupts; break;
-    case EventKind::kLoss: track = kLosses; break;
-    default: break;
+    case EventKind::kReset:
+      track = kInterrupts;
+      break;
+    case EventKind::kLoss:
+      track = kLosses;
+      break;
+    default:
+      break;
   }
   const std::string name = event_name(event, payload);
   bool fresh = false;
@@ -139,7 +157,8 @@ Status PerfettoExporter::event(const Event& event, Bytes payload, uint64_t seq, 
     pbf_writer packet(trace, field::kPacket);
     packet.add_uint64(field::kTimestamp, event.time_ns);
     packet.add_uint32(field::kSequenceId, kSequence);
-    packet.add_uint32(field::kSequenceFlags, kNeedsState | (std::exchange(first_packet_, false) ? kStateCleared : 0));
+    packet.add_uint32(field::kSequenceFlags,
+                      kNeedsState | (std::exchange(first_packet_, false) ? kStateCleared : 0));
     if (fresh) {
       pbf_writer interned(packet, field::kInternedData);
       pbf_writer entry(interned, field::kEventNames);
@@ -162,7 +181,8 @@ Status PerfettoExporter::event(const Event& event, Bytes payload, uint64_t seq, 
       if (!has_payload(event.kind)) annotate(out, "value", event.value, true);
       if (has_payload(event.kind)) annotate(out, "length", payload.size(), false);
       if (event.width != 0) annotate(out, "width", event.width, false);
-      const std::string_view meaning = names_ && is_mmio(event.kind) ? names_->decode(event) : std::string_view();
+      const std::string_view meaning =
+          names_ && is_mmio(event.kind) ? names_->decode(event) : std::string_view();
       if (!meaning.empty()) annotate(out, "meaning", meaning);
     }
   }

@@ -1,5 +1,5 @@
-// Perfetto's protobuf trace: a track per BAR and per kind of event, phases as slices, accesses as instants with
-// offset, value and register. It opens in ui.perfetto.dev and trace_processor.
+// Perfetto's protobuf trace: a track per BAR and per kind of event, phases as slices, accesses as instants
+// with offset, value and register. It opens in ui.perfetto.dev and trace_processor.
 #pragma once
 
 #include <optional>

@@ -26,7 +26,9 @@ void store(uint8_t* to, T value) {
   std::memcpy(to, &value, sizeof value);
 }
 
-inline void append(Buffer& out, ByteSpan bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+inline void append(Buffer& out, ByteSpan bytes) {
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
 
 // LEB128: 7 bits a byte, low bits first, at most 10 bytes.
 inline void append_varint(Buffer& out, uint64_t value) {
@@ -38,10 +40,15 @@ inline void append_varint(Buffer& out, uint64_t value) {
 }
 
 // Small magnitudes of both signs become small numbers: 0, -1, 1, -2, ... -> 0, 1, 2, 3, ...
-constexpr uint64_t zigzag(uint64_t value) { return (value << 1) ^ (0 - (value >> 63)); }
-constexpr uint64_t unzigzag(uint64_t value) { return (value >> 1) ^ (0 - (value & 1)); }
+constexpr uint64_t zigzag(uint64_t value) {
+  return (value << 1) ^ (0 - (value >> 63));
+}
+constexpr uint64_t unzigzag(uint64_t value) {
+  return (value >> 1) ^ (0 - (value & 1));
+}
 
-// Reads from hostile bytes. After the first read that does not fit, ok() is false and every read gives 0 or empty.
+// Reads from hostile bytes. After the first read that does not fit, ok() is false and every read gives 0 or
+// empty.
 class ByteReader {
  public:
   explicit ByteReader(ByteSpan bytes) : rest_(bytes) {}

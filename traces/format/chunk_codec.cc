@@ -12,15 +12,20 @@ namespace {
 
 int zstd_level(Compression compression) {
   switch (compression) {
-    case Compression::kFast: return 1;
-    case Compression::kDefault: return 3;
-    case Compression::kBest: return 19;
+    case Compression::kFast:
+      return 1;
+    case Compression::kDefault:
+      return 3;
+    case Compression::kBest:
+      return 19;
   }
   return 3;
 }
 
 // Values and payloads are the guest's data: zstd's double-fast strategy misses most of their repeats.
-int data_level(Compression compression) { return compression == Compression::kDefault ? 6 : zstd_level(compression); }
+int data_level(Compression compression) {
+  return compression == Compression::kDefault ? 6 : zstd_level(compression);
+}
 
 void store_stats(Buffer& body, const ChunkStats& stats) {
   append_varint(body, stats.time_unit_ns);
@@ -51,7 +56,10 @@ struct ChunkDecoder::Scratch {
 };
 
 ChunkEncoder::ChunkEncoder(Compression compression, uint64_t time_unit_ns)
-    : streams_(zstd_level(compression)), data_level_(data_level(compression)), time_unit_ns_(time_unit_ns), scratch_(std::make_unique<Scratch>()) {
+    : streams_(zstd_level(compression)),
+      data_level_(data_level(compression)),
+      time_unit_ns_(time_unit_ns),
+      scratch_(std::make_unique<Scratch>()) {
   if (compression == Compression::kBest) scratch_->head_level = 19;
 }
 ChunkEncoder::~ChunkEncoder() = default;
@@ -102,7 +110,8 @@ ChunkStats ChunkEncoder::encode(std::span<const Event> events, Bytes blob, Buffe
 }
 
 // As they are, or by bytes of equal weight: firmware likes the one, numbers that differ little the other.
-void ChunkEncoder::put_literals(Buffer& body, uint8_t id, uint8_t planes_id, ByteSpan literals, unsigned width) {
+void ChunkEncoder::put_literals(Buffer& body, uint8_t id, uint8_t planes_id, ByteSpan literals,
+                                unsigned width) {
   if (literals.empty()) return;
   Scratch& s = *scratch_;
   const size_t count = literals.size() / width;
@@ -151,7 +160,8 @@ Status ChunkDecoder::decode(const ChunkHeader& header, ByteSpan body, DecodedChu
   GPUVM_TRY_STATUS(load_stats(in, out.stats));
   GPUVM_TRY_STATUS(streams_.open(in.bytes(in.remaining())));
   if (header.flags == kPlainCodec) return decode_plain(header, streams_, out);
-  if (header.flags != kRecordCodec) return error("it is coded in a way ({}) that this gpuvm does not know", header.flags);
+  if (header.flags != kRecordCodec)
+    return error("it is coded in a way ({}) that this gpuvm does not know", header.flags);
   const uint64_t count = header.count;
   constexpr uint64_t kVarint = 10;  // most bytes of one
   GPUVM_TRY(ByteSpan ids, streams_.get(kStreamIds, count * 4));
@@ -165,18 +175,21 @@ Status ChunkDecoder::decode(const ChunkHeader& header, ByteSpan body, DecodedChu
   GPUVM_TRY(ByteSpan time_words, streams_.get(kStreamTimeWords, count * kVarint));
   GPUVM_TRY(ByteSpan time_extra, streams_.get(kStreamTimeExtra, count * 8));
   GPUVM_TRY_STATUS(scratch_->times.decode(time_head, time_words, time_extra, scratch_->records.classes()));
-  EventColumnSpans columns{.id_bytes = ids, .far_steps = {}, .literals32 = {}, .literals64 = {}, .lengths = {}};
+  EventColumnSpans columns{
+      .id_bytes = ids, .far_steps = {}, .literals32 = {}, .literals64 = {}, .lengths = {}};
   GPUVM_TRY(columns.far_steps, streams_.get(kStreamFarSteps, count * kVarint));
-  GPUVM_TRY(columns.literals32, get_literals(kStreamLiterals32, kStreamPlanes32, count, 4, scratch_->literals32));
-  GPUVM_TRY(columns.literals64, get_literals(kStreamLiterals64, kStreamPlanes64, count, 8, scratch_->literals64));
+  GPUVM_TRY(columns.literals32,
+            get_literals(kStreamLiterals32, kStreamPlanes32, count, 4, scratch_->literals32));
+  GPUVM_TRY(columns.literals64,
+            get_literals(kStreamLiterals64, kStreamPlanes64, count, 8, scratch_->literals64));
   GPUVM_TRY(columns.lengths, streams_.get(kStreamLengths, count * kVarint));
   out.first_seq = header.first_seq;
   out.blob_base = header.blob_base;
   out.events.resize(count);
   out.blob.resize(header.blob_bytes);
-  GPUVM_TRY_STATUS(scratch_->records.decode(columns, scratch_->times.deltas(),
-                                            out.stats.first_time_ns / out.stats.time_unit_ns, out.stats.time_unit_ns,
-                                            header.blob_base, header.blob_bytes, out.events));
+  GPUVM_TRY_STATUS(scratch_->records.decode(
+      columns, scratch_->times.deltas(), out.stats.first_time_ns / out.stats.time_unit_ns,
+      out.stats.time_unit_ns, header.blob_base, header.blob_bytes, out.events));
   return streams_.get_into(kStreamBlob, reinterpret_cast<uint8_t*>(out.blob.data()), out.blob.size());
 }
 

@@ -80,7 +80,8 @@ class ChunkDecoder {
 
  private:
   struct Scratch;
-  Result<ByteSpan> get_literals(uint8_t id, uint8_t planes_id, uint64_t count, unsigned width, Buffer& unpacked);
+  Result<ByteSpan> get_literals(uint8_t id, uint8_t planes_id, uint64_t count, unsigned width,
+                                Buffer& unpacked);
 
   StreamReader streams_;
   std::unique_ptr<Scratch> scratch_;

@@ -17,8 +17,8 @@ Result<std::unique_ptr<ChunkFile>> ChunkFile::create(const std::string& path, Co
 
 Error ChunkFile::failed(const Error& reason) {
   if (failure_.empty()) {
-    failure_ = fmt::format("{}: cannot write the trace: {}; the {} events before it are kept and readable", path_,
-                           reason.message, index_.end_seq());
+    failure_ = fmt::format("{}: cannot write the trace: {}; the {} events before it are kept and readable",
+                           path_, reason.message, index_.end_seq());
   }
   return Error{failure_};
 }
@@ -51,8 +51,9 @@ Status ChunkFile::append_events(Buffer& frame, uint64_t first_seq, uint32_t coun
 
 Status ChunkFile::append_attachment(std::string_view name, Bytes bytes) {
   if (name.size() > kMaxAttachmentName || bytes.size() > kMaxAttachmentBytes) {
-    return error("{}: attachment {:.40} has {} bytes: the limit is {} and {} for the name; leave it out or shorten it",
-                 path_, name, bytes.size(), kMaxAttachmentBytes, kMaxAttachmentName);
+    return error(
+        "{}: attachment {:.40} has {} bytes: the limit is {} and {} for the name; leave it out or shorten it",
+        path_, name, bytes.size(), kMaxAttachmentBytes, kMaxAttachmentName);
   }
   Buffer frame;
   start_frame(frame);

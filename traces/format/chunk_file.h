@@ -14,8 +14,8 @@ class ChunkFile {
 
   // A frame is a chunk in the making: room for the header, then the body. Fills in the header and appends it.
   static void start_frame(Buffer& frame) { frame.assign(kChunkHeaderBytes, 0); }
-  Status append_events(Buffer& frame, uint64_t first_seq, uint32_t count, uint64_t blob_base, uint32_t blob_bytes,
-                       const ChunkStats& stats);
+  Status append_events(Buffer& frame, uint64_t first_seq, uint32_t count, uint64_t blob_base,
+                       uint32_t blob_bytes, const ChunkStats& stats);
   Status append_attachment(std::string_view name, Bytes bytes);
   // A chunk of a type that this version does not know, kept as it was.
   Status append_unknown(uint16_t type, uint16_t flags, ByteSpan body);

@@ -7,8 +7,9 @@ Status ChunkLoader::load(const InputFile& file, const ChunkRef& ref, std::option
   uint8_t bytes[kChunkHeaderBytes];
   GPUVM_TRY(size_t got, file.read(ref.offset, bytes, sizeof bytes));
   std::optional<ChunkHeader> header = load_chunk_header({bytes, got});
-  if (!header || header->type != static_cast<uint16_t>(ChunkType::kEvents) || header->first_seq != ref.first_seq ||
-      header->count != ref.count || (file_id && header->file_id != *file_id)) {
+  if (!header || header->type != static_cast<uint16_t>(ChunkType::kEvents) ||
+      header->first_seq != ref.first_seq || header->count != ref.count ||
+      (file_id && header->file_id != *file_id)) {
     return error("its header is damaged");
   }
   header_ = *header;

@@ -12,7 +12,9 @@
 namespace gpuvm::format {
 namespace {
 
-std::string reason(int code) { return std::string(strerrordesc_np(code) ? strerrordesc_np(code) : "unknown error"); }
+std::string reason(int code) {
+  return std::string(strerrordesc_np(code) ? strerrordesc_np(code) : "unknown error");
+}
 
 // write() beyond RLIMIT_FSIZE raises SIGXFSZ, which would kill the recording program: we want EFBIG instead.
 class BlockFileSizeSignal {
@@ -46,7 +48,8 @@ Result<InputFile> InputFile::open(const std::string& path) {
   if (file.fd_.get() < 0) return error("{}: cannot open the trace: {}; check the path", path, reason(errno));
   struct stat info {};
   if (fstat(file.fd_.get(), &info) != 0) return error("{}: cannot read the trace: {}", path, reason(errno));
-  if (!S_ISREG(info.st_mode)) return error("{}: not a regular file; a trace needs random access, copy it first", path);
+  if (!S_ISREG(info.st_mode))
+    return error("{}: not a regular file; a trace needs random access, copy it first", path);
   return file;
 }
 
@@ -71,7 +74,8 @@ Result<size_t> InputFile::read(uint64_t offset, uint8_t* to, size_t count) const
 Result<OutputFile> OutputFile::create(const std::string& path) {
   OutputFile file;
   file.fd_ = UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (file.fd_.get() < 0) return error("{}: cannot create the trace: {}; choose another place", path, reason(errno));
+  if (file.fd_.get() < 0)
+    return error("{}: cannot create the trace: {}; choose another place", path, reason(errno));
   return file;
 }
 
@@ -79,7 +83,8 @@ Status OutputFile::append(ByteSpan bytes) {
   BlockFileSizeSignal block;
   size_t done = 0;
   while (done < bytes.size()) {
-    ssize_t put = pwrite(fd_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(size_ + done));
+    ssize_t put =
+        pwrite(fd_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(size_ + done));
     if (put < 0 && errno == EINTR) continue;
     if (put <= 0) {
       Error failure = error("{}", put == 0 ? "nothing was written" : reason(errno));

@@ -24,8 +24,8 @@ struct WriterOptions {
   bool threaded = true;           // compress and write on a second thread
 };
 
-inline constexpr uint32_t kMaxEventPayload = 16u << 20;      // bytes; split longer ones
-inline constexpr uint32_t kMaxAttachmentSize = 32u << 20;    // bytes
+inline constexpr uint32_t kMaxEventPayload = 16u << 20;    // bytes; split longer ones
+inline constexpr uint32_t kMaxAttachmentSize = 32u << 20;  // bytes
 
 // Appends to a file that is readable at every moment of its life. One thread may call it at a time.
 class TraceWriter : public EventSink {
@@ -34,8 +34,8 @@ class TraceWriter : public EventSink {
   static Result<std::unique_ptr<TraceWriter>> create(const std::string& path, const WriterOptions& options);
 
   using EventSink::write;
-  // Errors: an earlier chunk could not be written (disk full, ...): what was written before stays readable; or the
-  // payload is longer than kMaxEventPayload.
+  // Errors: an earlier chunk could not be written (disk full, ...): what was written before stays readable;
+  // or the payload is longer than kMaxEventPayload.
   Status write(const Event& event, Bytes payload) override = 0;
   // Errors: as write(), or more than kMaxAttachmentSize bytes, or a name of more than 255.
   Status attach(std::string_view name, Bytes bytes) override = 0;
@@ -58,21 +58,23 @@ struct TraceSummary {
 };
 
 struct ReaderOptions {
-  // Chunks decoded at once, on threads of their own, at most 8, each with its memory; 1: on the caller's thread.
+  // Chunks decoded at once, on threads of their own, at most 8, each with its memory; 1: on the caller's
+  // thread.
   unsigned decode_threads = 1;
 };
 
-// Where events are missing (damage, or dropped by a repair), next() gives one kLoss event with their number, made up
-// on the spot; sequence numbers stay those of the recording.
+// Where events are missing (damage, or dropped by a repair), next() gives one kLoss event with their number,
+// made up on the spot; sequence numbers stay those of the recording.
 class TraceReader : public EventSource {
  public:
   // Opens whole, cut and growing files alike: whatever is whole can be read. Errors: not a .gvt, unreadable,
   // a version from the future.
-  static Result<std::unique_ptr<TraceReader>> open(const std::string& path, const ReaderOptions& options = {});
+  static Result<std::unique_ptr<TraceReader>> open(const std::string& path,
+                                                   const ReaderOptions& options = {});
 
   Result<const EventBatch*> next() override = 0;
-  // Looks for what a live writer has added since; true if there is something new. Call it when next() gives nullptr
-  // and summary().complete is false.
+  // Looks for what a live writer has added since; true if there is something new. Call it when next() gives
+  // nullptr and summary().complete is false.
   virtual Result<bool> refresh() = 0;
   // The next batch starts exactly at `seq` (one chunk is read); events() or beyond: at the end.
   virtual Status seek(uint64_t seq) = 0;

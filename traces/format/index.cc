@@ -9,9 +9,13 @@ enum AttachmentStream : uint8_t { kAttachmentName = 0, kAttachmentBytes = 1 };
 constexpr uint64_t kMaxIndexBytes = uint64_t{kMaxChunks} * 24;
 constexpr uint64_t kMaxAttachmentNames = 1u << 16;
 
-uint64_t saturating_add(uint64_t a, uint64_t b) { return a + b < a ? UINT64_MAX : a + b; }
+uint64_t saturating_add(uint64_t a, uint64_t b) {
+  return a + b < a ? UINT64_MAX : a + b;
+}
 
-int index_level(Compression compression) { return compression == Compression::kFast ? 1 : 6; }
+int index_level(Compression compression) {
+  return compression == Compression::kFast ? 1 : 6;
+}
 
 }  // namespace
 
@@ -58,7 +62,8 @@ Result<FileIndex> load_index(ByteSpan body) {
   FileIndex index;
   GPUVM_TRY(ByteSpan totals_bytes, streams.get(kIndexTotals, 4096));
   GPUVM_TRY(ByteSpan chunk_bytes, streams.get(kIndexChunks, kMaxIndexBytes));
-  GPUVM_TRY(ByteSpan attachment_bytes, streams.get(kIndexAttachments, kMaxAttachmentNames * (kMaxAttachmentName + 20)));
+  GPUVM_TRY(ByteSpan attachment_bytes,
+            streams.get(kIndexAttachments, kMaxAttachmentNames * (kMaxAttachmentName + 20)));
   ByteReader totals(totals_bytes), chunks(chunk_bytes), attachments(attachment_bytes);
   index.events = totals.varint();
   index.lost_events = totals.varint();
@@ -72,8 +77,8 @@ Result<FileIndex> load_index(ByteSpan body) {
   uint64_t offset = 0, seq = 0, events = 0;
   while (chunks.ok() && chunks.remaining() > 0) {
     uint64_t offset_step = chunks.varint(), seq_step = chunks.varint(), count = chunks.varint();
-    if (offset_step > UINT64_MAX - offset || seq_step > UINT64_MAX - seq || count == 0 || count > kMaxChunkEvents ||
-        count > UINT64_MAX - seq - seq_step || index.chunks.size() >= kMaxChunks) {
+    if (offset_step > UINT64_MAX - offset || seq_step > UINT64_MAX - seq || count == 0 ||
+        count > kMaxChunkEvents || count > UINT64_MAX - seq - seq_step || index.chunks.size() >= kMaxChunks) {
       return error("its list of chunks is malformed");
     }
     offset += offset_step;
@@ -87,7 +92,8 @@ Result<FileIndex> load_index(ByteSpan body) {
     uint64_t place = attachments.varint();
     index.attachments.insert_or_assign(std::string(name.begin(), name.end()), place);
   }
-  if (!totals.ok() || !chunks.ok() || !attachments.ok() || events != index.events) return error("it is malformed");
+  if (!totals.ok() || !chunks.ok() || !attachments.ok() || events != index.events)
+    return error("it is malformed");
   return index;
 }
 

@@ -1,4 +1,5 @@
-// What a file holds and where: built by the writer, stored in the index chunk, rebuilt by scanning when that is absent.
+// What a file holds and where: built by the writer, stored in the index chunk, rebuilt by scanning when that
+// is absent.
 #pragma once
 
 #include <map>

@@ -11,7 +11,9 @@ constexpr uint8_t kFileMagic[8] = {0x8b, 'G', 'V', 'T', '\r', '\n', 0x1a, '\n'};
 constexpr uint8_t kChunkMagic[4] = {0x9d, 'g', 'v', 'c'};
 constexpr uint8_t kTrailerMagic[8] = {0x9d, 'g', 'v', 'e', 'n', 'd', '\r', '\n'};
 
-void seal(uint8_t* bytes, size_t size) { store<uint64_t>(bytes + size - 8, hash_bytes({bytes, size - 8})); }
+void seal(uint8_t* bytes, size_t size) {
+  store<uint64_t>(bytes + size - 8, hash_bytes({bytes, size - 8}));
+}
 
 bool sealed(ByteSpan bytes, size_t size) {
   return load<uint64_t>(bytes.data() + size - 8) == hash_bytes(bytes.first(size - 8));
@@ -24,7 +26,9 @@ bool starts_with(ByteSpan bytes, const uint8_t (&magic)[N]) {
 
 }  // namespace
 
-uint64_t hash_bytes(ByteSpan bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+uint64_t hash_bytes(ByteSpan bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 void store_file_header(const FileHeader& header, uint8_t* to) {
   std::memset(to, 0, kFileHeaderBytes);
@@ -79,7 +83,8 @@ std::optional<ChunkHeader> load_chunk_header(ByteSpan bytes) {
   header.body_hash = load<uint64_t>(at + 48);
   if (header.body_bytes > kMaxBodyBytes) return std::nullopt;
   if (header.type == static_cast<uint16_t>(ChunkType::kEvents)) {
-    if (header.count == 0 || header.count > kMaxChunkEvents || header.blob_bytes > kMaxPayloadBytes) return std::nullopt;
+    if (header.count == 0 || header.count > kMaxChunkEvents || header.blob_bytes > kMaxPayloadBytes)
+      return std::nullopt;
     if (header.first_seq > UINT64_MAX - header.count) return std::nullopt;
     if (header.blob_base > UINT64_MAX - header.blob_bytes) return std::nullopt;
   }
@@ -97,7 +102,8 @@ std::optional<Trailer> load_trailer(ByteSpan bytes) {
   if (bytes.size() < kTrailerBytes || !starts_with(bytes, kTrailerMagic) || !sealed(bytes, kTrailerBytes)) {
     return std::nullopt;
   }
-  return Trailer{.file_id = load<uint64_t>(bytes.data() + 8), .index_offset = load<uint64_t>(bytes.data() + 16)};
+  return Trailer{.file_id = load<uint64_t>(bytes.data() + 8),
+                 .index_offset = load<uint64_t>(bytes.data() + 16)};
 }
 
 size_t find_magic(ByteSpan bytes, size_t from) {
@@ -108,7 +114,8 @@ size_t find_magic(ByteSpan bytes, size_t from) {
     ByteSpan rest = bytes.subspan(from);
     // A magic cut by the end of `bytes` counts: the caller reads on and looks again.
     size_t common = rest.size() < 4 ? rest.size() : 4;
-    if (std::memcmp(rest.data(), kChunkMagic, common) == 0 || std::memcmp(rest.data(), kTrailerMagic, common) == 0) {
+    if (std::memcmp(rest.data(), kChunkMagic, common) == 0 ||
+        std::memcmp(rest.data(), kTrailerMagic, common) == 0) {
       return from;
     }
     ++from;

@@ -1,4 +1,5 @@
-// The fixed structures of a .gvt file: file header, chunk header, trailer. docs/trace-format.md is their description.
+// The fixed structures of a .gvt file: file header, chunk header, trailer. docs/trace-format.md is their
+// description.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,8 @@ struct FileHeader {
   uint16_t version = kVersion;
   uint32_t required_flags = 0;
   uint32_t optional_flags = 0;
-  uint64_t file_id = 0;  // random; every chunk repeats it, so that a trace inside a trace is not taken for part of it
+  uint64_t file_id =
+      0;  // random; every chunk repeats it, so that a trace inside a trace is not taken for part of it
 };
 
 struct ChunkHeader {
@@ -63,7 +65,8 @@ HeaderState load_file_header(ByteSpan bytes, FileHeader* header);
 std::optional<ChunkHeader> load_chunk_header(ByteSpan bytes);
 std::optional<Trailer> load_trailer(ByteSpan bytes);
 
-// The first place at or after `from` where a chunk header or trailer could start (its magic does), or bytes.size().
+// The first place at or after `from` where a chunk header or trailer could start (its magic does), or
+// bytes.size().
 size_t find_magic(ByteSpan bytes, size_t from);
 
 uint64_t hash_bytes(ByteSpan bytes);

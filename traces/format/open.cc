@@ -17,13 +17,16 @@ Result<OpenedHeader> open_header(const InputFile& file) {
       return error("{}: not a .gvt trace ({}); `gpuvm import` reads other logs", file.path(),
                    got == 0 ? "the file is empty" : "its first bytes are others");
     }
-    return error("{}: the .gvt file header is damaged or cut, and no chunk follows it; nothing can be read", file.path());
+    return error("{}: the .gvt file header is damaged or cut, and no chunk follows it; nothing can be read",
+                 file.path());
   }
   if (header.version > kVersion) {
-    return error("{}: .gvt version {}, this gpuvm knows up to {}; use a newer gpuvm", file.path(), header.version, kVersion);
+    return error("{}: .gvt version {}, this gpuvm knows up to {}; use a newer gpuvm", file.path(),
+                 header.version, kVersion);
   }
   if (uint32_t unknown = header.required_flags & ~kKnownRequiredFlags; unknown != 0) {
-    return error("{}: needs .gvt features {:#x} that this gpuvm does not know; use a newer gpuvm", file.path(), unknown);
+    return error("{}: needs .gvt features {:#x} that this gpuvm does not know; use a newer gpuvm",
+                 file.path(), unknown);
   }
   return OpenedHeader{.file_id = header.file_id, .problem = {}};
 }
@@ -42,7 +45,8 @@ Result<std::optional<FileIndex>> find_index(const InputFile& file, std::optional
   if (offset < kFileHeaderBytes || offset > size - kTrailerBytes) return none;
   GPUVM_TRY(got, file.read(offset, bytes, sizeof bytes));
   std::optional<ChunkHeader> header = load_chunk_header({bytes, got});
-  if (!header || header->type != static_cast<uint16_t>(ChunkType::kIndex) || header->file_id != trailer->file_id) {
+  if (!header || header->type != static_cast<uint16_t>(ChunkType::kIndex) ||
+      header->file_id != trailer->file_id) {
     return none;
   }
   Buffer body;
@@ -59,7 +63,8 @@ Result<std::optional<FileIndex>> find_index(const InputFile& file, std::optional
 Status add_scanned(const InputFile& file, const ScannedPart& part, FileIndex& index) {
   switch (static_cast<ChunkType>(part.header.type)) {
     case ChunkType::kEvents: {
-      if (part.header.first_seq < index.end_seq()) return error("it repeats events {} and on", part.header.first_seq);
+      if (part.header.first_seq < index.end_seq())
+        return error("it repeats events {} and on", part.header.first_seq);
       // The statistics stand first; the checksum of all of it was checked already.
       uint8_t start[512];
       size_t want = std::min<size_t>(sizeof start, part.header.body_bytes);
@@ -72,11 +77,13 @@ Status add_scanned(const InputFile& file, const ScannedPart& part, FileIndex& in
     case ChunkType::kAttachment: {
       Buffer body;
       GPUVM_TRY_STATUS(read_body(file, part.offset, part.header, body));
-      GPUVM_TRY(Attachment attachment, load_attachment({body.data(), part.header.body_bytes}, /*name_only=*/true));
+      GPUVM_TRY(Attachment attachment,
+                load_attachment({body.data(), part.header.body_bytes}, /*name_only=*/true));
       index.attachments.insert_or_assign(std::move(attachment.name), part.offset);
       return Ok{};
     }
-    case ChunkType::kIndex: break;
+    case ChunkType::kIndex:
+      break;
   }
   return Ok{};
 }

@@ -4,11 +4,11 @@ namespace gpuvm::format {
 namespace {
 
 enum PlainStream : uint8_t {
-  kStreamMeta = 0,     // kind, space, width, flags
-  kStreamTime = 1,     // the others: zigzag varints of the difference to the event before
+  kStreamMeta = 0,  // kind, space, width, flags
+  kStreamTime = 1,  // the others: zigzag varints of the difference to the event before
   kStreamAddress = 2,
-  kStreamValue = 3,    // of kinds without payload
-  kStreamAux = 4,      // plain varints
+  kStreamValue = 3,  // of kinds without payload
+  kStreamAux = 4,    // plain varints
   kStreamPayload = 5,
 };
 

@@ -65,7 +65,8 @@ RansCounts frequencies_of(const RansCodes& codes) {
 
 void store_frequencies(Buffer& out, std::span<const RansCodes> tables) {
   auto occurs = [&](size_t symbol) {
-    return std::any_of(tables.begin(), tables.end(), [symbol](const RansCodes& codes) { return codes[symbol] != 0; });
+    return std::any_of(tables.begin(), tables.end(),
+                       [symbol](const RansCodes& codes) { return codes[symbol] != 0; });
   };
   for (size_t first = 0; first < 256; first += 8) {
     unsigned bits = 0;
@@ -92,7 +93,8 @@ bool load_frequencies(ByteReader& in, std::span<RansCounts> tables) {
     }
   }
   for (size_t table = 0; table < tables.size(); ++table) {
-    if (std::all_of(codes[table].begin(), codes[table].end(), [](uint8_t code) { return code == 0; })) return false;
+    if (std::all_of(codes[table].begin(), codes[table].end(), [](uint8_t code) { return code == 0; }))
+      return false;
     tables[table] = frequencies_of(codes[table]);
   }
   return true;

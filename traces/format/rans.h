@@ -1,6 +1,6 @@
-// Range asymmetric numeral systems (J. Duda, arXiv 1311.2540): entropy coding with fractions of a bit per symbol.
-// Static tables of 2^kRansBits slots, 32-bit states, 16-bit words. Several states interleave over one word stream, so
-// that the decoder has independent work to overlap.
+// Range asymmetric numeral systems (J. Duda, arXiv 1311.2540): entropy coding with fractions of a bit per
+// symbol. Static tables of 2^kRansBits slots, 32-bit states, 16-bit words. Several states interleave over one
+// word stream, so that the decoder has independent work to overlap.
 #pragma once
 
 #include <array>
@@ -14,15 +14,15 @@ namespace gpuvm::format {
 
 inline constexpr unsigned kRansBits = 11;
 inline constexpr uint32_t kRansTotal = 1u << kRansBits;  // a frequency has to fit into 12 bits
-inline constexpr uint32_t kRansLow = 1u << 16;  // states stay in [kRansLow, kRansLow << 16)
+inline constexpr uint32_t kRansLow = 1u << 16;           // states stay in [kRansLow, kRansLow << 16)
 
 using RansCounts = std::array<uint32_t, 256>;
 
 // Scales `counts` (not all zero) to the sum kRansTotal; what occurs keeps at least 1.
 void normalise(RansCounts& counts);
 
-// A table as it is stored: 0 for an absent symbol, else 1 + its frequency in halves of an octave. The rounding costs
-// less than 0.001 bytes a symbol, the tables become smaller by more.
+// A table as it is stored: 0 for an absent symbol, else 1 + its frequency in halves of an octave. The
+// rounding costs less than 0.001 bytes a symbol, the tables become smaller by more.
 using RansCodes = std::array<uint8_t, 256>;
 RansCodes codes_of(const RansCounts& counts);
 // What the coders use; not all codes may be 0.

@@ -35,8 +35,9 @@ Result<const DecodedChunk*> ReadAhead::get(std::span<const ChunkRef> chunks, siz
     std::unique_ptr<Slot> slot = take_slot();
     slot->offset = ref.offset;
     Slot* work = slot.get();
-    slot->done = std::async(std::launch::async,
-                            [this, work, ref, file_id] { return work->loader.load(file_, ref, file_id, work->chunk); });
+    slot->done = std::async(std::launch::async, [this, work, ref, file_id] {
+      return work->loader.load(file_, ref, file_id, work->chunk);
+    });
     ahead_.push_back(std::move(slot));
   }
   current_ = std::move(ahead_.front());

@@ -16,7 +16,8 @@ class ReadAhead {
   ReadAhead(const InputFile& file, unsigned threads) : file_(file), threads_(threads) {}
 
   // chunks[index], decoded; valid until the next call. Errors: as ChunkLoader::load().
-  Result<const DecodedChunk*> get(std::span<const ChunkRef> chunks, size_t index, std::optional<uint64_t> file_id);
+  Result<const DecodedChunk*> get(std::span<const ChunkRef> chunks, size_t index,
+                                  std::optional<uint64_t> file_id);
 
  private:
   struct Slot {

@@ -40,8 +40,8 @@ class Reader final : public TraceReader {
     if (position_ < chunk.first_seq) return missing(chunk.first_seq);
     Result<const format::DecodedChunk*> loaded = ahead_.get(index_.chunks, index, file_id_);
     if (!loaded) {
-      note(fmt::format("events {} to {} are damaged at byte {}: {}", chunk.first_seq, chunk.first_seq + chunk.count - 1,
-                       chunk.offset, loaded.error().message));
+      note(fmt::format("events {} to {} are damaged at byte {}: {}", chunk.first_seq,
+                       chunk.first_seq + chunk.count - 1, chunk.offset, loaded.error().message));
       return missing(chunk.first_seq + chunk.count);
     }
     size_t skip = position_ - chunk.first_seq;
@@ -64,7 +64,8 @@ class Reader final : public TraceReader {
     if (summary_.complete) return false;
     uint64_t events = index_.events;
     GPUVM_TRY(uint64_t size, file_.size());
-    if (size < summary_.file_bytes) return error("{}: the file became shorter while it was read; open it again", file_.path());
+    if (size < summary_.file_bytes)
+      return error("{}: the file became shorter while it was read; open it again", file_.path());
     summary_.file_bytes = size;
     GPUVM_TRY(bool more, scan());
     update_summary();
@@ -104,8 +105,9 @@ class Reader final : public TraceReader {
 
   // The chunk that holds `seq`, or the first one behind it. `seq` is below end_seq().
   size_t chunk_at(uint64_t seq) const {
-    auto found = std::partition_point(index_.chunks.begin(), index_.chunks.end(),
-                                      [seq](const ChunkRef& ref) { return ref.first_seq + ref.count <= seq; });
+    auto found = std::partition_point(index_.chunks.begin(), index_.chunks.end(), [seq](const ChunkRef& ref) {
+      return ref.first_seq + ref.count <= seq;
+    });
     return static_cast<size_t>(found - index_.chunks.begin());
   }
 
@@ -131,7 +133,8 @@ class Reader final : public TraceReader {
           summary_.complete = true;
           break;
         case ScannedPart::What::kTail:
-          tail_ = fmt::format("the last {} bytes, from byte {}, are cut off: {}", part.bytes, part.offset, part.problem);
+          tail_ = fmt::format("the last {} bytes, from byte {}, are cut off: {}", part.bytes, part.offset,
+                              part.problem);
           return more;
         case ScannedPart::What::kEnd:
           if (!summary_.complete) tail_ = "not closed: still being recorded, or its recorder was killed";
@@ -165,8 +168,10 @@ class Reader final : public TraceReader {
       return Ok{};
     }
     Result<TraceMeta> meta = meta_from_json(text.value());
-    if (meta) meta_ = std::move(meta).value();
-    else note(meta.error().message);
+    if (meta)
+      meta_ = std::move(meta).value();
+    else
+      note(meta.error().message);
     return Ok{};
   }
 
@@ -199,7 +204,8 @@ class Reader final : public TraceReader {
 
 }  // namespace
 
-Result<std::unique_ptr<TraceReader>> TraceReader::open(const std::string& path, const ReaderOptions& options) {
+Result<std::unique_ptr<TraceReader>> TraceReader::open(const std::string& path,
+                                                       const ReaderOptions& options) {
   GPUVM_TRY(format::InputFile file, format::InputFile::open(path));
   auto reader = std::make_unique<Reader>(std::move(file), std::clamp(options.decode_threads, 1u, 8u));
   GPUVM_TRY_STATUS(reader->open());

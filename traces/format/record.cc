@@ -7,8 +7,8 @@ namespace gpuvm::format {
 namespace {
 
 void store_shape(Buffer& out, const RecordShape& shape) {
-  auto ops = static_cast<uint8_t>(static_cast<unsigned>(shape.address_op) | static_cast<unsigned>(shape.value_op) << 2 |
-                                  (shape.aux_open ? 0x20u : 0u));
+  auto ops = static_cast<uint8_t>(static_cast<unsigned>(shape.address_op) |
+                                  static_cast<unsigned>(shape.value_op) << 2 | (shape.aux_open ? 0x20u : 0u));
   append(out, std::array{shape.kind, shape.space, shape.width, shape.flags, ops});
   append_varint(out, shape.aux);
 }
@@ -20,7 +20,8 @@ bool load_shape(ByteReader& in, RecordShape& shape) {
   shape.flags = in.u8();
   unsigned ops = in.u8();
   uint64_t aux = in.varint();
-  if (!in.ok() || (ops & 3) > 2 || (ops >> 2 & 7) >= kValueOps || ops > 0x3f || aux > UINT32_MAX) return false;
+  if (!in.ok() || (ops & 3) > 2 || (ops >> 2 & 7) >= kValueOps || ops > 0x3f || aux > UINT32_MAX)
+    return false;
   shape.address_op = static_cast<AddressOp>(ops & 3);
   shape.value_op = static_cast<ValueOp>(ops >> 2 & 7);
   shape.aux_open = (ops & 0x20) != 0;
@@ -31,7 +32,9 @@ bool load_shape(ByteReader& in, RecordShape& shape) {
   return shape.value_op != ValueOp::kSite || shape.address_op == AddressOp::kAt;
 }
 
-bool takes_value(ValueOp op) { return op <= ValueOp::kSite; }
+bool takes_value(ValueOp op) {
+  return op <= ValueOp::kSite;
+}
 
 }  // namespace
 
@@ -54,13 +57,16 @@ void store_records(std::span<const Record> records, RecordColumns& out) {
       append_varint(out.addresses, zigzag(record.address - last_at));
       last_at = record.address;
     }
-    if (record.shape.value_op == ValueOp::kConst) append_varint(out.values, record.value);
-    else if (takes_value(record.shape.value_op)) append_varint(out.values, zigzag(record.value));
+    if (record.shape.value_op == ValueOp::kConst)
+      append_varint(out.values, record.value);
+    else if (takes_value(record.shape.value_op))
+      append_varint(out.values, zigzag(record.value));
   }
 }
 
 Status load_records(const RecordColumnSpans& columns, uint32_t limit, std::vector<Record>& records) {
-  ByteReader shapes_in(columns.shapes), shape_of(columns.shape_of), addresses(columns.addresses), values(columns.values);
+  ByteReader shapes_in(columns.shapes), shape_of(columns.shape_of), addresses(columns.addresses),
+      values(columns.values);
   std::vector<RecordShape> shapes;
   while (shapes_in.remaining() > 0) {
     RecordShape shape;
@@ -75,8 +81,10 @@ Status load_records(const RecordColumnSpans& columns, uint32_t limit, std::vecto
     Record record{.shape = shapes[index]};
     if (record.shape.address_op == AddressOp::kStep) record.address = unzigzag(addresses.varint());
     if (record.shape.address_op == AddressOp::kAt) record.address = last_at += unzigzag(addresses.varint());
-    if (record.shape.value_op == ValueOp::kConst) record.value = values.varint();
-    else if (takes_value(record.shape.value_op)) record.value = unzigzag(values.varint());
+    if (record.shape.value_op == ValueOp::kConst)
+      record.value = values.varint();
+    else if (takes_value(record.shape.value_op))
+      record.value = unzigzag(values.varint());
     records.push_back(record);
   }
   if (!shape_of.ok() || !addresses.ok() || !values.ok()) return error("its list of records is malformed");

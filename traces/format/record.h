@@ -1,8 +1,9 @@
-// Records: what the events of a chunk have in common. An event is one record's number plus what the record leaves open.
+// Records: what the events of a chunk have in common. An event is one record's number plus what the record
+// leaves open.
 //
-// A record says kind, BAR, width and flags, and how address and value follow from those before: "a 4-byte write to BAR3,
-// 4 beyond the last address there, value 0" is one record, however long the run. So memset runs, uploads, polls and
-// page-table pairs become long runs of few numbers, which zstd makes disappear.
+// A record says kind, BAR, width and flags, and how address and value follow from those before: "a 4-byte
+// write to BAR3, 4 beyond the last address there, value 0" is one record, however long the run. So memset
+// runs, uploads, polls and page-table pairs become long runs of few numbers, which zstd makes disappear.
 #pragma once
 
 #include <cstdint>

@@ -53,7 +53,8 @@ void RecordDecoder::make_rows() {
     row.before_mask = mask(shape.value_op == ValueOp::kBefore);
     row.before2_mask = mask(shape.value_op == ValueOp::kBefore2);
     row.site_mask = mask(shape.value_op == ValueOp::kSite);
-    row.identity = shape.kind | uint32_t{shape.space} << 8 | uint32_t{shape.width} << 16 | uint32_t{shape.flags} << 24;
+    row.identity =
+        shape.kind | uint32_t{shape.space} << 8 | uint32_t{shape.width} << 16 | uint32_t{shape.flags} << 24;
     row.aux = shape.aux;
     row.slot = static_cast<uint8_t>(slot_of(shape.kind, shape.space));
     row.aux_open = shape.aux_open;
@@ -75,8 +76,9 @@ void RecordDecoder::make_rows() {
   }
 }
 
-Status RecordDecoder::decode(const EventColumnSpans& columns, std::span<const uint64_t> deltas, uint64_t first_time,
-                             uint64_t time_unit, uint64_t blob_base, uint64_t blob_bytes, std::span<Event> events) {
+Status RecordDecoder::decode(const EventColumnSpans& columns, std::span<const uint64_t> deltas,
+                             uint64_t first_time, uint64_t time_unit, uint64_t blob_base, uint64_t blob_bytes,
+                             std::span<Event> events) {
   GPUVM_CHECK(events.size() == ids_.size() && deltas.size() == ids_.size());
   ByteReader far_steps(columns.far_steps), lengths(columns.lengths);
   const uint8_t* literal32 = columns.literals32.data();
@@ -92,15 +94,16 @@ Status RecordDecoder::decode(const EventColumnSpans& columns, std::span<const ui
   for (size_t i = 0, count = events.size(); i < count; ++i, ++out) {
     const Row& row = rows[ids[i]];
     uint64_t address = row.address + (cursors[row.slot] & row.address_mask);
-    uint64_t value =
-        row.value + (before & row.before_mask) + (before2 & row.before2_mask) + (sites[row.site] & row.site_mask);
+    uint64_t value = row.value + (before & row.before_mask) + (before2 & row.before2_mask) +
+                     (sites[row.site] & row.site_mask);
     uint32_t aux = row.aux;
     time += deltas[i] * time_unit;
     if (row.open) [[unlikely]] {
       if (row.address_op == AddressOp::kFar) address += unzigzag(far_steps.varint());
       if (row.aux_open) aux = static_cast<uint32_t>(lengths.varint());
       if (row.value_op == ValueOp::kBlob) {
-        if (aux > blob_bytes - blob_at) return error("the payload of event {} is longer than its header says", i);
+        if (aux > blob_bytes - blob_at)
+          return error("the payload of event {} is longer than its header says", i);
         cursors[row.slot] = address;
         out->time_ns = time;
         out->address = address;
@@ -128,7 +131,8 @@ Status RecordDecoder::decode(const EventColumnSpans& columns, std::span<const ui
     out->address = address;
     out->value = value;
     out->aux = aux;
-    static_assert(offsetof(Event, flags) == offsetof(Event, kind) + 3 && offsetof(Event, space) == offsetof(Event, kind) + 1);
+    static_assert(offsetof(Event, flags) == offsetof(Event, kind) + 3 &&
+                  offsetof(Event, space) == offsetof(Event, kind) + 1);
     std::memcpy(&out->kind, &row.identity, 4);
   }
   if (!far_steps.ok() || !lengths.ok()) return error("its far steps or lengths end too early");

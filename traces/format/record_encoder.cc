@@ -17,11 +17,13 @@ constexpr uint64_t mix(uint64_t hash, uint64_t value) {
   return hash ^ hash >> 29;
 }
 
-uint64_t scramble(uint64_t hash) { return hash * 0xd6e8feb86659fd93; }
+uint64_t scramble(uint64_t hash) {
+  return hash * 0xd6e8feb86659fd93;
+}
 
 uint64_t hash_identity(const Event& event) {
-  uint64_t identity = static_cast<uint64_t>(event.kind) | uint64_t{event.space} << 8 | uint64_t{event.width} << 16 |
-                      uint64_t{event.flags} << 24;
+  uint64_t identity = static_cast<uint64_t>(event.kind) | uint64_t{event.space} << 8 |
+                      uint64_t{event.width} << 16 | uint64_t{event.flags} << 24;
   if (!has_payload(event.kind)) identity |= uint64_t{event.aux} << 32;
   return mix(0x51ed270b, identity);
 }
@@ -34,7 +36,9 @@ uint64_t hash_value(uint64_t hash, ValueOp op, uint64_t value) {
   return scramble(mix(hash + static_cast<uint64_t>(op), value));
 }
 
-uint64_t magnitude(uint64_t step) { return step >> 63 ? 0 - step : step; }
+uint64_t magnitude(uint64_t step) {
+  return step >> 63 ? 0 - step : step;
+}
 
 template <typename T>
 void append_literal(Buffer& out, T value) {
@@ -42,7 +46,9 @@ void append_literal(Buffer& out, T value) {
   store<T>(out.data() + out.size() - sizeof value, value);
 }
 
-size_t table_size(size_t entries) { return std::bit_ceil(entries * 2 + 16); }
+size_t table_size(size_t entries) {
+  return std::bit_ceil(entries * 2 + 16);
+}
 
 }  // namespace
 
@@ -174,8 +180,10 @@ void RecordEncoder::choose_values(std::span<const Event> events) {
       op = event.value <= UINT32_MAX ? ValueOp::kLiteral32 : ValueOp::kLiteral64;
       hash = hash_value(choice.hash, op, 0);
       parameter = 0;
-      if (op == ValueOp::kLiteral32) append_literal(out_.literals32, static_cast<uint32_t>(event.value));
-      else append_literal(out_.literals64, event.value);
+      if (op == ValueOp::kLiteral32)
+        append_literal(out_.literals32, static_cast<uint32_t>(event.value));
+      else
+        append_literal(out_.literals64, event.value);
     }
     record.shape.value_op = op;
     record.value = parameter;
@@ -202,20 +210,22 @@ uint32_t RecordEncoder::intern(const Record& record, uint64_t hash) {
   }
 }
 
-// Numbers the records anew: the most frequent first, as they have the shortest numbers; the others by address, as
-// their parameters then differ little.
+// Numbers the records anew: the most frequent first, as they have the shortest numbers; the others by
+// address, as their parameters then differ little.
 void RecordEncoder::rank_records() {
   std::vector<uint32_t> order(out_.records.size());
   std::iota(order.begin(), order.end(), 0u);
   size_t frequent = std::min<size_t>(order.size(), kShortIds);
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(frequent), order.end(),
                     [this](uint32_t a, uint32_t b) {
-                      return record_counts_[a] != record_counts_[b] ? record_counts_[a] > record_counts_[b] : a < b;
+                      return record_counts_[a] != record_counts_[b] ? record_counts_[a] > record_counts_[b]
+                                                                    : a < b;
                     });
   auto by_address = [this](uint32_t a, uint32_t b) {
     const Record &x = out_.records[a], &y = out_.records[b];
-    return std::tuple(x.shape.address_op, x.address, x.shape.space, x.shape.kind, x.shape.value_op, x.value, a) <
-           std::tuple(y.shape.address_op, y.address, y.shape.space, y.shape.kind, y.shape.value_op, y.value, b);
+    return std::tuple(x.shape.address_op, x.address, x.shape.space, x.shape.kind, x.shape.value_op, x.value,
+                      a) < std::tuple(y.shape.address_op, y.address, y.shape.space, y.shape.kind,
+                                      y.shape.value_op, y.value, b);
   };
   std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(frequent), by_address);
   std::sort(order.begin() + static_cast<std::ptrdiff_t>(frequent), order.end(), by_address);
@@ -238,7 +248,8 @@ void RecordEncoder::rank_records() {
       out_.id_bytes.push_back(static_cast<uint8_t>(id));
     } else if (id < kTwoByteIds) {
       uint32_t rest = id - kShortIds;
-      append(out_.id_bytes, std::array{static_cast<uint8_t>(kShortIds + (rest >> 8)), static_cast<uint8_t>(rest)});
+      append(out_.id_bytes,
+             std::array{static_cast<uint8_t>(kShortIds + (rest >> 8)), static_cast<uint8_t>(rest)});
     } else {
       append(out_.id_bytes, std::array{uint8_t{0xff}, static_cast<uint8_t>(id), static_cast<uint8_t>(id >> 8),
                                        static_cast<uint8_t>(id >> 16)});

@@ -31,7 +31,8 @@ class RecordEncoder {
     uint64_t site_delta = 0;
     AddressOp op = AddressOp::kStep;
   };
-  // Counts how often a hash was seen. Two that collide count together, which costs compression, not correctness.
+  // Counts how often a hash was seen. Two that collide count together, which costs compression, not
+  // correctness.
   class Counter {
    public:
     void reset(size_t events);

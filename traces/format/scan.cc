@@ -102,8 +102,8 @@ Result<ScannedPart> Scanner::next() {
     offset_ += part.bytes;
     return part;
   }
-  // The damage ends where the next believable header stands. A chunk whose body alone is damaged is trusted for its
-  // size if something follows there: its payload may hold bytes that look like chunks.
+  // The damage ends where the next believable header stands. A chunk whose body alone is damaged is trusted
+  // for its size if something follows there: its payload may hold bytes that look like chunks.
   std::optional<uint64_t> next;
   if (part.what == ScannedPart::What::kChunk) {
     ScannedPart following;

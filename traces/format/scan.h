@@ -46,7 +46,8 @@ class Scanner {
   uint64_t hashed_ = 0;  // bytes of damaged bodies hashed so far
 };
 
-// Reads the whole body of the chunk with `header` at `offset` and checks it. Errors: damaged, or the file ends in it.
+// Reads the whole body of the chunk with `header` at `offset` and checks it. Errors: damaged, or the file
+// ends in it.
 Status read_body(const InputFile& file, uint64_t offset, const ChunkHeader& header, Buffer& body);
 
 }  // namespace gpuvm::format

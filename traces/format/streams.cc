@@ -16,7 +16,9 @@ StreamWriter::StreamWriter(int zstd_level) : context_(ZSTD_createCCtx()), level_
   GPUVM_CHECK(context_ != nullptr);
 }
 
-StreamWriter::~StreamWriter() { ZSTD_freeCCtx(context_); }
+StreamWriter::~StreamWriter() {
+  ZSTD_freeCCtx(context_);
+}
 
 void StreamWriter::put(Buffer& body, uint8_t id, ByteSpan raw, int zstd_level) {
   GPUVM_CHECK(id < kMaxStreams && raw.size() <= UINT32_MAX);
@@ -47,9 +49,13 @@ void StreamWriter::put(Buffer& body, uint8_t id, ByteSpan raw, int zstd_level) {
   append(body, raw);
 }
 
-StreamReader::StreamReader() : context_(ZSTD_createDCtx()) { GPUVM_CHECK(context_ != nullptr); }
+StreamReader::StreamReader() : context_(ZSTD_createDCtx()) {
+  GPUVM_CHECK(context_ != nullptr);
+}
 
-StreamReader::~StreamReader() { ZSTD_freeDCtx(context_); }
+StreamReader::~StreamReader() {
+  ZSTD_freeDCtx(context_);
+}
 
 Status StreamReader::open(ByteSpan bytes) {
   streams_ = {};
@@ -61,7 +67,8 @@ Status StreamReader::open(ByteSpan bytes) {
     uint64_t stored = head & 1 ? in.varint() : raw;
     ByteSpan data = in.bytes(stored);
     if (!in.ok() || raw > UINT32_MAX) return error("its list of columns is malformed");
-    if (head >> 1 >= kMaxStreams) continue;  // from a later version, which marks what must be understood otherwise
+    if (head >> 1 >= kMaxStreams)
+      continue;  // from a later version, which marks what must be understood otherwise
     Stream& stream = streams_[head >> 1];
     if (stream.present) return error("column {} is there twice", head >> 1);
     stream = {.present = true,
@@ -77,7 +84,8 @@ Status StreamReader::open(ByteSpan bytes) {
 Result<ByteSpan> StreamReader::get(uint8_t id, uint64_t limit) {
   const Stream& stream = streams_[id];
   if (!stream.present) return ByteSpan{};
-  if (stream.raw_bytes > limit) return error("column {} has {} bytes, more than the {} possible", id, stream.raw_bytes, limit);
+  if (stream.raw_bytes > limit)
+    return error("column {} has {} bytes, more than the {} possible", id, stream.raw_bytes, limit);
   if (!stream.zstd) return stream.stored;
   Buffer& out = unpacked_[id];
   if (out.size() < stream.raw_bytes) out.resize(stream.raw_bytes);
@@ -87,7 +95,8 @@ Result<ByteSpan> StreamReader::get(uint8_t id, uint64_t limit) {
 
 Status StreamReader::get_into(uint8_t id, uint8_t* to, uint64_t count) {
   const Stream& stream = streams_[id];
-  if (stream.raw_bytes != count) return error("column {} has {} bytes instead of {}", id, stream.raw_bytes, count);
+  if (stream.raw_bytes != count)
+    return error("column {} has {} bytes instead of {}", id, stream.raw_bytes, count);
   if (count == 0) return Ok{};
   if (!stream.zstd) {
     std::memcpy(to, stream.stored.data(), count);

@@ -1,5 +1,5 @@
-// A chunk's body is a list of streams: id, how it is packed, sizes, bytes. Each is compressed on its own with zstd if
-// that makes it smaller.
+// A chunk's body is a list of streams: id, how it is packed, sizes, bytes. Each is compressed on its own with
+// zstd if that makes it smaller.
 #pragma once
 
 #include <array>
@@ -44,8 +44,8 @@ class StreamReader {
 
   // Finds the streams; their bytes must stay valid. Errors: the list does not fit into `bytes`.
   Status open(ByteSpan bytes);
-  // Unpacks stream `id`; an absent one is empty. `limit`: most bytes it may have unpacked. The result is valid until
-  // the next open().
+  // Unpacks stream `id`; an absent one is empty. `limit`: most bytes it may have unpacked. The result is
+  // valid until the next open().
   Result<ByteSpan> get(uint8_t id, uint64_t limit);
   // The same into memory of the caller's; the stream must have exactly `count` bytes.
   Status get_into(uint8_t id, uint8_t* to, uint64_t count);

@@ -12,7 +12,9 @@ constexpr size_t kLanes = 8;
 constexpr uint8_t kUnknownTable = 0xff;
 constexpr size_t kWorthModelling = 1024;  // events; below, the model takes more than it saves
 
-size_t lane_length(size_t count) { return (count + kLanes - 1) / kLanes; }
+size_t lane_length(size_t count) {
+  return (count + kLanes - 1) / kLanes;
+}
 
 class BitWriter {
  public:
@@ -41,12 +43,14 @@ class BitWriter {
   unsigned have_ = 0;
 };
 
-uint64_t low_bits(uint64_t value, unsigned bits) { return value & ((uint64_t{1} << bits) - 1); }
+uint64_t low_bits(uint64_t value, unsigned bits) {
+  return value & ((uint64_t{1} << bits) - 1);
+}
 
 }  // namespace
 
-void TimeEncoder::encode(std::span<const uint64_t> times, std::span<const uint8_t> classes, unsigned max_tables,
-                         TimeStreams& out) {
+void TimeEncoder::encode(std::span<const uint64_t> times, std::span<const uint8_t> classes,
+                         unsigned max_tables, TimeStreams& out) {
   const size_t count = times.size();
   out.head.clear(), out.words.clear(), out.extra.clear();
   if (count < kWorthModelling) {
@@ -91,7 +95,8 @@ void TimeEncoder::encode(std::span<const uint64_t> times, std::span<const uint8_
   append(out.words, {reinterpret_cast<const uint8_t*>(words_.data()), words_.size() * 2});
 }
 
-Status TimeDecoder::decode(ByteSpan head_bytes, ByteSpan words, ByteSpan extra, std::span<const uint8_t> classes) {
+Status TimeDecoder::decode(ByteSpan head_bytes, ByteSpan words, ByteSpan extra,
+                           std::span<const uint8_t> classes) {
   ByteReader head(head_bytes);
   deltas_.resize(classes.size());
   uint8_t mode = head.u8();
@@ -118,7 +123,8 @@ Status TimeDecoder::decode_symbols(ByteReader& head, ByteSpan words, std::span<c
   for (size_t t = 0; t < tables_.size(); ++t) tables_[t].build(model_.frequencies[t]);
   table_of_.assign(kTimeSituations, kUnknownTable);
 
-  // One row of lanes takes at most kLanes words: with as much room behind the end, one look per row is enough.
+  // One row of lanes takes at most kLanes words: with as much room behind the end, one look per row is
+  // enough.
   const size_t count = classes.size(), length = lane_length(count);
   words_.assign(words.size() / 2 + kLanes, 0);
   if (!words.empty()) std::memcpy(words_.data(), words.data(), words.size() / 2 * 2);

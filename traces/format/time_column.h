@@ -15,7 +15,8 @@ struct TimeStreams {
 class TimeEncoder {
  public:
   // `times` in units. The first one is stored elsewhere and comes with a delta of 0.
-  void encode(std::span<const uint64_t> times, std::span<const uint8_t> classes, unsigned max_tables, TimeStreams& out);
+  void encode(std::span<const uint64_t> times, std::span<const uint8_t> classes, unsigned max_tables,
+              TimeStreams& out);
 
  private:
   TimeModeller modeller_;
@@ -26,7 +27,8 @@ class TimeEncoder {
 
 class TimeDecoder {
  public:
-  // Gives one symbol and delta per class; deltas() are in units. Errors: the streams cannot have been written by us.
+  // Gives one symbol and delta per class; deltas() are in units. Errors: the streams cannot have been written
+  // by us.
   Status decode(ByteSpan head, ByteSpan words, ByteSpan extra, std::span<const uint8_t> classes);
   std::span<const uint64_t> deltas() const { return deltas_; }
 

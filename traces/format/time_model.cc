@@ -65,10 +65,12 @@ void choose_levels(std::span<const uint8_t> symbols, TimeModel& model, RansCount
 
 void TimeModel::store(Buffer& out) const {
   for (unsigned l = 0; l + 1 < kTimeLevels; ++l) {
-    append_varint(out, static_cast<uint64_t>(std::upper_bound(level.begin(), level.end(), l) - level.begin()));
+    append_varint(out,
+                  static_cast<uint64_t>(std::upper_bound(level.begin(), level.end(), l) - level.begin()));
   }
   for (const Node& node : nodes) {
-    out.push_back(node.threshold == 0 ? uint8_t{0} : static_cast<uint8_t>(node.feature << 3 | node.threshold));
+    out.push_back(node.threshold == 0 ? uint8_t{0}
+                                      : static_cast<uint8_t>(node.feature << 3 | node.threshold));
   }
   store_frequencies(out, codes);
 }
@@ -107,13 +109,14 @@ bool TimeModel::load(ByteReader& in) {
   return load_frequencies(in, frequencies) && in.ok();
 }
 
-void TimeModeller::count(std::span<const uint8_t> symbols, std::span<const uint8_t> classes, size_t lane_length,
-                         const TimeModel& model, const RansCounts& counts) {
+void TimeModeller::count(std::span<const uint8_t> symbols, std::span<const uint8_t> classes,
+                         size_t lane_length, const TimeModel& model, const RansCounts& counts) {
   std::array<uint8_t, kTimeSymbols> order, rank;
   std::iota(order.begin(), order.end(), uint8_t{0});
   std::sort(order.begin(), order.end(),
             [&](uint8_t a, uint8_t b) { return counts[a] != counts[b] ? counts[a] > counts[b] : a < b; });
-  for (size_t r = 0; r < order.size(); ++r) rank[order[r]] = static_cast<uint8_t>(std::min<size_t>(r, kRanks - 1));
+  for (size_t r = 0; r < order.size(); ++r)
+    rank[order[r]] = static_cast<uint8_t>(std::min<size_t>(r, kRanks - 1));
 
   row_of_.resize(kTimeSituations, 0);
   row_situations_.clear();
@@ -145,7 +148,8 @@ void TimeModeller::find_split(Leaf& leaf) const {
   if (leaf.rows.size() < 2) return;
   std::array<std::array<Histogram, 8>, kTimeFeatures> by_value{};
   for (uint32_t row : leaf.rows) {
-    for (unsigned f = 0; f < kTimeFeatures; ++f) add_to(by_value[f][feature_of(row_situations_[row], f)], histograms_[row]);
+    for (unsigned f = 0; f < kTimeFeatures; ++f)
+      add_to(by_value[f][feature_of(row_situations_[row], f)], histograms_[row]);
   }
   Histogram all{};
   for (const Histogram& part : by_value[0]) add_to(all, part);
@@ -209,8 +213,8 @@ void TimeModeller::write_tree(size_t leaf, TimeModel& model) {
   write_tree(static_cast<size_t>(from.high), model);
 }
 
-TimeModel TimeModeller::fit(std::span<const uint8_t> symbols, std::span<const uint8_t> classes, size_t lane_length,
-                            unsigned max_tables, std::vector<uint8_t>& tables) {
+TimeModel TimeModeller::fit(std::span<const uint8_t> symbols, std::span<const uint8_t> classes,
+                            size_t lane_length, unsigned max_tables, std::vector<uint8_t>& tables) {
   TimeModel model;
   RansCounts counts;
   choose_levels(symbols, model, counts);

@@ -1,4 +1,5 @@
-// Time deltas as symbols 0-255 plus extra bits: exact below 128 units, 8 steps an octave up to 131,072, then octaves.
+// Time deltas as symbols 0-255 plus extra bits: exact below 128 units, 8 steps an octave up to 131,072, then
+// octaves.
 #pragma once
 
 #include <array>
@@ -23,7 +24,8 @@ consteval std::array<TimeSymbol, kTimeSymbols> make_time_symbols() {
       symbols[s] = {s, 0};
     } else if (s < kFineSymbols) {
       unsigned octave = 7 + (s - kExactSymbols) / 8;
-      symbols[s] = {(uint64_t{8} + (s - kExactSymbols) % 8) << (octave - 3), static_cast<uint8_t>(octave - 3)};
+      symbols[s] = {(uint64_t{8} + (s - kExactSymbols) % 8) << (octave - 3),
+                    static_cast<uint8_t>(octave - 3)};
     } else if (unsigned octave = 17 + (s - kFineSymbols); octave < 64) {
       symbols[s] = {uint64_t{1} << octave, static_cast<uint8_t>(octave)};
     }
@@ -36,7 +38,8 @@ inline constexpr std::array<TimeSymbol, kTimeSymbols> kTimeSymbolTable = make_ti
 constexpr uint8_t time_symbol(uint64_t delta) {
   if (delta < kExactSymbols) return static_cast<uint8_t>(delta);
   auto octave = static_cast<unsigned>(std::bit_width(delta)) - 1;
-  if (octave < 17) return static_cast<uint8_t>(kExactSymbols + (octave - 7) * 8 + ((delta >> (octave - 3)) & 7));
+  if (octave < 17)
+    return static_cast<uint8_t>(kExactSymbols + (octave - 7) * 8 + ((delta >> (octave - 3)) & 7));
   return static_cast<uint8_t>(kFineSymbols + octave - 17);
 }
 

@@ -12,7 +12,8 @@ namespace {
 using format::ChunkType;
 using format::ScannedPart;
 
-// What verify and repair have in common: the parts of the file in order, with all that can be told about them.
+// What verify and repair have in common: the parts of the file in order, with all that can be told about
+// them.
 class Walk {
  public:
   // Called for each whole event chunk, in order; `missing` events are absent before it.
@@ -55,8 +56,10 @@ class Walk {
         damage(part.offset, part.bytes, added.error().message);
         return Ok{};
       }
-      if (part.header.type == static_cast<uint16_t>(ChunkType::kAttachment)) ++report_.attachments;
-      else if (part.header.type != static_cast<uint16_t>(ChunkType::kIndex)) ++report_.unknown_chunks;
+      if (part.header.type == static_cast<uint16_t>(ChunkType::kAttachment))
+        ++report_.attachments;
+      else if (part.header.type != static_cast<uint16_t>(ChunkType::kIndex))
+        ++report_.unknown_chunks;
       return on_other(file, part);
     }
     const uint64_t expected = found_.end_seq();
@@ -97,7 +100,8 @@ class Walk {
       same = index->chunks[i].offset == found_.chunks[i].offset &&
              index->chunks[i].first_seq == found_.chunks[i].first_seq;
     }
-    if (!same && report_.damaged_places == 0) damage(report_.file_bytes, 0, "the index does not describe this file");
+    if (!same && report_.damaged_places == 0)
+      damage(report_.file_bytes, 0, "the index does not describe this file");
     return Ok{};
   }
 
@@ -171,7 +175,8 @@ Result<RepairReport> repair_trace(const std::string& path, const std::string& ou
     }
     Result<format::Attachment> attachment = format::load_attachment(bytes, /*name_only=*/false);
     if (!attachment) return Ok{};  // counted as damage by verify
-    return file->append_attachment(attachment.value().name, std::as_bytes(std::span(attachment.value().bytes)));
+    return file->append_attachment(attachment.value().name,
+                                   std::as_bytes(std::span(attachment.value().bytes)));
   };
   Walk walk;
   GPUVM_TRY(report.found, walk.run(path, on_events, on_other));

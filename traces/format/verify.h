@@ -28,7 +28,7 @@ struct VerifyReport {
   uint64_t unknown_chunks = 0;  // of types from a later version: checksum right, not looked into
   uint64_t events = 0;          // in whole chunks
   bool complete = false;        // closed cleanly
-  bool cut = false;             // bytes at the end belong to no whole chunk: how many events they were is not known
+  bool cut = false;  // bytes at the end belong to no whole chunk: how many events they were is not known
   std::vector<TraceDamage> damage;  // at most kMaxListed, and so for `missing`
   std::vector<MissingEvents> missing;
   uint64_t damaged_places = 0;
@@ -38,8 +38,8 @@ struct VerifyReport {
   bool whole() const { return complete && damaged_places == 0 && missing_events == 0; }
 };
 
-// Checks every checksum, decodes every chunk, compares with the index. Errors: not a .gvt, unreadable, a version from
-// the future; damage is no error.
+// Checks every checksum, decodes every chunk, compares with the index. Errors: not a .gvt, unreadable, a
+// version from the future; damage is no error.
 Result<VerifyReport> verify_trace(const std::string& path);
 
 struct RepairReport {
@@ -48,8 +48,8 @@ struct RepairReport {
   uint64_t loss_events = 0;   // kLoss events put in place of holes
 };
 
-// Writes all that is whole to `out`, with a kLoss event at each hole. Errors: as verify_trace(), or `out` cannot be
-// written, or is the same file.
+// Writes all that is whole to `out`, with a kLoss event at each hole. Errors: as verify_trace(), or `out`
+// cannot be written, or is the same file.
 Result<RepairReport> repair_trace(const std::string& path, const std::string& out);
 
 }  // namespace gpuvm

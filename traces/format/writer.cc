@@ -46,7 +46,8 @@ class Writer final : public TraceWriter {
 
   ~Writer() override {
     // No index, so the file says that it was not closed; but what was recorded is worth having.
-    if (!closed_) [[maybe_unused]] Status ignored = drain();
+    if (!closed_) [[maybe_unused]]
+      Status ignored = drain();
     stop_thread();
   }
 
@@ -190,7 +191,8 @@ class Writer final : public TraceWriter {
     return cut_chunk(*filling_, count, /*may_grow=*/false);
   }
 
-  // Writes the events [taken, count) of `pending` as a chunk. `may_grow`: the caller may append payloads meanwhile.
+  // Writes the events [taken, count) of `pending` as a chunk. `may_grow`: the caller may append payloads
+  // meanwhile.
   Status cut_chunk(Pending& pending, uint32_t count, bool may_grow) {
     if (count == pending.taken) return Ok{};
     std::span<const Event> events(pending.events.data() + pending.taken, count - pending.taken);
@@ -207,8 +209,9 @@ class Writer final : public TraceWriter {
     }
     format::ChunkFile::start_frame(frame_);
     format::ChunkStats stats = encoder_.encode(events, blob, frame_);
-    Status written = file_->append_events(frame_, pending.first_seq + pending.taken, static_cast<uint32_t>(events.size()),
-                                          pending.blob_base + pending.blob_taken, static_cast<uint32_t>(blob_bytes), stats);
+    Status written = file_->append_events(
+        frame_, pending.first_seq + pending.taken, static_cast<uint32_t>(events.size()),
+        pending.blob_base + pending.blob_taken, static_cast<uint32_t>(blob_bytes), stats);
     if (!written) {
       std::lock_guard lock(mutex_);
       failure_ = written.error().message;
@@ -259,8 +262,8 @@ class Writer final : public TraceWriter {
         old = now - seen_at >= chunk_age_ / 2;
       }
       if (waiting && (old || drain_ || stop_)) {
-        // While the thread works on the filling buffer it must stay where it is: take the spare away, so that a
-        // caller who fills it up waits in hand_over().
+        // While the thread works on the filling buffer it must stay where it is: take the spare away, so that
+        // a caller who fills it up waits in hand_over().
         std::unique_ptr<Pending> spare = std::move(free_);
         uint32_t count = filling.published.load(std::memory_order_acquire);
         lock.unlock();
@@ -292,21 +295,22 @@ class Writer final : public TraceWriter {
 
   const WriterOptions options_;
   const std::unique_ptr<format::ChunkFile> file_;
-  format::ChunkEncoder encoder_;     // used by the thread if there is one, else by the caller
-  Buffer frame_;                     // likewise
+  format::ChunkEncoder encoder_;      // used by the thread if there is one, else by the caller
+  Buffer frame_;                      // likewise
   std::vector<std::byte> blob_copy_;  // likewise
   const Clock::duration chunk_age_;
-  const uint32_t capacity_;  // events in a chunk; with a thread a bit less, so that the caller need not wait for it
-  uint32_t limit_;           // events that filling_ may hold now: capacity_, or less while full_ is in work
+  const uint32_t
+      capacity_;    // events in a chunk; with a thread a bit less, so that the caller need not wait for it
+  uint32_t limit_;  // events that filling_ may hold now: capacity_, or less while full_ is in work
   uint64_t oldest_ms_ = 0;
   bool closed_ = false;
 
   std::atomic<bool> failed_{false};
   mutable std::mutex mutex_;
   std::condition_variable worker_, caller_;
-  std::unique_ptr<Pending> filling_;  // the caller's; changes hands under mutex_
-  std::unique_ptr<Pending> free_;     // empty, waits for its turn; guarded by mutex_
-  std::unique_ptr<Pending> full_;     // to be written by the thread; guarded by mutex_
+  std::unique_ptr<Pending> filling_;   // the caller's; changes hands under mutex_
+  std::unique_ptr<Pending> free_;      // empty, waits for its turn; guarded by mutex_
+  std::unique_ptr<Pending> full_;      // to be written by the thread; guarded by mutex_
   bool drain_ = false, stop_ = false;  // guarded by mutex_
   std::string failure_;                // guarded by mutex_
   std::thread thread_;
@@ -314,7 +318,8 @@ class Writer final : public TraceWriter {
 
 }  // namespace
 
-Result<std::unique_ptr<TraceWriter>> TraceWriter::create(const std::string& path, const WriterOptions& options) {
+Result<std::unique_ptr<TraceWriter>> TraceWriter::create(const std::string& path,
+                                                         const WriterOptions& options) {
   WriterOptions checked = options;
   checked.chunk_events = std::clamp<uint32_t>(options.chunk_events, 1, format::kMaxChunkEvents);
   checked.chunk_ms = std::clamp<uint32_t>(options.chunk_ms, 1, 3'600'000);

@@ -1,5 +1,5 @@
-// How the fields of an mmiotrace R, W or UNKNOWN line become an event. The exporter uses it too, to know what a
-// re-import will make of a line.
+// How the fields of an mmiotrace R, W or UNKNOWN line become an event. The exporter uses it too, to know what
+// a re-import will make of a line.
 #pragma once
 
 #include "traces/event.h"
@@ -11,7 +11,8 @@ namespace gpuvm {
 // What pf_in.c gets wrong shows in the line as follows (spec/trace-formats.md 1.3, 5 and 6):
 //  - width 0: the width was not understood: 4 bytes, or 8 if the value needs them, and suspect
 //  - a read of 1 or 2 bytes with a wider value: the destination of a MOVSX or MOVZX: the width is right
-//  - any other value wider than its width: a 64-bit immediate store is logged as 4 bytes wide, the high half being
+//  - any other value wider than its width: a 64-bit immediate store is logged as 4 bytes wide, the high half
+//  being
 //    bytes of the next instruction: neither the width nor the high bits are to be trusted
 // Sets kind, width, value and flags.
 inline Event access_event(const MmiotraceLine& line) {

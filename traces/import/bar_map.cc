@@ -41,7 +41,8 @@ bool overlap(const BarInfo& a, const BarInfo& b) {
 }
 
 Error bad_bars(std::string_view part, std::string_view why) {
-  return error("--bars: \"{}\": {}; write e.g. 0=0xf6000000:16M,1=0xe8000000:128M,3=0xf0000000:64M", part, why);
+  return error("--bars: \"{}\": {}; write e.g. 0=0xf6000000:16M,1=0xe8000000:128M,3=0xf0000000:64M", part,
+               why);
 }
 
 uint64_t power_of_two_from(uint64_t size) {
@@ -66,7 +67,8 @@ Result<Bars> parse_bars(std::string_view text) {
     const std::optional<uint64_t> base = parse_number(numbers.substr(0, colon));
     const std::optional<uint64_t> size = parse_number(numbers.substr(colon + 1));
     if (!base || !size) return bad_bars(part, "base or size is not a number");
-    if (*size == 0 || *size - 1 > ~uint64_t{0} - *base) return bad_bars(part, "the size is 0 or runs past 2^64");
+    if (*size == 0 || *size - 1 > ~uint64_t{0} - *base)
+      return bad_bars(part, "the size is 0 or runs past 2^64");
     BarInfo& bar = bars[static_cast<size_t>(part[0] - '0')];
     if (bar.size != 0) return bad_bars(part, "the BAR is given twice");
     const BarInfo given{.base = *base, .size = *size, .is_64bit = *base >= kFourGiB};
@@ -91,7 +93,8 @@ Bars bars_of(const PciDevLine& line) {
     bar.size = line.size[i];
     bar.is_64bit = !rom && !bar.is_io && (raw & 4) != 0;
     bar.prefetchable = !rom && !bar.is_io && (raw & 8) != 0;
-    if (bar.size != 0 && bar.size - 1 > ~uint64_t{0} - bar.base) bar.size = 0;  // a lie: runs past the address space
+    if (bar.size != 0 && bar.size - 1 > ~uint64_t{0} - bar.base)
+      bar.size = 0;  // a lie: runs past the address space
   }
   return bars;
 }
@@ -125,7 +128,8 @@ BarGuesser::Block* BarGuesser::block_of(uint64_t address) {
 }
 
 void BarGuesser::see(const MmiotraceLine& line) {
-  const bool access = line.kind == LineKind::kRead || line.kind == LineKind::kWrite || line.kind == LineKind::kUnknown;
+  const bool access =
+      line.kind == LineKind::kRead || line.kind == LineKind::kWrite || line.kind == LineKind::kUnknown;
   if (!access && line.kind != LineKind::kMap) return;
   Block* block = block_of(line.address);
   if (block == nullptr) return;
@@ -153,8 +157,8 @@ Bars BarGuesser::guess() const {
   }
   if (registers != nullptr) bars[0] = {.base = registers->number * kBlock, .size = kBlock};
 
-  // The rest falls into windows of 128 MiB; BAR1 lies below BAR3 on all machines seen, for firmware and kernel give
-  // the larger BAR its place first.
+  // The rest falls into windows of 128 MiB; BAR1 lies below BAR3 on all machines seen, for firmware and
+  // kernel give the larger BAR its place first.
   struct Window {
     uint64_t base;
     uint64_t weight;
@@ -176,22 +180,27 @@ Bars BarGuesser::guess() const {
   if (windows.empty()) return bars;
   const Window heaviest =
       *std::max_element(windows.begin(), windows.end(), [](auto& a, auto& b) { return a.weight < b.weight; });
-  // Mappings of ordinary memory and of other devices are light, and on the other side of 4 GiB if the BARs are above.
+  // Mappings of ordinary memory and of other devices are light, and on the other side of 4 GiB if the BARs
+  // are above.
   std::erase_if(windows, [&](const Window& w) {
-    return w.weight < std::min<uint64_t>(16, heaviest.weight) || (heaviest.base >= kFourGiB) != (w.base >= kFourGiB);
+    return w.weight < std::min<uint64_t>(16, heaviest.weight) ||
+           (heaviest.base >= kFourGiB) != (w.base >= kFourGiB);
   });
   if (windows.empty()) return bars;
   const Window& top = windows.back();
   const bool single = windows.size() == 1;
   // One window only: instance memory is written with 8 bytes at a time, a frame buffer mostly is not.
   if (!single || top.wide_writes * 8 > top.accesses) {
-    bars[3] = {.base = top.base, .size = power_of_two_from(std::max(kBar3Size, top.end - top.base)),
-               .prefetchable = true, .is_64bit = true};
+    bars[3] = {.base = top.base,
+               .size = power_of_two_from(std::max(kBar3Size, top.end - top.base)),
+               .prefetchable = true,
+               .is_64bit = true};
   }
   if (!single || bars[3].size == 0) {
     const uint64_t base = windows.front().base;
     const uint64_t last_end = single ? windows.front().end : windows[windows.size() - 2].end;
-    uint64_t size = power_of_two_from(std::max(base % (2 * kWindow) == 0 ? 2 * kWindow : kWindow, last_end - base));
+    uint64_t size =
+        power_of_two_from(std::max(base % (2 * kWindow) == 0 ? 2 * kWindow : kWindow, last_end - base));
     if (bars[3].size != 0 && base + size > bars[3].base) size = bars[3].base - base;
     bars[1] = {.base = base, .size = size, .prefetchable = true, .is_64bit = true};
   }

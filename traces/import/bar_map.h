@@ -1,4 +1,5 @@
-// Which BAR a physical address lies in: from a log's PCIDEV lines, from the user, or guessed from the traffic.
+// Which BAR a physical address lies in: from a log's PCIDEV lines, from the user, or guessed from the
+// traffic.
 #pragma once
 
 #include <array>
@@ -16,8 +17,9 @@ namespace gpuvm {
 inline constexpr size_t kBars = 7;  // 0-5 and the expansion ROM
 using Bars = std::array<BarInfo, kBars>;
 
-// "0=BASE:SIZE,1=BASE:SIZE": numbers as 0x… or decimal, sizes also with K, M or G behind. Errors: the part that does
-// not read so, a BAR above 6, given twice, of size 0, past the end of the address space, or overlapping another.
+// "0=BASE:SIZE,1=BASE:SIZE": numbers as 0x… or decimal, sizes also with K, M or G behind. Errors: the part
+// that does not read so, a BAR above 6, given twice, of size 0, past the end of the address space, or
+// overlapping another.
 Result<Bars> parse_bars(std::string_view text);
 
 Bars bars_of(const PciDevLine& line);
@@ -50,7 +52,8 @@ class BarMap {
   Range last_;
 };
 
-// What a log without PCIDEV lines tells about its BARs. Feed it the first lines; it keeps a bounded number of facts.
+// What a log without PCIDEV lines tells about its BARs. Feed it the first lines; it keeps a bounded number of
+// facts.
 class BarGuesser {
  public:
   void see(const MmiotraceLine& line);

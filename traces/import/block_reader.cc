@@ -9,7 +9,8 @@ bool BlockReader::fill() {
   if (finished_) return false;
   // Small logs need no large buffer.
   const size_t step = std::clamp(buffer_.size(), kFirstStep, kStep);
-  // A short rest goes to the front at once, which keeps the reading in a part of the buffer that the cache holds.
+  // A short rest goes to the front at once, which keeps the reading in a part of the buffer that the cache
+  // holds.
   if (begin_ > 0 && (size() <= kStep / 16 || buffer_.size() < end_ + step + 1)) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, size());
     end_ -= begin_;

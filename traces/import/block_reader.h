@@ -17,8 +17,8 @@ class BlockReader {
  public:
   explicit BlockReader(ByteSource& source) : source_(source) {}
 
-  // Reads until `enough` says so, `limit` bytes are there or the log ends, and returns the text so far. The next
-  // call of next() returns it again, cut after its last whole line.
+  // Reads until `enough` says so, `limit` bytes are there or the log ends, and returns the text so far. The
+  // next call of next() returns it again, cut after its last whole line.
   template <typename Enough>
   std::string_view look_ahead(size_t limit, Enough enough) {
     while (size() < limit && !enough(text()) && fill()) {
@@ -26,8 +26,8 @@ class BlockReader {
     return text();
   }
 
-  // Whole lines, each with its line feed; at the end of the log the last one may lack it. Empty: the end. The byte
-  // after the block is readable and NUL. Valid until the next call.
+  // Whole lines, each with its line feed; at the end of the log the last one may lack it. Empty: the end. The
+  // byte after the block is readable and NUL. Valid until the next call.
   std::string_view next();
 
   // Set once the source failed; the text before is still handed out.

@@ -18,7 +18,8 @@ namespace {
 
 class FileBytes : public ByteSource {
  public:
-  FileBytes(UniqueFd file, std::string name) : file_(std::move(file)), fd_(file_.get()), name_(std::move(name)) {}
+  FileBytes(UniqueFd file, std::string name)
+      : file_(std::move(file)), fd_(file_.get()), name_(std::move(name)) {}
   // Standard input, which stays open.
   FileBytes() : fd_(STDIN_FILENO), name_("standard input") {}
 
@@ -53,7 +54,8 @@ class MemoryBytes : public ByteSource {
 // Gives back the bytes that were read to look at them, then the rest.
 class PeekedBytes : public ByteSource {
  public:
-  PeekedBytes(std::string head, std::unique_ptr<ByteSource> rest) : head_(std::move(head)), rest_(std::move(rest)) {}
+  PeekedBytes(std::string head, std::unique_ptr<ByteSource> rest)
+      : head_(std::move(head)), rest_(std::move(rest)) {}
   Result<size_t> read(std::span<char> out) override {
     if (position_ == head_.size()) return rest_->read(out);
     const size_t count = std::min(out.size(), head_.size() - position_);
@@ -74,7 +76,10 @@ struct Magic {
 };
 constexpr std::array<Magic, 3> kMagics = {{
     {std::string_view("\x1f\x8b", 2), CompressedFormat::kGzip},
-    {std::string_view("\xfd" "7zXZ\0", 6), CompressedFormat::kXz},
+    {std::string_view("\xfd"
+                      "7zXZ\0",
+                      6),
+     CompressedFormat::kXz},
     {std::string_view("\x28\xb5\x2f\xfd", 4), CompressedFormat::kZstd},
 }};
 constexpr size_t kLongestMagic = 6;

@@ -14,12 +14,13 @@ namespace gpuvm {
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
-  // Fills `out` from the front and returns how many bytes; 0 is the end. Errors: unreadable, or damaged or cut
-  // compressed data (what came before is good).
+  // Fills `out` from the front and returns how many bytes; 0 is the end. Errors: unreadable, or damaged or
+  // cut compressed data (what came before is good).
   virtual Result<size_t> read(std::span<char> out) = 0;
 };
 
-// Opens `path`, or standard input if it is "-". The compression is told from the first bytes, not from the name.
+// Opens `path`, or standard input if it is "-". The compression is told from the first bytes, not from the
+// name.
 Result<std::unique_ptr<ByteSource>> open_byte_source(const std::string& path);
 
 // The same over bytes in memory, which must outlive it; `name` stands in error messages.

@@ -17,7 +17,9 @@ struct Origin {
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 
-inline Origin origin_of(const ContextRecord& record) { return {record.map_id, record.thread, record.pc}; }
+inline Origin origin_of(const ContextRecord& record) {
+  return {record.map_id, record.thread, record.pc};
+}
 
 class ContextTable {
  public:

@@ -35,11 +35,12 @@ class CompressedInput {
   }
 
   Error damaged(std::string_view format, std::string_view why) const {
-    return error("{}: damaged {} data at compressed byte {}: {}; what came before it was read", name_, format, total_,
-                 why);
+    return error("{}: damaged {} data at compressed byte {}: {}; what came before it was read", name_, format,
+                 total_, why);
   }
   Error cut(std::string_view format) const {
-    return error("{}: {} data end early, at compressed byte {}; what came before was read", name_, format, total_);
+    return error("{}: {} data end early, at compressed byte {}; what came before was read", name_, format,
+                 total_);
   }
 
  private:
@@ -94,10 +95,14 @@ class GzipBytes : public ByteSource {
 
 std::string_view lzma_reason(lzma_ret code) {
   switch (code) {
-    case LZMA_MEMLIMIT_ERROR: return "it needs more than 192 MiB to decompress";
-    case LZMA_FORMAT_ERROR: return "not an xz stream";
-    case LZMA_OPTIONS_ERROR: return "unsupported options";
-    default: return "corrupt";
+    case LZMA_MEMLIMIT_ERROR:
+      return "it needs more than 192 MiB to decompress";
+    case LZMA_FORMAT_ERROR:
+      return "not an xz stream";
+    case LZMA_OPTIONS_ERROR:
+      return "unsupported options";
+    default:
+      return "corrupt";
   }
 }
 
@@ -172,13 +177,17 @@ Result<std::unique_ptr<ByteSource>> start(CompressedInput input, const std::stri
 
 }  // namespace
 
-Result<std::unique_ptr<ByteSource>> decompress(CompressedFormat format, std::unique_ptr<ByteSource> compressed,
+Result<std::unique_ptr<ByteSource>> decompress(CompressedFormat format,
+                                               std::unique_ptr<ByteSource> compressed,
                                                const std::string& name) {
   CompressedInput input(std::move(compressed), name);
   switch (format) {
-    case CompressedFormat::kGzip: return start<GzipBytes>(std::move(input), name);
-    case CompressedFormat::kXz: return start<XzBytes>(std::move(input), name);
-    case CompressedFormat::kZstd: return start<ZstdBytes>(std::move(input), name);
+    case CompressedFormat::kGzip:
+      return start<GzipBytes>(std::move(input), name);
+    case CompressedFormat::kXz:
+      return start<XzBytes>(std::move(input), name);
+    case CompressedFormat::kZstd:
+      return start<ZstdBytes>(std::move(input), name);
   }
   return error("{}: unknown compression", name);
 }

@@ -1,5 +1,5 @@
-// Streaming decompressors over a ByteSource. No size that the compressed file announces is believed: memory is
-// bounded by the input buffer and the format's window.
+// Streaming decompressors over a ByteSource. No size that the compressed file announces is believed: memory
+// is bounded by the input buffer and the format's window.
 #pragma once
 
 #include <memory>
@@ -11,9 +11,10 @@ namespace gpuvm {
 
 enum class CompressedFormat : uint8_t { kGzip, kXz, kZstd };
 
-// The bytes inside `compressed`, which may be several members or frames one after the other. `name` stands in error
-// messages. Errors: the library cannot be initialised (no memory).
-Result<std::unique_ptr<ByteSource>> decompress(CompressedFormat format, std::unique_ptr<ByteSource> compressed,
+// The bytes inside `compressed`, which may be several members or frames one after the other. `name` stands in
+// error messages. Errors: the library cannot be initialised (no memory).
+Result<std::unique_ptr<ByteSource>> decompress(CompressedFormat format,
+                                               std::unique_ptr<ByteSource> compressed,
                                                const std::string& name);
 
 }  // namespace gpuvm

@@ -45,9 +45,9 @@ std::optional<ExtensionLine> parse_extension(std::string_view text) {
 }
 
 std::string format_extension(const Event& event, Bytes payload) {
-  std::string text = fmt::format("{}{} 0x{:x} 0x{:x} 0x{:x} 0x{:x} 0x{:x}", kExtensionPrefix, kind_name(event.kind),
-                                 event.space, event.address, has_payload(event.kind) ? 0 : event.value, event.width,
-                                 event.flags);
+  std::string text = fmt::format("{}{} 0x{:x} 0x{:x} 0x{:x} 0x{:x} 0x{:x}", kExtensionPrefix,
+                                 kind_name(event.kind), event.space, event.address,
+                                 has_payload(event.kind) ? 0 : event.value, event.width, event.flags);
   if (payload.empty()) return text;
   constexpr std::string_view kDigits = "0123456789abcdef";
   text.push_back(' ');
@@ -58,6 +58,8 @@ std::string format_extension(const Event& event, Bytes payload) {
   return text;
 }
 
-std::string format_use_context(uint32_t id) { return fmt::format("{}use 0x{:x}", kExtensionPrefix, id); }
+std::string format_use_context(uint32_t id) {
+  return fmt::format("{}use 0x{:x}", kExtensionPrefix, id);
+}
 
 }  // namespace gpuvm

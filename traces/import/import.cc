@@ -13,8 +13,8 @@
 namespace gpuvm {
 namespace {
 
-// What is read before the first event is written, to find the format, the device and its BARs. A log with PCIDEV
-// lines needs no more than those.
+// What is read before the first event is written, to find the format, the device and its BARs. A log with
+// PCIDEV lines needs no more than those.
 constexpr size_t kLookAhead = 16 << 20;
 
 // True if the text holds what an mmiotrace log of trace_pipe begins with, and an access after it.
@@ -37,8 +37,9 @@ LogFormat detect(std::string_view text) {
     const char* trimmed = end > at && end[-1] == '\r' ? end - 1 : end;
     while (at < trimmed && *at == 0) ++at;
     parse_mmiotrace_line(at, trimmed, &line);
-    const bool comment = line.kind == LineKind::kHeader && *at == '#' &&
-                         !std::string_view(at, static_cast<size_t>(trimmed - at)).starts_with("# tracer: mmiotrace");
+    const bool comment =
+        line.kind == LineKind::kHeader && *at == '#' &&
+        !std::string_view(at, static_cast<size_t>(trimmed - at)).starts_with("# tracer: mmiotrace");
     if (line.kind != LineKind::kOther && !comment) return LogFormat::kMmiotrace;
     if (parse_qemu_line(at, trimmed).kind != QemuLineKind::kOther) return LogFormat::kQemu;
     at = end + 1;

@@ -19,8 +19,9 @@ enum class LogFormat : uint8_t { kAuto, kMmiotrace, kQemu };
 struct ImportOptions {
   LogFormat format = LogFormat::kAuto;
   std::optional<Bars> bars = {};  // given by the user: the log's own are not used
-  std::string device = {};   // which of several: "0100" or "01:00.0" (mmiotrace), "0000:01:00.0" or a name (QEMU)
-  std::string name = "log";  // stands in error messages
+  std::string device =
+      {};  // which of several: "0100" or "01:00.0" (mmiotrace), "0000:01:00.0" or a name (QEMU)
+  std::string name = "log";                           // stands in error messages
   std::function<void(uint64_t bytes)> progress = {};  // text bytes read so far; may be empty
 };
 
@@ -44,8 +45,8 @@ struct ImportReport {
   uint64_t empty_lines = 0;
   uint64_t width_suspect = 0;
   uint64_t value_wide = 0;
-  uint64_t outside_bars = 0;   // accesses in no BAR, kept with their absolute address
-  uint64_t nul_bytes = 0;      // holes of a crash, skipped at the start of a line
+  uint64_t outside_bars = 0;  // accesses in no BAR, kept with their absolute address
+  uint64_t nul_bytes = 0;     // holes of a crash, skipped at the start of a line
   uint64_t crlf_lines = 0;
   uint64_t clamped_times = 0;  // stamps that ran backwards too often to be kept
   bool bars_guessed = false;
@@ -55,14 +56,15 @@ struct ImportReport {
   TraceMeta meta;
 };
 
-// Header lines of the log as they were: VERSION, PCIDEV, LSPCI and '#' lines that stand before the first event.
+// Header lines of the log as they were: VERSION, PCIDEV, LSPCI and '#' lines that stand before the first
+// event.
 inline constexpr std::string_view kLogHeaderAttachment = "log-header.txt";
 // JSON: the format and how the log's time stamps relate to Event::time_ns; see docs/import-export.md.
 inline constexpr std::string_view kImportAttachment = "import.json";
 
 // Reads `source` to its end and writes events, meta.json and the two attachments to `sink`.
-// Errors: unreadable from the start, a format that is not known, or the sink's own errors. Damage in the middle of
-// the log is no error but ImportReport::problem.
+// Errors: unreadable from the start, a format that is not known, or the sink's own errors. Damage in the
+// middle of the log is no error but ImportReport::problem.
 Result<ImportReport> import_log(ByteSource& source, EventSink& sink, const ImportOptions& options);
 
 }  // namespace gpuvm

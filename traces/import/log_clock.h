@@ -14,8 +14,8 @@ struct TimeSegment {
   friend bool operator==(const TimeSegment&, const TimeSegment&) = default;
 };
 
-// The first stamp is time 0. A stamp before that (logs joined with cat, a machine that was started anew) opens a
-// segment in which time goes on where it was.
+// The first stamp is time 0. A stamp before that (logs joined with cat, a machine that was started anew)
+// opens a segment in which time goes on where it was.
 class LogClock {
  public:
   // To be called before the first stamp: time 0 is this stamp.

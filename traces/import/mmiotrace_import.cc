@@ -25,13 +25,20 @@ Status MmiotraceImporter::line(const char* begin, const char* end) {
   switch (line_.kind) {
     case LineKind::kRead:
     case LineKind::kWrite:
-    case LineKind::kUnknown: return access(line_);
-    case LineKind::kMap: return map(line_);
-    case LineKind::kUnmap: return unmap(line_);
-    case LineKind::kMark: return mark(text, line_);
-    case LineKind::kLost: return loss(line_.lost, line_.cpu);
-    case LineKind::kHeader: return header_line(text);
-    case LineKind::kOther: break;
+    case LineKind::kUnknown:
+      return access(line_);
+    case LineKind::kMap:
+      return map(line_);
+    case LineKind::kUnmap:
+      return unmap(line_);
+    case LineKind::kMark:
+      return mark(text, line_);
+    case LineKind::kLost:
+      return loss(line_.lost, line_.cpu);
+    case LineKind::kHeader:
+      return header_line(text);
+    case LineKind::kOther:
+      break;
   }
   return out_.not_understood(text, clock_.last_ns());
 }
@@ -69,8 +76,8 @@ Status MmiotraceImporter::access(const MmiotraceLine& line) {
 }
 
 Status MmiotraceImporter::define_context(uint32_t id, const Origin& origin, uint64_t time_ns) {
-  const std::string payload =
-      encode_context({.map_id = origin.map_id, .thread = origin.thread, .pc = origin.pc, .label = {}, .callers = {}});
+  const std::string payload = encode_context(
+      {.map_id = origin.map_id, .thread = origin.thread, .pc = origin.pc, .label = {}, .callers = {}});
   return out_.emit({.time_ns = time_ns, .address = id, .kind = EventKind::kContext}, as_bytes(payload));
 }
 
@@ -91,7 +98,8 @@ Status MmiotraceImporter::map(const MmiotraceLine& line) {
 
 Status MmiotraceImporter::unmap(const MmiotraceLine& line) {
   ++report_.unmaps;
-  Event event{.time_ns = clock_.time_ns(line.time_us, out_.seq()), .kind = EventKind::kUnmap, .space = kNoBar};
+  Event event{
+      .time_ns = clock_.time_ns(line.time_us, out_.seq()), .kind = EventKind::kUnmap, .space = kNoBar};
   if (const auto mapping = mapped_.find(line.map_id); mapping != mapped_.end()) {
     event.address = mapping->second;
     event.space = bars_.find(mapping->second).bar;
@@ -147,7 +155,8 @@ Status MmiotraceImporter::loss(std::optional<uint64_t> lost, int32_t cpu) {
 Status MmiotraceImporter::header_line(std::string_view text) {
   const std::optional<uint64_t> lost = parse_entries_header(text);
   const bool leading = report_.reads + report_.writes + report_.unknown + report_.maps + report_.unmaps +
-                           report_.marks + report_.other + report_.notes == 0;
+                           report_.marks + report_.other + report_.notes ==
+                       0;
   if (leading && header_.size() + text.size() < kMaxHeader) {
     ++report_.header_lines;
     header_.append(text).push_back('\n');

@@ -18,7 +18,8 @@ inline constexpr size_t kMaxTrackedMaps = 65536;
 class MmiotraceImporter : public LineImporter {
  public:
   // `first_lines`: the log's beginning, from which the device and its BARs are taken.
-  MmiotraceImporter(EventSink& sink, ImportReport& report, const ImportOptions& options, std::string_view first_lines);
+  MmiotraceImporter(EventSink& sink, ImportReport& report, const ImportOptions& options,
+                    std::string_view first_lines);
 
   Status line(const char* begin, const char* end) override;
   std::string header() const override { return header_; }
@@ -40,7 +41,8 @@ class MmiotraceImporter : public LineImporter {
   LogClock clock_;
   ContextTable contexts_;
   std::optional<uint32_t> use_context_;
-  std::unordered_map<int32_t, uint64_t> mapped_;  // map id -> physical address, for UNMAP; at most kMaxTrackedMaps
+  std::unordered_map<int32_t, uint64_t>
+      mapped_;  // map id -> physical address, for UNMAP; at most kMaxTrackedMaps
   std::string header_;
   MmiotraceLine line_;
 };

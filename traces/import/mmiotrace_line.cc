@@ -22,14 +22,15 @@ bool parse_access(TextScanner& scan, MmiotraceLine* line) {
   if (!is_printed_width(width)) return false;
   line->width = static_cast<uint8_t>(width);
   scan.take(*scan.position());
-  return scan.take(' ') && scan.stamp(&line->time_us) && scan.take(' ') && scan.signed_decimal(&line->map_id) &&
-         scan.take(' ') && scan.hex(&line->address) && scan.take(' ') && scan.hex(&line->value) && scan.take(' ') &&
-         scan.hex(&line->pc) && scan.take(' ') && take_pid(scan, &line->pid) && scan.at_end();
+  return scan.take(' ') && scan.stamp(&line->time_us) && scan.take(' ') &&
+         scan.signed_decimal(&line->map_id) && scan.take(' ') && scan.hex(&line->address) && scan.take(' ') &&
+         scan.hex(&line->value) && scan.take(' ') && scan.hex(&line->pc) && scan.take(' ') &&
+         take_pid(scan, &line->pid) && scan.at_end();
 }
 
 bool parse_unknown(TextScanner& scan, MmiotraceLine* line) {
-  if (!(scan.stamp(&line->time_us) && scan.take(' ') && scan.signed_decimal(&line->map_id) && scan.take(' ') &&
-        scan.hex(&line->address) && scan.take(' '))) {
+  if (!(scan.stamp(&line->time_us) && scan.take(' ') && scan.signed_decimal(&line->map_id) &&
+        scan.take(' ') && scan.hex(&line->address) && scan.take(' '))) {
     return false;
   }
   uint64_t bytes = 0;
@@ -39,19 +40,21 @@ bool parse_unknown(TextScanner& scan, MmiotraceLine* line) {
     bytes = bytes << 8 | byte;
   }
   line->value = bytes;
-  return scan.take(' ') && scan.hex(&line->pc) && scan.take(' ') && take_pid(scan, &line->pid) && scan.at_end();
+  return scan.take(' ') && scan.hex(&line->pc) && scan.take(' ') && take_pid(scan, &line->pid) &&
+         scan.at_end();
 }
 
 bool parse_map(TextScanner& scan, MmiotraceLine* line) {
-  return scan.stamp(&line->time_us) && scan.take(' ') && scan.signed_decimal(&line->map_id) && scan.take(' ') &&
-         scan.hex(&line->address) && scan.take(' ') && scan.hex(&line->virtual_address) && scan.take(' ') &&
-         scan.hex(&line->length) && scan.take(' ') && scan.hex(&line->pc) && scan.take(' ') &&
-         take_pid(scan, &line->pid) && scan.at_end();
+  return scan.stamp(&line->time_us) && scan.take(' ') && scan.signed_decimal(&line->map_id) &&
+         scan.take(' ') && scan.hex(&line->address) && scan.take(' ') && scan.hex(&line->virtual_address) &&
+         scan.take(' ') && scan.hex(&line->length) && scan.take(' ') && scan.hex(&line->pc) &&
+         scan.take(' ') && take_pid(scan, &line->pid) && scan.at_end();
 }
 
 bool parse_unmap(TextScanner& scan, MmiotraceLine* line) {
-  return scan.stamp(&line->time_us) && scan.take(' ') && scan.signed_decimal(&line->map_id) && scan.take(' ') &&
-         scan.hex(&line->pc) && scan.take(' ') && take_pid(scan, &line->pid) && scan.at_end();
+  return scan.stamp(&line->time_us) && scan.take(' ') && scan.signed_decimal(&line->map_id) &&
+         scan.take(' ') && scan.hex(&line->pc) && scan.take(' ') && take_pid(scan, &line->pid) &&
+         scan.at_end();
 }
 
 // "Lost 5 events." with a stamp of 0.000000 is the tracer's own report; any other text is somebody's mark.
@@ -86,7 +89,9 @@ struct Keyword {
   LineKind kind;
   bool (*parse)(TextScanner&, MmiotraceLine*);
 };
-bool accept(TextScanner&, MmiotraceLine*) { return true; }
+bool accept(TextScanner&, MmiotraceLine*) {
+  return true;
+}
 constexpr std::array<Keyword, 9> kKeywords = {{
     {"MARK ", LineKind::kMark, parse_mark},
     {"MAP ", LineKind::kMap, parse_map},
@@ -124,8 +129,8 @@ std::optional<PciDevLine> parse_pcidev(std::string_view text) {
   TextScanner scan(text.data(), text.data() + text.size());
   PciDevLine line;
   uint64_t place, ids;
-  if (!scan.take("PCIDEV ") || !scan.bare_hex(&place) || place > 0xffff || !scan.take(' ') || !scan.bare_hex(&ids) ||
-      ids > 0xffffffff || !scan.take(' ') || !scan.bare_hex(&line.irq)) {
+  if (!scan.take("PCIDEV ") || !scan.bare_hex(&place) || place > 0xffff || !scan.take(' ') ||
+      !scan.bare_hex(&ids) || ids > 0xffffffff || !scan.take(' ') || !scan.bare_hex(&line.irq)) {
     return std::nullopt;
   }
   line.bus = static_cast<uint8_t>(place >> 8);

@@ -23,24 +23,24 @@ enum class LineKind : uint8_t {
 
 struct MmiotraceLine {
   LineKind kind = LineKind::kOther;
-  uint8_t width = 0;            // R, W: as printed, one of 0 1 2 4 8
-  int32_t map_id = 0;           //
-  uint32_t pid = 0;             //
-  uint64_t time_us = 0;         //
-  uint64_t address = 0;         // R, W, UNKNOWN, MAP: physical
-  uint64_t value = 0;           // R, W: as printed, not masked; UNKNOWN: b0 << 16 | b1 << 8 | b2, as the kernel has it
-  uint64_t pc = 0;              //
-  uint64_t virtual_address = 0; // MAP
-  uint64_t length = 0;          // MAP
-  std::string_view text;        // MARK: what follows the stamp
+  uint8_t width = 0;     // R, W: as printed, one of 0 1 2 4 8
+  int32_t map_id = 0;    //
+  uint32_t pid = 0;      //
+  uint64_t time_us = 0;  //
+  uint64_t address = 0;  // R, W, UNKNOWN, MAP: physical
+  uint64_t value = 0;  // R, W: as printed, not masked; UNKNOWN: b0 << 16 | b1 << 8 | b2, as the kernel has it
+  uint64_t pc = 0;     //
+  uint64_t virtual_address = 0;  // MAP
+  uint64_t length = 0;           // MAP
+  std::string_view text;         // MARK: what follows the stamp
   // kLost: how many, no value: the line does not tell; cpu: -1 if it was the tracer's own line.
   std::optional<uint64_t> lost;
   int32_t cpu = -1;
 };
 
-// Reads the line [begin, end), which has no line feed; *end must be readable and must be no digit. Widths other
-// than 0, 1, 2, 4 and 8, a missing or further field, a number that does not fit: kOther. Only the members that the
-// kind's comment names are set.
+// Reads the line [begin, end), which has no line feed; *end must be readable and must be no digit. Widths
+// other than 0, 1, 2, 4 and 8, a missing or further field, a number that does not fit: kOther. Only the
+// members that the kind's comment names are set.
 void parse_mmiotrace_line(const char* begin, const char* end, MmiotraceLine* line);
 
 struct PciDevLine {

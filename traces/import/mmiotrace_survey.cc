@@ -70,8 +70,10 @@ void count_accesses(std::string_view text, std::vector<Candidate*>& among) {
 
 }  // namespace
 
-DeviceInfo survey_mmiotrace(std::string_view first_lines, const ImportOptions& options, ImportReport* report) {
-  report->format = first_lines.find("VERSION ") != std::string_view::npos ? "mmiotrace (trace_pipe)" : "mmiotrace (trace)";
+DeviceInfo survey_mmiotrace(std::string_view first_lines, const ImportOptions& options,
+                            ImportReport* report) {
+  report->format =
+      first_lines.find("VERSION ") != std::string_view::npos ? "mmiotrace (trace_pipe)" : "mmiotrace (trace)";
   std::vector<Candidate> candidates = candidates_of(first_lines);
   std::vector<Candidate*> choice;
   for (Candidate& c : candidates) {
@@ -87,9 +89,9 @@ DeviceInfo survey_mmiotrace(std::string_view first_lines, const ImportOptions& o
   if (choice.size() > 1) count_accesses(first_lines, choice);
   DeviceInfo device;
   if (!choice.empty()) {
-    const Candidate& best = **std::max_element(choice.begin(), choice.end(), [](const Candidate* a, const Candidate* b) {
-      return a->accesses < b->accesses;
-    });
+    const Candidate& best =
+        **std::max_element(choice.begin(), choice.end(),
+                           [](const Candidate* a, const Candidate* b) { return a->accesses < b->accesses; });
     device = best.device;
     report->meta.driver = best.driver;
   }

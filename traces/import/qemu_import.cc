@@ -10,16 +10,20 @@ constexpr size_t kMaxRegions = 65536;
 constexpr size_t kMaxCandidates = 1024;
 constexpr uint64_t kPorts = 0x10000;  // PCI BARs below this are I/O ports on a PC
 
-constexpr bool is_access_width(uint64_t width) { return width == 1 || width == 2 || width == 4 || width == 8; }
+constexpr bool is_access_width(uint64_t width) {
+  return width == 1 || width == 2 || width == 4 || width == 8;
+}
 
 bool same_device(std::string_view wanted, const QemuLine& line) {
   if (wanted.empty()) return false;
   // The place may be given with the PCI domain that QEMU's own lines leave out.
-  return wanted == line.device || (!line.place.empty() && wanted.ends_with(line.place) &&
-                                   (wanted.size() == line.place.size() || wanted == "0000:" + std::string(line.place)));
+  return wanted == line.device ||
+         (!line.place.empty() && wanted.ends_with(line.place) &&
+          (wanted.size() == line.place.size() || wanted == "0000:" + std::string(line.place)));
 }
 
-// The device that the log is about: the first that vfio passes through, else the one whose BARs are accessed most.
+// The device that the log is about: the first that vfio passes through, else the one whose BARs are accessed
+// most.
 std::string choose_device(std::string_view first_lines) {
   struct Candidate {
     std::string place;
@@ -35,15 +39,16 @@ std::string choose_device(std::string_view first_lines) {
     if (line.kind == QemuLineKind::kRegionRead || line.kind == QemuLineKind::kRegionWrite) {
       return std::string(line.device);
     }
-    if (line.kind == QemuLineKind::kBarMapped && line.address >= kPorts && candidates.size() < kMaxCandidates) {
+    if (line.kind == QemuLineKind::kBarMapped && line.address >= kPorts &&
+        candidates.size() < kMaxCandidates) {
       candidates.push_back({std::string(line.place), line.address, line.value, 0});
     } else if (line.kind == QemuLineKind::kOpsRead || line.kind == QemuLineKind::kOpsWrite) {
-      for (Candidate& candidate : candidates) candidate.accesses += line.address - candidate.base < candidate.size;
+      for (Candidate& candidate : candidates)
+        candidate.accesses += line.address - candidate.base < candidate.size;
     }
   }
-  const auto best = std::max_element(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
-    return a.accesses < b.accesses;
-  });
+  const auto best = std::max_element(candidates.begin(), candidates.end(),
+                                     [](const auto& a, const auto& b) { return a.accesses < b.accesses; });
   return best == candidates.end() ? std::string() : best->place;
 }
 
@@ -60,7 +65,9 @@ QemuImporter::QemuImporter(EventSink& sink, ImportReport& report, const ImportOp
   bars_ = BarMap(report_.meta.device.bars);
 }
 
-bool QemuImporter::is_ours(const QemuLine& line) const { return same_device(device_, line); }
+bool QemuImporter::is_ours(const QemuLine& line) const {
+  return same_device(device_, line);
+}
 
 Status QemuImporter::line(const char* begin, const char* end) {
   const QemuLine line = parse_qemu_line(begin, end);
@@ -69,22 +76,29 @@ Status QemuImporter::line(const char* begin, const char* end) {
   const uint64_t time_ns = line.time_us ? clock_.time_ns(*line.time_us, out_.seq()) : clock_.last_ns();
   switch (line.kind) {
     case QemuLineKind::kRegionRead:
-    case QemuLineKind::kRegionWrite: return region_access(line, text, time_ns);
+    case QemuLineKind::kRegionWrite:
+      return region_access(line, text, time_ns);
     case QemuLineKind::kOpsRead:
-    case QemuLineKind::kOpsWrite: return ops_access(line, text, time_ns);
+    case QemuLineKind::kOpsWrite:
+      return ops_access(line, text, time_ns);
     case QemuLineKind::kConfigRead:
     case QemuLineKind::kConfigWrite:
     case QemuLineKind::kCfgRead:
-    case QemuLineKind::kCfgWrite: return config_access(line, text, time_ns);
+    case QemuLineKind::kCfgWrite:
+      return config_access(line, text, time_ns);
     case QemuLineKind::kIntxRaised:
     case QemuLineKind::kIntxLowered:
     case QemuLineKind::kMsi:
-    case QemuLineKind::kReset: return interrupt_or_reset(line, text, time_ns);
+    case QemuLineKind::kReset:
+      return interrupt_or_reset(line, text, time_ns);
     case QemuLineKind::kRegionSetup:
     case QemuLineKind::kBarMapped:
-    case QemuLineKind::kBarUnmapped: learn(line); break;
+    case QemuLineKind::kBarUnmapped:
+      learn(line);
+      break;
     case QemuLineKind::kKnown:
-    case QemuLineKind::kOther: break;
+    case QemuLineKind::kOther:
+      break;
   }
   return out_.note(text, time_ns);
 }
@@ -104,7 +118,10 @@ void QemuImporter::learn(const QemuLine& line) {
     return;
   }
   if (line.value == 0 || line.value - 1 > ~uint64_t{0} - line.address) return;
-  bar = {.base = line.address, .size = line.value, .is_64bit = line.address >> 32 != 0, .is_io = line.address < kPorts};
+  bar = {.base = line.address,
+         .size = line.value,
+         .is_64bit = line.address >> 32 != 0,
+         .is_io = line.address < kPorts};
   bars_ = BarMap(report_.meta.device.bars);
 }
 
@@ -133,12 +150,13 @@ Status QemuImporter::emit_access(Event event, uint64_t width) {
 Status QemuImporter::region_access(const QemuLine& line, std::string_view text, uint64_t time_ns) {
   // Regions 7 and 8 are configuration space and VGA; other devices have a trace of their own.
   if (!is_ours(line) || line.index >= kBars || !is_access_width(line.width)) return out_.note(text, time_ns);
-  return emit_access({.time_ns = time_ns,
-                      .address = line.address,
-                      .value = line.value,
-                      .kind = line.kind == QemuLineKind::kRegionRead ? EventKind::kMmioRead : EventKind::kMmioWrite,
-                      .space = static_cast<uint8_t>(line.index)},
-                     line.width);
+  return emit_access(
+      {.time_ns = time_ns,
+       .address = line.address,
+       .value = line.value,
+       .kind = line.kind == QemuLineKind::kRegionRead ? EventKind::kMmioRead : EventKind::kMmioWrite,
+       .space = static_cast<uint8_t>(line.index)},
+      line.width);
 }
 
 int32_t QemuImporter::region_number(const QemuLine& line) {
@@ -160,17 +178,18 @@ Status QemuImporter::ops_access(const QemuLine& line, std::string_view text, uin
                                                 .pc = 0,
                                                 .label = std::string(line.region_name),
                                                 .callers = {}});
-    GPUVM_TRY_STATUS(out_.emit({.time_ns = time_ns, .address = context, .kind = EventKind::kContext},
-                               as_bytes(payload)));
+    GPUVM_TRY_STATUS(
+        out_.emit({.time_ns = time_ns, .address = context, .kind = EventKind::kContext}, as_bytes(payload)));
   }
   const BarMap::Place place = bars_.find(line.address);
-  return emit_access({.time_ns = time_ns,
-                      .address = place.offset,
-                      .value = line.value,
-                      .aux = context,
-                      .kind = line.kind == QemuLineKind::kOpsRead ? EventKind::kMmioRead : EventKind::kMmioWrite,
-                      .space = place.bar},
-                     line.width);
+  return emit_access(
+      {.time_ns = time_ns,
+       .address = place.offset,
+       .value = line.value,
+       .aux = context,
+       .kind = line.kind == QemuLineKind::kOpsRead ? EventKind::kMmioRead : EventKind::kMmioWrite,
+       .space = place.bar},
+      line.width);
 }
 
 Status QemuImporter::config_access(const QemuLine& line, std::string_view text, uint64_t time_ns) {

@@ -13,12 +13,13 @@
 
 namespace gpuvm {
 
-// Two families of lines: vfio_* events of a device that is passed through (region and offset are in the line), and
-// memory_region_ops_* of any emulated device (absolute addresses: the BARs come from pci_update_mappings_add lines
-// or from the user). Lines about other devices are kept as notes.
+// Two families of lines: vfio_* events of a device that is passed through (region and offset are in the
+// line), and memory_region_ops_* of any emulated device (absolute addresses: the BARs come from
+// pci_update_mappings_add lines or from the user). Lines about other devices are kept as notes.
 class QemuImporter : public LineImporter {
  public:
-  QemuImporter(EventSink& sink, ImportReport& report, const ImportOptions& options, std::string_view first_lines);
+  QemuImporter(EventSink& sink, ImportReport& report, const ImportOptions& options,
+               std::string_view first_lines);
 
   Status line(const char* begin, const char* end) override;
   std::string header() const override { return {}; }

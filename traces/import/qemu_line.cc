@@ -7,7 +7,9 @@
 namespace gpuvm {
 namespace {
 
-bool index_number(TextScanner& scan, QemuLine* line) { return scan.decimal(&line->index) && line->index <= 0xffff; }
+bool index_number(TextScanner& scan, QemuLine* line) {
+  return scan.decimal(&line->index) && line->index <= 0xffff;
+}
 
 // " (0000:01:00.0" up to `stop`, whose first character it leaves.
 bool device_in_brackets(TextScanner& scan, char stop, QemuLine* line) {
@@ -41,16 +43,16 @@ bool region_setup(TextScanner& scan, QemuLine* line) {
   uint64_t flags, offset;
   std::string_view name;
   return scan.take("Device ") && scan.take_until(',', &line->device) && scan.take(", region ") &&
-         index_number(scan, line) && scan.take(" \"") && scan.take_until('"', &name) && scan.take("\", flags: ") &&
-         scan.hex(&flags) && scan.take(", offset: ") && scan.hex(&offset) && scan.take(", size: ") &&
-         scan.hex(&line->value) && scan.at_end();
+         index_number(scan, line) && scan.take(" \"") && scan.take_until('"', &name) &&
+         scan.take("\", flags: ") && scan.hex(&flags) && scan.take(", offset: ") && scan.hex(&offset) &&
+         scan.take(", size: ") && scan.hex(&line->value) && scan.at_end();
 }
 
 // The name stands in the lines of QEMU 5.2 and later.
 bool ops(TextScanner& scan, QemuLine* line) {
-  if (!(scan.take("cpu ") && scan.signed_decimal(&line->cpu) && scan.take(" mr ") && scan.hex(&line->region) &&
-        scan.take(" addr ") && scan.hex(&line->address) && scan.take(" value ") && scan.hex(&line->value) &&
-        scan.take(" size ") && scan.decimal(&line->width))) {
+  if (!(scan.take("cpu ") && scan.signed_decimal(&line->cpu) && scan.take(" mr ") &&
+        scan.hex(&line->region) && scan.take(" addr ") && scan.hex(&line->address) && scan.take(" value ") &&
+        scan.hex(&line->value) && scan.take(" size ") && scan.decimal(&line->width))) {
     return false;
   }
   if (scan.at_end()) return true;
@@ -60,18 +62,21 @@ bool ops(TextScanner& scan, QemuLine* line) {
 }
 
 bool read_config(TextScanner& scan, QemuLine* line) {
-  return device_in_brackets(scan, ',', line) && scan.take(", @") && scan.hex(&line->address) && scan.take(", len=") &&
-         scan.hex(&line->width) && scan.take(") ") && scan.hex(&line->value) && scan.at_end();
+  return device_in_brackets(scan, ',', line) && scan.take(", @") && scan.hex(&line->address) &&
+         scan.take(", len=") && scan.hex(&line->width) && scan.take(") ") && scan.hex(&line->value) &&
+         scan.at_end();
 }
 
 bool write_config(TextScanner& scan, QemuLine* line) {
-  return device_in_brackets(scan, ',', line) && scan.take(", @") && scan.hex(&line->address) && scan.take(", ") &&
-         scan.hex(&line->value) && scan.take(", len=") && scan.hex(&line->width) && scan.take(')') && scan.at_end();
+  return device_in_brackets(scan, ',', line) && scan.take(", @") && scan.hex(&line->address) &&
+         scan.take(", ") && scan.hex(&line->value) && scan.take(", len=") && scan.hex(&line->width) &&
+         scan.take(')') && scan.at_end();
 }
 
 // "MODEL 00:01.0 "
 bool model_and_place(TextScanner& scan, QemuLine* line) {
-  return scan.take_until(' ', &line->device) && scan.take(' ') && scan.take_until(' ', &line->place) && scan.take(' ');
+  return scan.take_until(' ', &line->device) && scan.take(' ') && scan.take_until(' ', &line->place) &&
+         scan.take(' ');
 }
 
 bool cfg_read(TextScanner& scan, QemuLine* line) {
@@ -85,18 +90,23 @@ bool cfg_write(TextScanner& scan, QemuLine* line) {
 }
 
 bool mapping(TextScanner& scan, QemuLine* line) {
-  return model_and_place(scan, line) && index_number(scan, line) && scan.take(',') && scan.hex(&line->address) &&
-         scan.take('+') && scan.hex(&line->value) && scan.at_end();
+  return model_and_place(scan, line) && index_number(scan, line) && scan.take(',') &&
+         scan.hex(&line->address) && scan.take('+') && scan.hex(&line->value) && scan.at_end();
 }
 
-bool only_device(TextScanner& scan, QemuLine* line) { return device_in_brackets(scan, ')', line); }
+bool only_device(TextScanner& scan, QemuLine* line) {
+  return device_in_brackets(scan, ')', line);
+}
 
 bool msi(TextScanner& scan, QemuLine* line) {
-  return device_in_brackets(scan, ')', line) && scan.take(") vector ") && index_number(scan, line) && scan.take(' ') &&
-         scan.hex(&line->address) && scan.take('/') && scan.hex(&line->value) && scan.at_end();
+  return device_in_brackets(scan, ')', line) && scan.take(") vector ") && index_number(scan, line) &&
+         scan.take(' ') && scan.hex(&line->address) && scan.take('/') && scan.hex(&line->value) &&
+         scan.at_end();
 }
 
-bool anything(TextScanner&, QemuLine*) { return true; }
+bool anything(TextScanner&, QemuLine*) {
+  return true;
+}
 
 struct Shape {
   std::string_view event;

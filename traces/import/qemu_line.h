@@ -1,6 +1,6 @@
 // One line of QEMU's trace log (backend "log", -D FILE), the events that tell about a device: text to fields.
-// The spelling is that of hw/vfio/trace-events, hw/pci/trace-events and softmmu/trace-events; each line may begin
-// with "THREAD@SECONDS.MICROSECONDS:" (-msg timestamp=on).
+// The spelling is that of hw/vfio/trace-events, hw/pci/trace-events and softmmu/trace-events; each line may
+// begin with "THREAD@SECONDS.MICROSECONDS:" (-msg timestamp=on).
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// A scanner over one line of text. The byte at `end` must be readable and neither a digit nor a space (a line feed,
-// a carriage return or NUL is), so that no step needs to compare with the end: that is worth a third of the
-// import's time.
+// A scanner over one line of text. The byte at `end` must be readable and neither a digit nor a space (a line
+// feed, a carriage return or NUL is), so that no step needs to compare with the end: that is worth a third of
+// the import's time.
 #pragma once
 
 #include <array>
@@ -80,7 +80,8 @@ class TextScanner {
     const bool negative = take('-');
     uint64_t magnitude;
     if (!decimal(&magnitude) || magnitude > uint64_t{0x7fffffff} + (negative ? 1 : 0)) return false;
-    *value = static_cast<int32_t>(negative ? -static_cast<int64_t>(magnitude) : static_cast<int64_t>(magnitude));
+    *value =
+        static_cast<int32_t>(negative ? -static_cast<int64_t>(magnitude) : static_cast<int64_t>(magnitude));
     return true;
   }
 

@@ -7,8 +7,8 @@
 
 namespace gpuvm {
 
-// The chip number that a value of PMC.BOOT_0 holds (0x0c0 for a GF100, 0x140 for a GV100), or nothing if it is not
-// the value of an NVIDIA card from NV10 on.
+// The chip number that a value of PMC.BOOT_0 holds (0x0c0 for a GF100, 0x140 for a GV100), or nothing if it
+// is not the value of an NVIDIA card from NV10 on.
 std::optional<uint32_t> chip_id_of_boot0(uint32_t boot0);
 
 // "GF100", or empty if the number is not known.

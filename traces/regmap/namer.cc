@@ -43,7 +43,9 @@ AccessNamer::Slot& AccessNamer::slot_of(const Event& access) {
   return slot;
 }
 
-const NamedAccess& AccessNamer::name(const Event& access) { return slot_of(access).named; }
+const NamedAccess& AccessNamer::name(const Event& access) {
+  return slot_of(access).named;
+}
 
 std::string_view AccessNamer::decode(const Event& access) {
   Slot& slot = slot_of(access);

@@ -44,7 +44,8 @@ class AccessNamer {
 
   // BAR0 accesses; anything else has an empty name. Valid until the next call.
   const NamedAccess& name(const Event& access);
-  // The meaning of the access's value, empty if it is not fully named or not known. Valid until the next call.
+  // The meaning of the access's value, empty if it is not fully named or not known. Valid until the next
+  // call.
   std::string_view decode(const Event& access);
 
  private:

@@ -1,5 +1,6 @@
-// What a register declaration says. Every register is declared once (gf100_registers.inc); the card's reset values and
-// dispatch, the hypervisor's router, the decoder, the replay's compare rules and the conformance tests derive from it.
+// What a register declaration says. Every register is declared once (gf100_registers.inc); the card's reset
+// values and dispatch, the hypervisor's router, the decoder, the replay's compare rules and the conformance
+// tests derive from it.
 #pragma once
 
 #include <array>

@@ -17,8 +17,12 @@ constexpr uint64_t kForever = ~uint64_t{0};
 constexpr uint64_t kMaxTries = 256;  // of overlapping copies of a stripe at one address
 constexpr size_t kMaxSteps = 20000;  // of one look-up, all levels together
 
-uint64_t add_capped(uint64_t a, uint64_t b) { return a > kForever - b ? kForever : a + b; }
-uint64_t multiply_capped(uint64_t a, uint64_t b) { return b != 0 && a > kForever / b ? kForever : a * b; }
+uint64_t add_capped(uint64_t a, uint64_t b) {
+  return a > kForever - b ? kForever : a + b;
+}
+uint64_t multiply_capped(uint64_t a, uint64_t b) {
+  return b != 0 && a > kForever / b ? kForever : a * b;
+}
 
 // The addresses [first, end) that something may claim.
 struct Extent {
@@ -34,16 +38,16 @@ struct Node {
   uint64_t offset = 0;
   uint64_t length = 1;
   uint64_t stride = 0;
-  unsigned bits = 0;       // registers
-  uint64_t span = 0;       // registers: addresses of one element
-  uint32_t type = 0;       // registers
-  uint32_t children = 0;   // others: their table
-  Extent inside;           // stripes: what one copy's children claim, from the copy's start
-  Extent extent;           // from the parent's start
+  unsigned bits = 0;      // registers
+  uint64_t span = 0;      // registers: addresses of one element
+  uint32_t type = 0;      // registers
+  uint32_t children = 0;  // others: their table
+  Extent inside;          // stripes: what one copy's children claim, from the copy's start
+  Extent extent;          // from the parent's start
 };
 
-// The elements of one level: addresses cut at every beginning and end, and for each piece who claims it, in document
-// order.
+// The elements of one level: addresses cut at every beginning and end, and for each piece who claims it, in
+// document order.
 struct Table {
   std::vector<uint64_t> starts;      // of the pieces, sorted
   std::vector<uint32_t> candidates;  // node numbers, all pieces' one after the other
@@ -83,11 +87,12 @@ struct RnndbNamer::Impl {
 
   // --- Resolving.
 
-  Result<uint32_t> resolve(const std::vector<rnn::Element>& elements, const rnn::VariantScope& scope, int depth,
-                           Extent* extent) {
+  Result<uint32_t> resolve(const std::vector<rnn::Element>& elements, const rnn::VariantScope& scope,
+                           int depth, Extent* extent) {
     std::vector<uint32_t> alive;
     for (const rnn::Element& element : elements) {
-      if (++visited > kMaxElements) return error("the register database unfolds to more than {} elements", kMaxElements);
+      if (++visited > kMaxElements)
+        return error("the register database unfolds to more than {} elements", kMaxElements);
       std::string problem;
       const rnn::VariantScope own = scope.child(*database, element.scope, &problem);
       if (!problem.empty() && problems.size() < rnn::Database::kMaxProblems) {
@@ -104,9 +109,16 @@ struct RnndbNamer::Impl {
     return add_table(alive);
   }
 
-  Result<std::optional<Node>> resolve_element(const rnn::Element& element, const rnn::VariantScope& scope, int depth) {
-    Node node{.kind = element.kind, .name = element.name, .offset = element.offset, .length = element.length,
-              .stride = element.stride, .bits = element.width, .inside = {}, .extent = {}};
+  Result<std::optional<Node>> resolve_element(const rnn::Element& element, const rnn::VariantScope& scope,
+                                              int depth) {
+    Node node{.kind = element.kind,
+              .name = element.name,
+              .offset = element.offset,
+              .length = element.length,
+              .stride = element.stride,
+              .bits = element.width,
+              .inside = {},
+              .extent = {}};
     if (element.kind == rnn::ElementKind::kRegister) {
       node.span = element.width / unit;
       if (node.span == 0) return std::optional<Node>();  // narrower than the domain's unit
@@ -115,7 +127,8 @@ struct RnndbNamer::Impl {
       node.extent = repeated(node, {0, node.span});
       return std::optional<Node>(std::move(node));
     }
-    if (depth >= kMaxDepth) return error("{}: the register database nests more than {} deep", element.name, kMaxDepth);
+    if (depth >= kMaxDepth)
+      return error("{}: the register database nests more than {} deep", element.name, kMaxDepth);
     const std::vector<rnn::Element>* children = &element.children;
     if (element.kind == rnn::ElementKind::kUseGroup) {
       const auto group = database->groups.find(element.name);
@@ -129,14 +142,15 @@ struct RnndbNamer::Impl {
     }
     GPUVM_TRY(node.children, resolve(*children, scope, depth + 1, &node.inside));
     // An array owns all of its range, a stripe what its children claim.
-    node.extent = repeated(node, node.kind == rnn::ElementKind::kArray ? Extent{0, node.stride} : node.inside);
+    node.extent =
+        repeated(node, node.kind == rnn::ElementKind::kArray ? Extent{0, node.stride} : node.inside);
     return std::optional<Node>(std::move(node));
   }
 
   static Extent repeated(const Node& node, const Extent& one) {
     if (one.empty()) return {};
-    const uint64_t last = node.length == 0 ? (node.stride == 0 ? 0 : kForever)
-                                           : multiply_capped(node.length - 1, node.stride);
+    const uint64_t last =
+        node.length == 0 ? (node.stride == 0 ? 0 : kForever) : multiply_capped(node.length - 1, node.stride);
     return {add_capped(node.offset, one.first), add_capped(add_capped(node.offset, last), one.end)};
   }
 
@@ -164,7 +178,8 @@ struct RnndbNamer::Impl {
         }
       }
       candidate_count += active.size();
-      if (candidate_count > kMaxCandidates) return error("the register database has too many overlapping elements");
+      if (candidate_count > kMaxCandidates)
+        return error("the register database has too many overlapping elements");
       table.starts.push_back(address);
       table.candidates.insert(table.candidates.end(), active.begin(), active.end());
       table.ends.push_back(static_cast<uint32_t>(table.candidates.size()));
@@ -190,9 +205,12 @@ struct RnndbNamer::Impl {
   bool match_node(const Node& node, uint64_t address, const Indices& indices, int depth, Lookup* look) const {
     if (++look->steps > kMaxSteps) return false;
     switch (node.kind) {
-      case rnn::ElementKind::kRegister: return match_register(node, address, indices, look->hit);
-      case rnn::ElementKind::kArray: return match_array(node, address, indices, depth, look);
-      default: return match_stripe(node, address, indices, depth, look);
+      case rnn::ElementKind::kRegister:
+        return match_register(node, address, indices, look->hit);
+      case rnn::ElementKind::kArray:
+        return match_array(node, address, indices, depth, look);
+      default:
+        return match_stripe(node, address, indices, depth, look);
     }
   }
 
@@ -207,7 +225,8 @@ struct RnndbNamer::Impl {
     const uint64_t distance = address - node.offset;
     const uint64_t index = node.stride == 0 ? 0 : distance / node.stride;
     const uint64_t rest = node.stride == 0 ? distance : distance % node.stride;
-    if (address < node.offset || rest >= node.span || (node.length != 0 && index >= node.length)) return false;
+    if (address < node.offset || rest >= node.span || (node.length != 0 && index >= node.length))
+      return false;
     append_name(node, indices, index, &hit->name);
     if (rest != 0) {
       hit->name += '+';
@@ -219,7 +238,8 @@ struct RnndbNamer::Impl {
     return true;
   }
 
-  bool match_array(const Node& node, uint64_t address, const Indices& indices, int depth, Lookup* look) const {
+  bool match_array(const Node& node, uint64_t address, const Indices& indices, int depth,
+                   Lookup* look) const {
     if (address < node.offset) return false;
     const uint64_t index = (address - node.offset) / node.stride;
     const uint64_t rest = (address - node.offset) % node.stride;
@@ -233,7 +253,8 @@ struct RnndbNamer::Impl {
     return true;
   }
 
-  bool match_stripe(const Node& node, uint64_t address, const Indices& indices, int depth, Lookup* look) const {
+  bool match_stripe(const Node& node, uint64_t address, const Indices& indices, int depth,
+                    Lookup* look) const {
     if (address < node.offset || node.inside.empty()) return false;
     const uint64_t distance = address - node.offset;
     // Only these copies reach the address; the first that holds it wins.
@@ -297,7 +318,8 @@ std::optional<size_t> chip_position(const rnn::Enum& chips, uint32_t chip) {
 RnndbNamer::RnndbNamer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RnndbNamer::~RnndbNamer() = default;
 
-Result<std::unique_ptr<RnndbNamer>> RnndbNamer::create(const rnn::Database& database, std::optional<uint32_t> chip,
+Result<std::unique_ptr<RnndbNamer>> RnndbNamer::create(const rnn::Database& database,
+                                                       std::optional<uint32_t> chip,
                                                        const std::string& domain) {
   const auto found = database.domains.find(domain);
   if (found == database.domains.end()) return error("the register database has no domain {}", domain);
@@ -335,7 +357,11 @@ void RnndbNamer::decode(const RegisterHit& hit, uint64_t value, std::string* out
   impl_->types.decode(hit.type, value, hit.bits, out);
 }
 
-const std::string& RnndbNamer::variant() const { return impl_->variant; }
-const std::vector<std::string>& RnndbNamer::problems() const { return impl_->problems; }
+const std::string& RnndbNamer::variant() const {
+  return impl_->variant;
+}
+const std::vector<std::string>& RnndbNamer::problems() const {
+  return impl_->problems;
+}
 
 }  // namespace gpuvm

@@ -1,5 +1,5 @@
-// envytools' register database as a namer: resolved once for one chip into sorted tables, in which document order
-// decides between elements that claim the same address.
+// envytools' register database as a namer: resolved once for one chip into sorted tables, in which document
+// order decides between elements that claim the same address.
 #pragma once
 
 #include <memory>
@@ -13,10 +13,11 @@ namespace gpuvm {
 
 class RnndbNamer : public RegisterNamer {
  public:
-  // `chip`: number in PMC.BOOT_0, e.g. 0x0c0; without one every variant counts as a match. A chip newer than the
-  // database gets what its open ranges ("GF119-") say. Errors: no such domain, or more overlapping elements than can
-  // be held.
-  static Result<std::unique_ptr<RnndbNamer>> create(const rnn::Database& database, std::optional<uint32_t> chip,
+  // `chip`: number in PMC.BOOT_0, e.g. 0x0c0; without one every variant counts as a match. A chip newer than
+  // the database gets what its open ranges ("GF119-") say. Errors: no such domain, or more overlapping
+  // elements than can be held.
+  static Result<std::unique_ptr<RnndbNamer>> create(const rnn::Database& database,
+                                                    std::optional<uint32_t> chip,
                                                     const std::string& domain = "NV_MMIO");
   ~RnndbNamer() override;
 

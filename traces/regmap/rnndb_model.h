@@ -93,8 +93,9 @@ struct Database {
 };
 
 // Loads `path`: a folder (its root.xml and what that imports; without one, every XML file in it) or one file.
-// Errors: nothing there, an import that cannot be read or leads out of the folder, text that is not XML, and files
-// over the limits (16 MiB each, 4,096 files, 64 levels). Elements that make no sense are problems, not errors.
+// Errors: nothing there, an import that cannot be read or leads out of the folder, text that is not XML, and
+// files over the limits (16 MiB each, 4,096 files, 64 levels). Elements that make no sense are problems, not
+// errors.
 Result<Database> load(const std::string& path);
 
 // The same from text, for tests and fuzzing; imports are looked up in `files` (name -> text).

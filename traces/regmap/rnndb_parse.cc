@@ -52,7 +52,8 @@ class Parser {
     if (!parsed) {
       status = error("{}:{}: not well-formed XML: {}", name, line_at(static_cast<size_t>(parsed.offset)),
                      parsed.description());
-    } else if (const pugi::xml_node root = document.document_element(); std::string_view(root.name()) != "database") {
+    } else if (const pugi::xml_node root = document.document_element();
+               std::string_view(root.name()) != "database") {
       status = error("{}:1: the root is <{}>, not <database>", name, root.name());
     } else {
       status = top_levels(root, 0);
@@ -70,10 +71,12 @@ class Parser {
 
   size_t line_at(size_t offset) const {
     const size_t end = std::min(offset, file_.text->size());
-    return 1 + static_cast<size_t>(std::count(file_.text->begin(), file_.text->begin() + static_cast<ptrdiff_t>(end), '\n'));
+    return 1 + static_cast<size_t>(
+                   std::count(file_.text->begin(), file_.text->begin() + static_cast<ptrdiff_t>(end), '\n'));
   }
   std::string place(const pugi::xml_node& node) const {
-    return fmt::format("{}:{}", file_.name, line_at(static_cast<size_t>(std::max<ptrdiff_t>(0, node.offset_debug()))));
+    return fmt::format("{}:{}", file_.name,
+                       line_at(static_cast<size_t>(std::max<ptrdiff_t>(0, node.offset_debug()))));
   }
   void problem(const pugi::xml_node& node, std::string_view what) {
     database_.problem(fmt::format("{}: <{}>: {}", place(node), node.name(), what));
@@ -113,7 +116,8 @@ class Parser {
   }
 
   static Scope scope_of(const pugi::xml_node& node) {
-    return {node.attribute("prefix").value(), node.attribute("varset").value(), node.attribute("variants").value()};
+    return {node.attribute("prefix").value(), node.attribute("varset").value(),
+            node.attribute("variants").value()};
   }
 
   // False, with a problem, if the attribute is there and no number.
@@ -277,9 +281,9 @@ class Parser {
     unsigned width;
   };
   static constexpr ElementTag kElementTags[] = {
-      {"reg8", ElementKind::kRegister, 8},   {"reg16", ElementKind::kRegister, 16},
-      {"reg32", ElementKind::kRegister, 32}, {"reg64", ElementKind::kRegister, 64},
-      {"array", ElementKind::kArray, 0},     {"stripe", ElementKind::kStripe, 0},
+      {"reg8", ElementKind::kRegister, 8},      {"reg16", ElementKind::kRegister, 16},
+      {"reg32", ElementKind::kRegister, 32},    {"reg64", ElementKind::kRegister, 64},
+      {"array", ElementKind::kArray, 0},        {"stripe", ElementKind::kStripe, 0},
       {"use-group", ElementKind::kUseGroup, 0},
   };
 
@@ -296,10 +300,15 @@ class Parser {
     return Ok{};
   }
 
-  Status add_element(const pugi::xml_node& node, const ElementTag& tag, int depth, std::vector<Element>* elements) {
+  Status add_element(const pugi::xml_node& node, const ElementTag& tag, int depth,
+                     std::vector<Element>* elements) {
     GPUVM_TRY_STATUS(count_node(node, depth));
-    Element element{.kind = tag.kind, .name = node.attribute("name").value(), .width = tag.width,
-                    .scope = scope_of(node), .spec = {}, .children = {}};
+    Element element{.kind = tag.kind,
+                    .name = node.attribute("name").value(),
+                    .width = tag.width,
+                    .scope = scope_of(node),
+                    .spec = {},
+                    .children = {}};
     bool good = number(node, "offset", &element.offset) && number(node, "length", &element.length) &&
                 number(node, "stride", &element.stride);
     if (tag.kind == ElementKind::kRegister) {
@@ -332,7 +341,8 @@ class Parser {
 // A name in an import must stay in the database's folder.
 bool leads_outside(const std::string& name) {
   const std::filesystem::path path(name);
-  return path.is_absolute() || std::any_of(path.begin(), path.end(), [](const auto& part) { return part == ".."; });
+  return path.is_absolute() ||
+         std::any_of(path.begin(), path.end(), [](const auto& part) { return part == ".."; });
 }
 
 Result<std::string> read_whole(const std::filesystem::path& path) {
@@ -363,7 +373,8 @@ Result<Database> load(const std::string& path) {
   } else if (fs::is_regular_file(base / "root.xml", problem)) {
     roots.push_back("root.xml");
   } else {
-    for (auto it = fs::directory_iterator(base, problem); !problem && it != fs::directory_iterator(); it.increment(problem)) {
+    for (auto it = fs::directory_iterator(base, problem); !problem && it != fs::directory_iterator();
+         it.increment(problem)) {
       if (it->path().extension() == ".xml") roots.push_back(it->path().filename().string());
     }
     std::sort(roots.begin(), roots.end());

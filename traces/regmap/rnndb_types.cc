@@ -33,7 +33,9 @@ void append_hex(uint64_t value, std::string* out) {
   fmt::format_to(std::back_inserter(*out), "0x{:x}", value);
 }
 
-uint64_t mask_of(unsigned bits) { return bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1; }
+uint64_t mask_of(unsigned bits) {
+  return bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
+}
 
 // Two's complement of `bits` bits.
 int64_t signed_of(uint64_t value, unsigned bits) {
@@ -52,7 +54,8 @@ double half_of(uint64_t value) {
 
 }  // namespace
 
-TypeTable::TypeTable(const Database& database, const Choice& choice) : database_(&database), choice_(&choice) {
+TypeTable::TypeTable(const Database& database, const Choice& choice)
+    : database_(&database), choice_(&choice) {
   types_.emplace_back();  // 0: hex
   bodies_.emplace_back();
 }
@@ -63,7 +66,8 @@ uint32_t TypeTable::enum_body(const std::vector<Value>& values, const VariantSco
   for (const Value& value : values) {
     if (!value.value || !scope.child(*database_, value.scope, &problem).alive(*choice_)) continue;
     // The first name of a value counts.
-    const bool known = std::any_of(body.values.begin(), body.values.end(), [&](auto& v) { return v.first == *value.value; });
+    const bool known =
+        std::any_of(body.values.begin(), body.values.end(), [&](auto& v) { return v.first == *value.value; });
     if (!known) body.values.emplace_back(*value.value, value.name);
   }
   std::sort(body.values.begin(), body.values.end());
@@ -71,13 +75,15 @@ uint32_t TypeTable::enum_body(const std::vector<Value>& values, const VariantSco
   return static_cast<uint32_t>(bodies_.size() - 1);
 }
 
-void TypeTable::fill_bitset(uint32_t body, const std::vector<Bitfield>& fields, const VariantScope& scope, int depth) {
+void TypeTable::fill_bitset(uint32_t body, const std::vector<Bitfield>& fields, const VariantScope& scope,
+                            int depth) {
   std::vector<ResolvedField> resolved;
   std::string problem;
   for (const Bitfield& field : fields) {
     const VariantScope own = scope.child(*database_, field.scope, &problem);
     if (!own.alive(*choice_)) continue;
-    resolved.push_back({field.name, field.low, field.high, add(field.spec, field.high - field.low + 1, own, depth + 1)});
+    resolved.push_back(
+        {field.name, field.low, field.high, add(field.spec, field.high - field.low + 1, own, depth + 1)});
   }
   bodies_[body].fields = std::move(resolved);
 }
@@ -107,14 +113,18 @@ uint32_t TypeTable::add(const TypeSpec& spec, unsigned bits, const VariantScope&
   const std::string& name = spec.type;
   if (const auto found = database_->enums.find(name); !name.empty() && found != database_->enums.end()) {
     use_named("e:" + name, TypeKind::kEnum, [&](uint32_t body) {
-      const uint32_t filled = enum_body(found->second.values, VariantScope().child(*database_, found->second.scope, &problem));
+      const uint32_t filled =
+          enum_body(found->second.values, VariantScope().child(*database_, found->second.scope, &problem));
       bodies_[body] = bodies_[filled];
     });
-  } else if (const auto bitset = database_->bitsets.find(name); !name.empty() && bitset != database_->bitsets.end()) {
+  } else if (const auto bitset = database_->bitsets.find(name);
+             !name.empty() && bitset != database_->bitsets.end()) {
     use_named("b:" + name, TypeKind::kBitset, [&](uint32_t body) {
-      fill_bitset(body, bitset->second.bitfields, VariantScope().child(*database_, bitset->second.scope, &problem), depth);
+      fill_bitset(body, bitset->second.bitfields,
+                  VariantScope().child(*database_, bitset->second.scope, &problem), depth);
     });
-  } else if (const auto special = database_->spectypes.find(name); !name.empty() && special != database_->spectypes.end()) {
+  } else if (const auto special = database_->spectypes.find(name);
+             !name.empty() && special != database_->spectypes.end()) {
     // The named type's own shift comes after this one's.
     const uint32_t inner = add(special->second, bits, VariantScope(), depth + 1);
     const ResolvedType copy = types_[inner];
@@ -123,7 +133,8 @@ uint32_t TypeTable::add(const TypeSpec& spec, unsigned bits, const VariantScope&
     type.shr = std::min<uint64_t>(63, type.shr + copy.shr);
     type.add += copy.add;
     if (type.radix == 0) type.radix = copy.radix;
-  } else if (const auto plain = std::find_if(kPlainTypes.begin(), kPlainTypes.end(), [&](auto& p) { return p.name == name; });
+  } else if (const auto plain = std::find_if(kPlainTypes.begin(), kPlainTypes.end(),
+                                             [&](auto& p) { return p.name == name; });
              plain != kPlainTypes.end()) {
     type.kind = plain->kind;
   } else if (name == "enum" || (name.empty() && spec.bitfields.empty() && !spec.values.empty())) {
@@ -174,7 +185,8 @@ void TypeTable::decode(uint32_t index, uint64_t raw, unsigned bits, int depth, s
   switch (type.kind) {
     case TypeKind::kEnum: {
       const auto& values = bodies_[type.body].values;
-      const auto found = std::lower_bound(values.begin(), values.end(), value, [](auto& v, uint64_t n) { return v.first < n; });
+      const auto found = std::lower_bound(values.begin(), values.end(), value,
+                                          [](auto& v, uint64_t n) { return v.first < n; });
       if (found == values.end() || found->first != value) break;
       *out += found->second;
       return;
@@ -183,20 +195,29 @@ void TypeTable::decode(uint32_t index, uint64_t raw, unsigned bits, int depth, s
       if (depth > kMaxDepth) break;
       decode_bitset(bodies_[type.body], value, depth, out);
       return;
-    case TypeKind::kUint: fmt::format_to(std::back_inserter(*out), "{}", value); return;
-    case TypeKind::kInt: fmt::format_to(std::back_inserter(*out), "{}", signed_of(value, bits)); return;
+    case TypeKind::kUint:
+      fmt::format_to(std::back_inserter(*out), "{}", value);
+      return;
+    case TypeKind::kInt:
+      fmt::format_to(std::back_inserter(*out), "{}", signed_of(value, bits));
+      return;
     case TypeKind::kBoolean:
       if (value > 1) break;
       *out += value == 1 ? "TRUE" : "FALSE";
       return;
-    case TypeKind::kFixed: fixed(std::ldexp(static_cast<double>(signed_of(value, bits)), -static_cast<int>(type.radix))); return;
-    case TypeKind::kUfixed: fixed(std::ldexp(static_cast<double>(value), -static_cast<int>(type.radix))); return;
+    case TypeKind::kFixed:
+      fixed(std::ldexp(static_cast<double>(signed_of(value, bits)), -static_cast<int>(type.radix)));
+      return;
+    case TypeKind::kUfixed:
+      fixed(std::ldexp(static_cast<double>(value), -static_cast<int>(type.radix)));
+      return;
     case TypeKind::kFloat:
       if (bits == 64) return fixed(std::bit_cast<double>(value));
       if (bits == 32) return fixed(std::bit_cast<float>(static_cast<uint32_t>(value)));
       if (bits == 16) return fixed(half_of(value));
       break;
-    case TypeKind::kHex: break;
+    case TypeKind::kHex:
+      break;
   }
   append_hex(value, out);
 }

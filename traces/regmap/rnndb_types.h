@@ -18,7 +18,9 @@ struct ResolvedField {
   unsigned low = 0;
   unsigned high = 0;
   uint32_t type = 0;
-  uint64_t mask() const { return (high - low == 63 ? ~uint64_t{0} : (uint64_t{1} << (high - low + 1)) - 1) << low; }
+  uint64_t mask() const {
+    return (high - low == 63 ? ~uint64_t{0} : (uint64_t{1} << (high - low + 1)) - 1) << low;
+  }
 };
 
 struct ResolvedType {
@@ -39,7 +41,9 @@ class TypeTable {
   TypeTable(const Database& database, const Choice& choice);
 
   // The type of a register or field of `bits` bits; its number. 0 is plain hex.
-  uint32_t add(const TypeSpec& spec, unsigned bits, const VariantScope& scope) { return add(spec, bits, scope, 0); }
+  uint32_t add(const TypeSpec& spec, unsigned bits, const VariantScope& scope) {
+    return add(spec, bits, scope, 0);
+  }
 
   // Appends the meaning of `value`, which is `bits` wide.
   void decode(uint32_t type, uint64_t value, unsigned bits, std::string* out) const {

@@ -52,8 +52,9 @@ VariantScope VariantScope::child(const Database& database, const Scope& scope, s
   if (result.varset_.empty() && result.prefix_ == nullptr) result.varset_ = varset_;
   if (scope.variants.empty()) return result;
 
-  const std::string& name = !result.varset_.empty() ? result.varset_
-                            : result.prefix_ != nullptr ? *result.prefix_ : result.varset_;
+  const std::string& name = !result.varset_.empty()     ? result.varset_
+                            : result.prefix_ != nullptr ? *result.prefix_
+                                                        : result.varset_;
   const Enums::const_iterator found = database.enums.find(name);
   if (found == database.enums.end()) {
     *problem = fmt::format("variants=\"{}\" of no known enum (\"{}\")", scope.variants, name);
@@ -69,7 +70,8 @@ VariantScope VariantScope::child(const Database& database, const Scope& scope, s
     }
     at = end + 1;
   }
-  const auto same = std::find_if(result.sets_.begin(), result.sets_.end(), [&](const Set& s) { return *s.name == name; });
+  const auto same =
+      std::find_if(result.sets_.begin(), result.sets_.end(), [&](const Set& s) { return *s.name == name; });
   if (same == result.sets_.end()) {
     result.sets_.push_back({&found->first, flags});
   } else {

@@ -9,8 +9,8 @@
 
 namespace gpuvm::rnn {
 
-// What was chosen: per enum the position of a value in it; positions count from 0. The number of values itself
-// stands for something newer than all of them, which open ranges reach.
+// What was chosen: per enum the position of a value in it; positions count from 0. The number of values
+// itself stands for something newer than all of them, which open ranges reach.
 using Choice = std::map<std::string, size_t, std::less<>>;
 
 // The sets that hold at one place of the tree: its own and its ancestors'.

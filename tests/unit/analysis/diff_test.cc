@@ -43,7 +43,8 @@ MemoryTrace trace_of(const std::vector<Event>& events) {
   return trace;
 }
 
-// What the aligner says must be a true account: dropping only_a from A and only_b from B leaves equal sequences.
+// What the aligner says must be a true account: dropping only_a from A and only_b from B leaves equal
+// sequences.
 void expect_consistent(const DiffResult& r) {
   EXPECT_EQ(r.matched + r.a.only, r.a.compared);
   EXPECT_EQ(r.matched + r.b.only, r.b.compared);
@@ -84,12 +85,15 @@ TEST(Diff, VolatileValuesMayDifferOthersMayNot) {
 }
 
 TEST(Diff, PageTableEntriesOfSystemMemoryMayDiffer) {
-  const auto entry = [](uint64_t low, uint64_t high) { return TraceBuilder().write(3, 8, low).write(3, 12, high).read(0, 0); };
+  const auto entry = [](uint64_t low, uint64_t high) {
+    return TraceBuilder().write(3, 8, low).write(3, 12, high).read(0, 0);
+  };
   EXPECT_TRUE(diff(entry(0x32101, 5).trace(), entry(0x34501, 5).trace()).same());
   EXPECT_FALSE(diff(entry(0x32101, 0).trace(), entry(0x34501, 0).trace()).same());  // video memory
   EXPECT_FALSE(diff(entry(0x32100, 5).trace(), entry(0x34501, 5).trace()).same());  // one is not present
   EXPECT_FALSE(diff(entry(0x32101, 5).trace(), entry(0x34501, 0).trace()).same());
-  const TraceBuilder half_a = TraceBuilder().write(3, 8, 0x32101), half_b = TraceBuilder().write(3, 8, 0x34501);
+  const TraceBuilder half_a = TraceBuilder().write(3, 8, 0x32101),
+                     half_b = TraceBuilder().write(3, 8, 0x34501);
   EXPECT_FALSE(diff(half_a.trace(), half_b.trace()).same());
 }
 

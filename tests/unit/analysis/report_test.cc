@@ -66,8 +66,8 @@ TEST(Escape, NothingGetsOut) {
   EXPECT_EQ(escape("caf\u00e9 \u2026"), "caf\u00e9 \u2026");
   EXPECT_EQ(escape("\xc3("), "\uFFFD(");
   EXPECT_EQ(escape("\xff\xfe"), "\uFFFD\uFFFD");
-  EXPECT_EQ(escape("\xed\xa0\x80"), "\uFFFD\uFFFD\uFFFD");     // a surrogate
-  EXPECT_EQ(escape("\xc0\xbc"), "\uFFFD\uFFFD");               // '<', overlong
+  EXPECT_EQ(escape("\xed\xa0\x80"), "\uFFFD\uFFFD\uFFFD");        // a surrogate
+  EXPECT_EQ(escape("\xc0\xbc"), "\uFFFD\uFFFD");                  // '<', overlong
   EXPECT_EQ(escape("\u202e").find("\u202e"), std::string::npos);  // right-to-left override
   EXPECT_EQ(escape(std::string(1000, 'x')).size(), 400 + std::string("…").size());
 }
@@ -79,7 +79,9 @@ TEST(Sha256, KnownAnswers) {
 }
 
 TEST(Charts, BarsShowWhatExists) {
-  const std::string bar = report::stacked_bar({{1, "f0", "one"}, {0, "f1", "none"}, {999'999, "f3", "rest"}}, 1'000'000, "x").html();
+  const std::string bar =
+      report::stacked_bar({{1, "f0", "one"}, {0, "f1", "none"}, {999'999, "f3", "rest"}}, 1'000'000, "x")
+          .html();
   EXPECT_EQ(count(bar, "<rect"), 2u);
   EXPECT_NE(bar.find("width=\"2\""), std::string::npos);
   EXPECT_EQ(report::decade_above(447'394), 1e6);
@@ -89,9 +91,9 @@ TEST(Charts, BarsShowWhatExists) {
 
 TEST(Report, FullPage) {
   const std::string html = kept("full.html", render_report({.traces = {test::synthetic_trace()},
-                                                             .replay = test::synthetic_replay(),
-                                                             .no_replay_reason = {},
-                                                             .tool = "gpuvm test"}));
+                                                            .replay = test::synthetic_replay(),
+                                                            .no_replay_reason = {},
+                                                            .tool = "gpuvm test"}));
   expect_balanced(html);
   for (const char* id : {"traps", "phases", "shadow", "cost", "correctness", "trace0"}) {
     EXPECT_NE(html.find("<section id=\"" + std::string(id) + "\">"), std::string::npos) << id;
@@ -99,7 +101,7 @@ TEST(Report, FullPage) {
   EXPECT_NE(html.find("All 8 modes are faithful."), std::string::npos);
   const std::string traps = between(html, "<section id=\"traps\">", "</section>");
   EXPECT_EQ(count(traps, "<tr>"), 9u);
-  EXPECT_EQ(count(traps, "<svg"), 16u);                     // linear and logarithmic, of each mode
+  EXPECT_EQ(count(traps, "<svg"), 16u);                         // linear and logarithmic, of each mode
   EXPECT_EQ(count(traps, "aria-label"), count(traps, "<svg"));  // none without words
   const std::string correctness = between(html, "<section id=\"correctness\">", "</section>");
   EXPECT_NE(correctness.find("No divergence."), std::string::npos);
@@ -107,23 +109,29 @@ TEST(Report, FullPage) {
 }
 
 TEST(Report, IsSelfContainedAndItsPolicyMatches) {
-  const std::string html = render_report({.traces = {test::synthetic_trace()}, .replay = test::synthetic_replay(), .no_replay_reason = {}, .tool = {}});
-  for (const char* loader : {"src=", "href=", "url(", "@import", "http://", "https://", "fetch(", " style=\"", "innerHTML", "onclick"}) {
+  const std::string html = render_report({.traces = {test::synthetic_trace()},
+                                          .replay = test::synthetic_replay(),
+                                          .no_replay_reason = {},
+                                          .tool = {}});
+  for (const char* loader : {"src=", "href=", "url(", "@import", "http://", "https://", "fetch(", " style=\"",
+                             "innerHTML", "onclick"}) {
     EXPECT_EQ(html.find(loader), std::string::npos) << loader;
   }
   std::string policy = between(html, "Content-Security-Policy\" content=\"", "\"");
   policy = std::regex_replace(policy, std::regex("&#39;"), "'");
   EXPECT_TRUE(policy.starts_with("default-src 'none';"));
   EXPECT_EQ(policy.find("unsafe"), std::string::npos);
-  EXPECT_NE(policy.find("style-src " + report::csp_hash(between(html, "<style>", "</style>"))), std::string::npos);
-  EXPECT_NE(policy.find("script-src " + report::csp_hash(between(html, "<script>", "</script>"))), std::string::npos);
+  EXPECT_NE(policy.find("style-src " + report::csp_hash(between(html, "<style>", "</style>"))),
+            std::string::npos);
+  EXPECT_NE(policy.find("script-src " + report::csp_hash(between(html, "<script>", "</script>"))),
+            std::string::npos);
 }
 
 TEST(Report, DivergencesAreOnTheFirstLineAndInATable) {
   const std::string html = kept("diverging.html", render_report({.traces = {test::synthetic_trace()},
-                                                                  .replay = test::diverging_replay(),
-                                                                  .no_replay_reason = {},
-                                                                  .tool = {}}));
+                                                                 .replay = test::diverging_replay(),
+                                                                 .no_replay_reason = {},
+                                                                 .tool = {}}));
   expect_balanced(html);
   EXPECT_NE(html.find("1 of 8 modes diverge: lazy."), std::string::npos);
   const std::string correctness = between(html, "<section id=\"correctness\">", "</section>");
@@ -135,9 +143,9 @@ TEST(Report, DivergencesAreOnTheFirstLineAndInATable) {
 
 TEST(Report, WithoutReplaySaysSo) {
   const std::string html = kept("plain.html", render_report({.traces = {test::synthetic_trace()},
-                                                              .replay = std::nullopt,
-                                                              .no_replay_reason = "it is of another chip",
-                                                              .tool = {}}));
+                                                             .replay = std::nullopt,
+                                                             .no_replay_reason = "it is of another chip",
+                                                             .tool = {}}));
   expect_balanced(html);
   EXPECT_NE(html.find("No replay was run."), std::string::npos);
   EXPECT_NE(html.find("it is of another chip"), std::string::npos);
@@ -149,7 +157,8 @@ TEST(Report, IncompleteRecordingIsSaid) {
   trace.complete = false;
   trace.problem = "cut at byte 4711";
   trace.facts.lost_events = 1234;
-  const std::string html = render_report({.traces = {trace}, .replay = std::nullopt, .no_replay_reason = {}, .tool = {}});
+  const std::string html =
+      render_report({.traces = {trace}, .replay = std::nullopt, .no_replay_reason = {}, .tool = {}});
   EXPECT_NE(html.find("The recording is not complete."), std::string::npos);
   EXPECT_NE(html.find("cut at byte 4711"), std::string::npos);
   EXPECT_NE(html.find("1,234 events were lost"), std::string::npos);
@@ -158,7 +167,8 @@ TEST(Report, IncompleteRecordingIsSaid) {
 TEST(Report, HostileStringsStayText) {
   const std::string evil = "</script><script>alert(1)</script>\"'><img src=x onerror=y>\x1b]0;x\x07\xff";
   ReportTrace trace = test::synthetic_trace();
-  trace.path = trace.problem = trace.meta.driver = trace.meta.kernel = trace.meta.workload = trace.meta.command = evil;
+  trace.path = trace.problem = trace.meta.driver = trace.meta.kernel = trace.meta.workload =
+      trace.meta.command = evil;
   trace.meta.mode = trace.meta.tool = trace.meta.source = trace.meta.device.chip = evil;
   trace.complete = false;
   for (PhaseSummary& phase : trace.facts.phases) phase.name = evil;
@@ -173,8 +183,9 @@ TEST(Report, HostileStringsStayText) {
     for (PhaseResult& phase : mode.phases) phase.name = evil;
   }
   for (Divergence& d : replay.divergences) d.mode = d.what = d.register_name = evil;
-  const std::string html =
-      kept("hostile.html", render_report({.traces = {trace, trace}, .replay = replay, .no_replay_reason = evil, .tool = evil}));
+  const std::string html = kept(
+      "hostile.html",
+      render_report({.traces = {trace, trace}, .replay = replay, .no_replay_reason = evil, .tool = evil}));
   expect_balanced(html);
   EXPECT_EQ(count(html, "<script>"), 1u);
   EXPECT_EQ(html.find("<img"), std::string::npos);
@@ -193,7 +204,8 @@ TEST(Report, HostileSizesAreBounded) {
     for (uint32_t i = 0; i < 10'000; ++i) mode.unknown_registers[i] = i;
   }
   replay.divergences.resize(10'000);
-  EXPECT_LT(render_report({.traces = {trace}, .replay = replay, .no_replay_reason = {}, .tool = {}}).size(), 400'000u);
+  EXPECT_LT(render_report({.traces = {trace}, .replay = replay, .no_replay_reason = {}, .tool = {}}).size(),
+            400'000u);
 }
 
 TEST(Report, NothingAtAll) {
@@ -211,10 +223,11 @@ TEST(Report, SeveralVirtualMachinesHaveASectionEach) {
   ReplayResult replay = test::synthetic_replay();
   replay.traces = {"a.gvt", "b.gvt"};
   for (ModeResult& mode : replay.modes) mode.vms = {mode, mode};
-  const std::string html = kept("vms.html", render_report({.traces = {test::synthetic_trace(), test::synthetic_trace()},
-                                                            .replay = replay,
-                                                            .no_replay_reason = {},
-                                                            .tool = {}}));
+  const std::string html =
+      kept("vms.html", render_report({.traces = {test::synthetic_trace(), test::synthetic_trace()},
+                                      .replay = replay,
+                                      .no_replay_reason = {},
+                                      .tool = {}}));
   expect_balanced(html);
   EXPECT_NE(html.find("2 virtual machines on one card"), std::string::npos);
   EXPECT_NE(html.find("<section id=\"trace1\">"), std::string::npos);

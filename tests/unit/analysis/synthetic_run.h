@@ -1,4 +1,5 @@
-// A replay with numbers shaped like those of a real run, so that the page is tested and looked at without one.
+// A replay with numbers shaped like those of a real run, so that the page is tested and looked at without
+// one.
 #pragma once
 
 #include <random>
@@ -84,10 +85,21 @@ inline ReplayResult diverging_replay() {
   ModeResult& lazy = replay.modes[3];
   lazy.reads_mismatched = 2;
   lazy.oracle_violations = 1;
-  replay.divergences = {{.mode = "lazy", .seq = 1234, .what = "read", .offset = 0x400700, .register_name = "PGRAPH.STATUS",
-                         .expected = 0, .got = 5},
-                        {.mode = "lazy", .seq = 1300, .what = "oracle", .bar = 1, .offset = 0x2008c, .register_name = "",
-                         .expected = 0x81234, .got = 0x1234}};
+  replay.divergences = {{.mode = "lazy",
+                         .seq = 1234,
+                         .what = "read",
+                         .offset = 0x400700,
+                         .register_name = "PGRAPH.STATUS",
+                         .expected = 0,
+                         .got = 5},
+                        {.mode = "lazy",
+                         .seq = 1300,
+                         .what = "oracle",
+                         .bar = 1,
+                         .offset = 0x2008c,
+                         .register_name = "",
+                         .expected = 0x81234,
+                         .got = 0x1234}};
   return replay;
 }
 
@@ -109,7 +121,8 @@ inline TraceFacts synthetic_facts() {
     burst(3, 0x10000, 400 + random() % 2000, 400);
     burst(1, 0x20000, 10 + random() % 300, 12'000);
     poll(0x400700, 5 + random() % 90);
-    builder.dma_read(0x1000, "0123456789abcdef").event({.time_ns = time, .kind = EventKind::kIrq, .space = kIrqMsi});
+    builder.dma_read(0x1000, "0123456789abcdef")
+        .event({.time_ns = time, .kind = EventKind::kIrq, .space = kIrqMsi});
     burst(0, 0x2270, 2, 11'000);
     burst(0, 0xabc000, 3, 11'000);
   }
@@ -122,7 +135,8 @@ inline TraceFacts synthetic_facts() {
 inline ReportTrace synthetic_trace() {
   ReportTrace trace;
   trace.path = "traces/samples/copy.gvt";
-  trace.meta.device = {.vendor = 0x10de, .device = 0x06d8, .chip = "GF100", .boot0 = 0x0c0c00a3, .vram_bytes = 1u << 30};
+  trace.meta.device = {
+      .vendor = 0x10de, .device = 0x06d8, .chip = "GF100", .boot0 = 0x0c0c00a3, .vram_bytes = 1u << 30};
   trace.meta.device.bars[0].size = 32u << 20;
   trace.meta.device.bars[1].size = 128u << 20;
   trace.meta.device.bars[3].size = 64u << 20;

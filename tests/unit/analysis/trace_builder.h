@@ -39,7 +39,8 @@ class TraceBuilder {
                   .width = static_cast<uint8_t>(width)});
   }
   TraceBuilder& payload(EventKind kind, uint64_t address, std::string_view bytes) {
-    if (!trace_.write({.time_ns = time_ns_++, .address = address, .kind = kind}, as_bytes(bytes))) std::abort();
+    if (!trace_.write({.time_ns = time_ns_++, .address = address, .kind = kind}, as_bytes(bytes)))
+      std::abort();
     return *this;
   }
 

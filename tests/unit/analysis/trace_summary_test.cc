@@ -31,7 +31,8 @@ TEST(TraceSummary, EmptyTraceHasOneEmptyPhase) {
 }
 
 TEST(TraceSummary, CountsByBarDirectionAndWidth) {
-  const TraceFacts facts = facts_of(TraceBuilder().read(0, 0).write(0, 0x140, 1).write(3, 8, 1, 8).write(1, 4, 1, 1));
+  const TraceFacts facts =
+      facts_of(TraceBuilder().read(0, 0).write(0, 0x140, 1).write(3, 8, 1, 8).write(1, 4, 1, 1));
   EXPECT_EQ(facts.bars[0].reads, 1u);
   EXPECT_EQ(facts.bars[0].writes, 1u);
   EXPECT_EQ(facts.bars[3].writes, 1u);
@@ -41,8 +42,8 @@ TEST(TraceSummary, CountsByBarDirectionAndWidth) {
 }
 
 TEST(TraceSummary, PhasesStartAtTheirMarks) {
-  const TraceFacts facts =
-      facts_of(TraceBuilder().read(0, 0).mark("phase init\n").read(0, 0).read(0, 4).mark("note").mark("phase end"));
+  const TraceFacts facts = facts_of(
+      TraceBuilder().read(0, 0).mark("phase init\n").read(0, 0).read(0, 4).mark("note").mark("phase end"));
   ASSERT_EQ(facts.phases.size(), 3u);
   EXPECT_EQ(facts.phases[0].total(), 1u);
   EXPECT_EQ(facts.phases[1].name, "init");
@@ -68,7 +69,8 @@ TEST(TraceSummary, EndlessPhasesAreBounded) {
 
 TEST(TraceSummary, PollsAreRepeatedReadsWithNothingBetween) {
   const TraceFacts facts = facts_of(
-      TraceBuilder().read(0, 0x400700).read(0, 0x400700).read(0, 0x400700).write(0, 0x140).read(0, 0x400700), 2);
+      TraceBuilder().read(0, 0x400700).read(0, 0x400700).read(0, 0x400700).write(0, 0x140).read(0, 0x400700),
+      2);
   const GroupSummary* status = group(facts, "PGRAPH.STATUS");
   ASSERT_NE(status, nullptr);
   EXPECT_EQ(status->counts.reads, 4u);
@@ -92,8 +94,8 @@ TEST(TraceSummary, ArraysAndWindowsAreOneGroup) {
 }
 
 TEST(TraceSummary, UserdIsFoundThroughItsBaseRegister) {
-  const TraceFacts facts =
-      facts_of(TraceBuilder().write(0, 0x2254, 0x10000000 | 0x20).write(1, 0x20000 + 0x5000 + 0x8c, 1).write(1, 0, 1));
+  const TraceFacts facts = facts_of(
+      TraceBuilder().write(0, 0x2254, 0x10000000 | 0x20).write(1, 0x20000 + 0x5000 + 0x8c, 1).write(1, 0, 1));
   EXPECT_EQ(group(facts, "USERD[].GP_PUT (doorbell)")->counts.writes, 1u);
   EXPECT_EQ(group(facts, "BAR1 aperture")->counts.writes, 1u);
 }
@@ -119,7 +121,13 @@ class FakeNamer : public RegisterNamer {
 
 TEST(TraceSummary, ForeignChipIsNamedByItsNamerNotByTheGf100Map) {
   TraceBuilder builder;
-  builder.read(0, 0).read(0, 4).read(0, 0x100).read(0, 0x9400).write(0, 0x700000).write(0, 0x700004).write(0, 0x700008);
+  builder.read(0, 0)
+      .read(0, 4)
+      .read(0, 0x100)
+      .read(0, 0x9400)
+      .write(0, 0x700000)
+      .write(0, 0x700004)
+      .write(0, 0x700008);
   MemorySource source(builder.trace());
   const FakeNamer namer;
   const auto result = summarize(source, DeviceInfo{.vendor = 0x10de, .chip = "GV100"}, &namer);

@@ -23,8 +23,11 @@ constexpr uint64_t kPde = (kSmall >> 12 << 36) | (1ull << 32) | (kLarge >> 12 <<
 class Tracker : public ::testing::Test {
  protected:
   void write(unsigned bar, uint64_t offset, uint64_t value, unsigned width = 4) {
-    tracker.observe(seq, {.time_ns = seq * 1000, .address = offset, .value = value,
-                          .kind = EventKind::kMmioWrite, .space = static_cast<uint8_t>(bar),
+    tracker.observe(seq, {.time_ns = seq * 1000,
+                          .address = offset,
+                          .value = value,
+                          .kind = EventKind::kMmioWrite,
+                          .space = static_cast<uint8_t>(bar),
                           .width = static_cast<uint8_t>(width)});
     ++seq;
   }
@@ -296,14 +299,20 @@ TEST(TrackerBounds, MemoryStaysBounded) {
   PageTableTracker tracker(&log, {.max_pages = 16, .max_tables = 8});
   uint64_t seq = 0;
   const auto write = [&](uint64_t address, uint64_t value) {
-    tracker.observe(seq++, {.address = 0x1700, .value = (address >> 20) << 4, .kind = EventKind::kMmioWrite, .width = 4});
-    tracker.observe(seq++, {.address = 0x700000 + (address & 0xfffff), .value = value, .kind = EventKind::kMmioWrite, .width = 8});
+    tracker.observe(
+        seq++, {.address = 0x1700, .value = (address >> 20) << 4, .kind = EventKind::kMmioWrite, .width = 4});
+    tracker.observe(seq++, {.address = 0x700000 + (address & 0xfffff),
+                            .value = value,
+                            .kind = EventKind::kMmioWrite,
+                            .width = 8});
   };
   for (uint64_t page = 0; page < 1000; ++page) write(page << 16, ~uint64_t{0});
   EXPECT_EQ(tracker.counters().forgotten_pages, 1000u - 16);
   for (uint64_t page = 0; page < 1000; ++page) {
-    tracker.observe(seq++, {.address = 0x100cb8, .value = page << 8, .kind = EventKind::kMmioWrite, .width = 4});
-    tracker.observe(seq++, {.address = 0x100cbc, .value = 0x80000001, .kind = EventKind::kMmioWrite, .width = 4});
+    tracker.observe(seq++,
+                    {.address = 0x100cb8, .value = page << 8, .kind = EventKind::kMmioWrite, .width = 4});
+    tracker.observe(seq++,
+                    {.address = 0x100cbc, .value = 0x80000001, .kind = EventKind::kMmioWrite, .width = 4});
   }
   EXPECT_LE(tracker.roots().size(), 8u);
   EXPECT_GT(tracker.counters().refused, 0u);
@@ -313,7 +322,8 @@ TEST(PageTableText, Words) {
   EXPECT_EQ(describe(fermi::Pde{0}), "none");
   EXPECT_EQ(describe(fermi::Pde{kPde}), "large 0x300000 VRAM | small 0x200000 VRAM");
   EXPECT_EQ(describe(fermi::Pde{0x2000 | 4 | 2}), "large 0x200000 system 1/2");
-  EXPECT_EQ(describe(fermi::Pte{0x00012fe5'00012347}), "0x1234000 system ro priv volatile kind 0xfe tag 0x12");
+  EXPECT_EQ(describe(fermi::Pte{0x00012fe5'00012347}),
+            "0x1234000 system ro priv volatile kind 0xfe tag 0x12");
   EXPECT_EQ(describe(fermi::Pte{0x10}), "not present (0x10)");
   EXPECT_EQ(describe_scope(5), "all pages, hub only");
   EXPECT_EQ(describe_scope(0x100), "unknown bits 0x100");
@@ -326,18 +336,22 @@ TEST_F(Tracker, Lines) {
   pramin64(kSmall + 8, 0x600012345ull);
   flush(kDirectory, 5);
   EXPECT_EQ(text_line(log.entries[0]),
-            "        12      0.000012  0x0000100000 BAR3             PDE        0x0000000000  128M  0x100000[0]          "
+            "        12      0.000012  0x0000100000 BAR3             PDE        0x0000000000  128M  "
+            "0x100000[0]          "
             "none -> large 0x300000 VRAM | small 0x200000 VRAM");
-  EXPECT_EQ(json_line(log.entries[1]),
-            R"({"seq":16,"time_us":16.000,"kind":"pte_write","root":"0x100000","named_by":["BAR3"],"level":"small",)"
-            R"("va":"0x1000","size":4096,"table":"0x200000","index":1,"found":false,"old":"0x0000000000000000",)"
-            R"("new":"0x0000000600012345","present":true,"target":"0x1234000","aperture":"system no-snoop",)"
-            R"("read_only":true,"privileged":false,"storage":"0x00"})");
+  EXPECT_EQ(
+      json_line(log.entries[1]),
+      R"({"seq":16,"time_us":16.000,"kind":"pte_write","root":"0x100000","named_by":["BAR3"],"level":"small",)"
+      R"("va":"0x1000","size":4096,"table":"0x200000","index":1,"found":false,"old":"0x0000000000000000",)"
+      R"("new":"0x0000000600012345","present":true,"target":"0x1234000","aperture":"system no-snoop",)"
+      R"("read_only":true,"privileged":false,"storage":"0x00"})");
   EXPECT_EQ(text_line(log.flushes[0]),
-            "        18      0.000018  0x0000100000 BAR3             flush      all pages, hub only, 2 entries changed");
-  EXPECT_EQ(json_line(log.flushes[0]),
-            R"({"seq":18,"time_us":18.000,"kind":"tlb_flush","root":"0x100000","aperture":"VRAM","named_by":["BAR3",)"
-            R"("flush"],"all_roots":false,"scope":5,"entries_changed":2})");
+            "        18      0.000018  0x0000100000 BAR3             flush      all pages, hub only, 2 "
+            "entries changed");
+  EXPECT_EQ(
+      json_line(log.flushes[0]),
+      R"({"seq":18,"time_us":18.000,"kind":"tlb_flush","root":"0x100000","aperture":"VRAM","named_by":["BAR3",)"
+      R"("flush"],"all_roots":false,"scope":5,"entries_changed":2})");
   EXPECT_EQ(json_line(log.roots[0]),
             R"({"seq":8,"time_us":8.000,"kind":"root_named","root":"0x100000","named_by":["BAR3"]})");
 }

@@ -1,5 +1,5 @@
-// Random page-table traffic, given to a card and to the tracker alike: at every TLB flush what the tracker's records
-// add up to must be what the card's memory says.
+// Random page-table traffic, given to a card and to the tracker alike: at every TLB flush what the tracker's
+// records add up to must be what the card's memory says.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -30,8 +30,11 @@ constexpr uint64_t kArena = 0x800000;  // where the driver below allocates
 class Driver {
  public:
   Driver(uint32_t seed, bool pages_of_64k)
-      : pages_of_64k_(pages_of_64k), geometry_{pages_of_64k ? 16u : 17u}, random_(seed),
-        card_({.vram_bytes = kVramBytes}, machine_, machine_), tracker_(&model_, {.vram_bytes = kVramBytes}) {
+      : pages_of_64k_(pages_of_64k),
+        geometry_{pages_of_64k ? 16u : 17u},
+        random_(seed),
+        card_({.vram_bytes = kVramBytes}, machine_, machine_),
+        tracker_(&model_, {.vram_bytes = kVramBytes}) {
     tracker_.observe(seq_++, {.kind = EventKind::kReset});
     write(0, 0x100c80, pages_of_64k ? 0xff8001 : 0xff8000, 4);
     set_up_bar(3, kBar3Instance);
@@ -40,16 +43,34 @@ class Driver {
 
   void step() {
     switch (pick(16)) {
-      case 0: new_space(); break;
-      case 1: name_space(); break;
-      case 2: unname(); break;
-      case 3: end_space(); break;
+      case 0:
+        new_space();
+        break;
+      case 1:
+        name_space();
+        break;
+      case 2:
+        unname();
+        break;
+      case 3:
+        end_space();
+        break;
       case 4:
-      case 5: add_table(); break;
-      case 6: remove_table(); break;
-      case 7: flush_some(); break;
-      case 8: scribble(); break;
-      default: map_pages(); break;
+      case 5:
+        add_table();
+        break;
+      case 6:
+        remove_table();
+        break;
+      case 7:
+        flush_some();
+        break;
+      case 8:
+        scribble();
+        break;
+      default:
+        map_pages();
+        break;
     }
   }
   void finish() {
@@ -87,8 +108,11 @@ class Driver {
 
   void write(unsigned bar, uint64_t offset, uint64_t value, unsigned width) {
     card_.bar_write(bar, offset, width, value);
-    tracker_.observe(seq_++, {.address = offset, .value = value, .kind = EventKind::kMmioWrite,
-                              .space = static_cast<uint8_t>(bar), .width = static_cast<uint8_t>(width)});
+    tracker_.observe(seq_++, {.address = offset,
+                              .value = value,
+                              .kind = EventKind::kMmioWrite,
+                              .space = static_cast<uint8_t>(bar),
+                              .width = static_cast<uint8_t>(width)});
   }
   void pramin(uint64_t address, uint64_t value, unsigned width) {
     if (address >> 20 != window_) {
@@ -107,7 +131,8 @@ class Driver {
     pramin(bar_[bar].directory + 4, (bar_[bar].table >> 12 << 4) | 1, 4);
   }
 
-  // Where a physical page shows in a BAR; maps it if it does not. The BAR's own table is written by any way there is.
+  // Where a physical page shows in a BAR; maps it if it does not. The BAR's own table is written by any way
+  // there is.
   uint64_t bar_offset(unsigned bar, uint64_t address) {
     Bar& b = bar_[bar];
     const uint64_t page = address / kPage;
@@ -130,14 +155,18 @@ class Driver {
   }
   void put(uint64_t address, uint64_t value, unsigned width) {
     switch (pick(3)) {
-      case 0: return pramin(address, value, width);
-      case 1: return write(3, bar_offset(3, address), value, width);
-      default: return write(1, bar_offset(1, address), value, width);
+      case 0:
+        return pramin(address, value, width);
+      case 1:
+        return write(3, bar_offset(3, address), value, width);
+      default:
+        return write(1, bar_offset(1, address), value, width);
     }
   }
   void put_entry(uint64_t address, uint64_t value) {
     switch (pick(6)) {
-      case 0: return put(address, value, 8);
+      case 0:
+        return put(address, value, 8);
       case 1:
         put(address + 4, value >> 32, 4);
         return put(address, value & 0xffffffff, 4);
@@ -224,7 +253,8 @@ class Driver {
   }
   void write_pde(Space& space, uint64_t pde) {
     uint64_t value = 0;
-    if (const Table* t = find_table(space, pde, true)) value |= (t->address >> 12 << 36) | (uint64_t{1} << 32);
+    if (const Table* t = find_table(space, pde, true))
+      value |= (t->address >> 12 << 36) | (uint64_t{1} << 32);
     if (const Table* t = find_table(space, pde, false)) value |= (t->address >> 12 << 4) | 1;
     put_entry(space.directory + 8 * pde, value);
     space.stale = true;
@@ -259,7 +289,8 @@ class Driver {
   uint64_t random_pte() {
     if (pick(4) == 0) return 0;
     constexpr uint64_t kApertures[] = {0, 2, 3};
-    return (pick(0xfffffff) << 4) | (kApertures[pick(3)] << 33) | (pick(256) << 36) | (pick(2) << 2) | (pick(8) != 0);
+    return (pick(0xfffffff) << 4) | (kApertures[pick(3)] << 33) | (pick(256) << 36) | (pick(2) << 2) |
+           (pick(8) != 0);
   }
   void map_pages() {
     Space* space = some_space();

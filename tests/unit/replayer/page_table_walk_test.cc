@@ -1,5 +1,6 @@
-// The page-table tracker against the emulator, on recordings of the stock driver: the recording drives a card, and at
-// every TLB flush what the tracker's records add up to must be what the flushed directory in the card's memory says.
+// The page-table tracker against the emulator, on recordings of the stock driver: the recording drives a
+// card, and at every TLB flush what the tracker's records add up to must be what the flushed directory in the
+// card's memory says.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -82,7 +83,8 @@ TEST_P(Sample, RecordsAddUpToTheCardsMemoryAtEveryFlush) {
 }
 std::string stem(const ::testing::TestParamInfo<std::string>& sample) {
   std::string name = std::filesystem::path(sample.param).stem().string();
-  std::ranges::replace_if(name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');  // what gtest allows
+  std::ranges::replace_if(
+      name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');  // what gtest allows
   return name;
 }
 INSTANTIATE_TEST_SUITE_P(Bundled, Sample, ::testing::ValuesIn(samples()), stem);

@@ -78,7 +78,8 @@ TEST_F(Sampler, DefinesAContextOnce) {
   const auto record = decode_context(trace_.batch().payload(trace_.events()[0]));
   ASSERT_TRUE(record.ok());
   EXPECT_EQ(record.value().pc, 0xffffffff81600010u);
-  EXPECT_THAT(record.value().callers, ElementsAre(0xffffffffc0a01010, 0xffffffff81600000, 0xffffffffc0a02020));
+  EXPECT_THAT(record.value().callers,
+              ElementsAre(0xffffffffc0a01010, 0xffffffff81600000, 0xffffffffc0a02020));
 }
 
 TEST_F(Sampler, StopsWhenTheMonitorIsGone) {
@@ -115,14 +116,16 @@ TEST(SymbolTable, BoundsAndFunctionPointers) {
   const SymbolTable& t = table.value();
   EXPECT_EQ(t.find(0xffffffffc0a01fff)->symbol->name, "nvkm_probe");
   EXPECT_EQ(t.find(0xffffffffc0a01fff)->symbol->module, "nouveau");
-  EXPECT_FALSE(t.find(0xffffffffc0a03001));                // data
-  EXPECT_FALSE(t.find(0xffffffff81500000));                // below everything
-  EXPECT_FALSE(t.find(0xffffffff81700000));                // only accessors of this kernel are known
-  EXPECT_FALSE(t.find_caller(0xffffffffc0a02000));         // a pointer to a function
+  EXPECT_FALSE(t.find(0xffffffffc0a03001));         // data
+  EXPECT_FALSE(t.find(0xffffffff81500000));         // below everything
+  EXPECT_FALSE(t.find(0xffffffff81700000));         // only accessors of this kernel are known
+  EXPECT_FALSE(t.find_caller(0xffffffffc0a02000));  // a pointer to a function
   EXPECT_EQ(t.find_caller(0xffffffffc0a02001)->offset, 0u);
   EXPECT_THAT(SymbolTable::from_kallsyms("").error().message, HasSubstr("no symbol"));
-  EXPECT_THAT(SymbolTable::from_kallsyms("0000000000000000 T _stext\n").error().message, HasSubstr("without privileges"));
-  EXPECT_THAT(SymbolTable::from_kallsyms("nonsense\n\nffff\nffff t\nffff t \n").error().message, HasSubstr("no symbol"));
+  EXPECT_THAT(SymbolTable::from_kallsyms("0000000000000000 T _stext\n").error().message,
+              HasSubstr("without privileges"));
+  EXPECT_THAT(SymbolTable::from_kallsyms("nonsense\n\nffff\nffff t\nffff t \n").error().message,
+              HasSubstr("no symbol"));
 }
 
 }  // namespace

@@ -15,9 +15,13 @@ TEST(Meta, SurvivesJson) {
   EXPECT_EQ(back.value(), meta);
 }
 
-TEST(Meta, WrongTypeIsAnError) { EXPECT_FALSE(meta_from_json(R"({"device": 7})").ok()); }
+TEST(Meta, WrongTypeIsAnError) {
+  EXPECT_FALSE(meta_from_json(R"({"device": 7})").ok());
+}
 
-TEST(Meta, NotJsonIsAnError) { EXPECT_FALSE(meta_from_json("{").ok()); }
+TEST(Meta, NotJsonIsAnError) {
+  EXPECT_FALSE(meta_from_json("{").ok());
+}
 
 }  // namespace
 }  // namespace gpuvm

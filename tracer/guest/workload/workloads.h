@@ -14,7 +14,10 @@ namespace gpuvm::guest {
 class GpuDriver {
  public:
   GpuDriver(std::string list_file, std::string options, SymbolScope symbols, Reporter& reporter)
-      : list_file_(std::move(list_file)), options_(std::move(options)), symbols_(symbols), reporter_(reporter) {}
+      : list_file_(std::move(list_file)),
+        options_(std::move(options)),
+        symbols_(symbols),
+        reporter_(reporter) {}
   // Marks "phase load", loads, hands the symbols to the host.
   Status load();
   // Marks "phase unload".

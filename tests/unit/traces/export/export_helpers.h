@@ -37,9 +37,10 @@ inline void expect_same_events(const MemoryTrace& a, const MemoryTrace& b) {
     Event x = a.events()[i], y = b.events()[i];
     ASSERT_EQ(as_text(a.batch().payload(x)), as_text(b.batch().payload(y))) << "event " << i;
     if (has_payload(x.kind)) x.value = y.value = 0;
-    ASSERT_TRUE(x == y) << "event " << i << ": kind " << int(x.kind) << "/" << int(y.kind) << " time " << x.time_ns << "/"
-                        << y.time_ns << " address " << x.address << "/" << y.address << " aux " << x.aux << "/" << y.aux
-                        << " space " << int(x.space) << "/" << int(y.space);
+    ASSERT_TRUE(x == y) << "event " << i << ": kind " << int(x.kind) << "/" << int(y.kind) << " time "
+                        << x.time_ns << "/" << y.time_ns << " address " << x.address << "/" << y.address
+                        << " aux " << x.aux << "/" << y.aux << " space " << int(x.space) << "/"
+                        << int(y.space);
   }
 }
 

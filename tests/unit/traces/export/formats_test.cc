@@ -22,7 +22,8 @@ MemoryTrace small_trace() {
                      "W 8 10.000003 2 0xf0000020 0x1 0x0 0\n"
                      "R 1 10.000003 2 0xa0000020 0xffffff80 0x0 0\n"
                      "MARK 10.000004 say \"hi\", \xff\n"
-                     "CPU:1 [LOST 5 EVENTS]\n").trace;
+                     "CPU:1 [LOST 5 EVENTS]\n")
+      .trace;
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -39,9 +40,10 @@ TEST(JsonlExport, KeysOfTheContract) {
   input.namer = &namer;
   const std::vector<std::string> lines = lines_of(export_text(trace, ExportFormat::kJsonl, input));
   ASSERT_EQ(lines.size(), 8u);
-  EXPECT_THAT(lines[3], ::testing::StartsWith("{\"seq\": 3, \"time_us\": 2, \"kind\": \"mmio_write\", \"bar\": 0, "
-                                              "\"offset\": \"0x002270\", \"width\": 4, \"value\": \"0x00001234\", "
-                                              "\"register\": \"PFIFO.PLAYLIST_WR\""));
+  EXPECT_THAT(lines[3],
+              ::testing::StartsWith("{\"seq\": 3, \"time_us\": 2, \"kind\": \"mmio_write\", \"bar\": 0, "
+                                    "\"offset\": \"0x002270\", \"width\": 4, \"value\": \"0x00001234\", "
+                                    "\"register\": \"PFIFO.PLAYLIST_WR\""));
   EXPECT_THAT(lines[3], ::testing::EndsWith("\"phase\": \"init\"}"));
   for (const std::string& line : lines) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
   EXPECT_EQ(nlohmann::json::parse(lines[1]).count("phase"), 0u);
@@ -55,7 +57,9 @@ TEST(JsonlExport, KeysOfTheContract) {
 TEST(CsvExport, QuotesWhatNeedsIt) {
   const MemoryTrace trace = small_trace();
   const std::string text = export_text(trace, ExportFormat::kCsv, input_of(trace));
-  EXPECT_THAT(text, ::testing::StartsWith("seq,time_us,kind,bar,address,width,value,register,decoded,phase,flags,context,text\r\n"));
+  EXPECT_THAT(text,
+              ::testing::StartsWith(
+                  "seq,time_us,kind,bar,address,width,value,register,decoded,phase,flags,context,text\r\n"));
   EXPECT_THAT(text, ::testing::HasSubstr("3,2,mmio_write,0,0x2270,4,0x00001234,,,init,,1,\r\n"));
   EXPECT_THAT(text, ::testing::HasSubstr("6,3,mark,,0x0,,,,,init,,,\"say \"\"hi\"\", \xff\"\r\n"));
 }
@@ -86,7 +90,10 @@ TEST(PerfettoExport, PacketsAreWellFormed) {
         while (interned.next(2)) {
           protozero::pbf_reader entry = interned.get_message();
           while (entry.next()) {
-            if (entry.tag() == 2) names.push_back(entry.get_string()); else entry.skip();
+            if (entry.tag() == 2)
+              names.push_back(entry.get_string());
+            else
+              entry.skip();
           }
         }
       } else if (packet.tag() == 11) {

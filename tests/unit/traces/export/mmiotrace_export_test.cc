@@ -23,24 +23,24 @@ std::string round_trip(const MemoryTrace& trace) {
 
 TEST(MmiotraceExport, ALogOfTracePipeComesBackAsItWas) {
   const std::string text = std::string(kCard) +
-      "MAP 10.000000 2 0xf6000000 0xffffc90000080000 0x1000000 0x0 0\n"
-      "R 4 10.000001 2 0xf6000000 0xc0a00a1 0x0 0\n"
-      "W 0 10.000002 2 0xf6000010 0x5 0x0 0\n"
-      "R 1 10.000002 2 0xf6000010 0xffffff80 0x0 0\n"
-      "W 4 10.000003 2 0xf6000010 0xc748000000000001 0xffffffffc0001234 0\n"
-      "W 8 10.000004 -3 0xf0000020 0x123456789abcdef0 0x0 12\n"
-      "R 4 10.000004 -3 0xa0000020 0x1 0x0 12\n"
-      "UNKNOWN 10.000005 2 0xf6000000 f3,48,a5 0x0 0\n"
-      "MARK 10.000006 phase init\n"
-      "MARK 10.000006 R 4 1.0 1 0x0 0x0 0x0 0\n"
-      "rw what?\n"
-      "MARK 0.000000 Lost 17 events.\n"
-      "CPU:1 [LOST 5 EVENTS]\n"
-      "CPU:2 [LOST EVENTS]\n"
-      "R 4 0.000000 0 0xf6000000 0xc0a00a1 0x0 0\n"
-      "UNMAP 10.000007 2 0x0 0\n"
-      "VERSION 20070824\n"
-      "UNMAP 10.000008 99 0x0 0\n";
+                           "MAP 10.000000 2 0xf6000000 0xffffc90000080000 0x1000000 0x0 0\n"
+                           "R 4 10.000001 2 0xf6000000 0xc0a00a1 0x0 0\n"
+                           "W 0 10.000002 2 0xf6000010 0x5 0x0 0\n"
+                           "R 1 10.000002 2 0xf6000010 0xffffff80 0x0 0\n"
+                           "W 4 10.000003 2 0xf6000010 0xc748000000000001 0xffffffffc0001234 0\n"
+                           "W 8 10.000004 -3 0xf0000020 0x123456789abcdef0 0x0 12\n"
+                           "R 4 10.000004 -3 0xa0000020 0x1 0x0 12\n"
+                           "UNKNOWN 10.000005 2 0xf6000000 f3,48,a5 0x0 0\n"
+                           "MARK 10.000006 phase init\n"
+                           "MARK 10.000006 R 4 1.0 1 0x0 0x0 0x0 0\n"
+                           "rw what?\n"
+                           "MARK 0.000000 Lost 17 events.\n"
+                           "CPU:1 [LOST 5 EVENTS]\n"
+                           "CPU:2 [LOST EVENTS]\n"
+                           "R 4 0.000000 0 0xf6000000 0xc0a00a1 0x0 0\n"
+                           "UNMAP 10.000007 2 0x0 0\n"
+                           "VERSION 20070824\n"
+                           "UNMAP 10.000008 99 0x0 0\n";
   const Imported log = import_text(text);
   EXPECT_EQ(round_trip(log.trace), text);
 }
@@ -72,13 +72,23 @@ MemoryTrace recording() {
     EXPECT_TRUE(trace.write(event, as_bytes(payload)).ok());
   };
   write({.time_ns = 7000, .address = 4, .value = 7, .kind = EventKind::kConfigWrite, .width = 2});
-  write({.time_ns = 8000, .address = 0, .value = 0xc0a00a1, .kind = EventKind::kMmioRead, .space = 0, .width = 4});
+  write({.time_ns = 8000,
+         .address = 0,
+         .value = 0xc0a00a1,
+         .kind = EventKind::kMmioRead,
+         .space = 0,
+         .width = 4});
   write({.time_ns = 8000, .address = 5, .kind = EventKind::kContext},
         encode_context({.map_id = 0, .thread = 3, .pc = 0x1000, .label = {}, .callers = {0x2000, 0x3000}}));
   write({.time_ns = 8000, .address = 6, .kind = EventKind::kContext},
         encode_context({.map_id = 0, .thread = 3, .pc = 0x1000, .label = {}, .callers = {0x4000}}));
   for (const uint32_t context : {5u, 6u, 5u, 0u, 5u, 5u, 6u}) {
-    write({.time_ns = 9000, .address = 0x100000, .value = 1, .aux = context, .kind = EventKind::kMmioWrite, .space = 3,
+    write({.time_ns = 9000,
+           .address = 0x100000,
+           .value = 1,
+           .aux = context,
+           .kind = EventKind::kMmioWrite,
+           .space = 3,
            .width = 4});
   }
   write({.time_ns = 9000, .address = 0x123000, .kind = EventKind::kDmaRead}, std::string("\0\1\2\xff", 4));
@@ -91,11 +101,23 @@ MemoryTrace recording() {
   write({.time_ns = 10000, .kind = EventKind::kNote}, "W 4 1.000000 1 0x1 0x1 0x0 0");
   write({.time_ns = 10000, .value = 12, .kind = EventKind::kLoss});
   write({.time_ns = 12000, .value = 12, .kind = EventKind::kLoss});
-  write({.time_ns = 12000, .value = 0x1234567890abcdef, .kind = EventKind::kDigest, .space = kDigestRegisters});
-  write({.time_ns = 12000, .address = 0x5555, .value = 1, .kind = EventKind::kMmioRead, .space = 5, .width = 1});
-  write({.time_ns = 12000, .address = 0x99990000000, .value = 1, .aux = 5, .kind = EventKind::kMmioRead, .space = kNoBar,
+  write(
+      {.time_ns = 12000, .value = 0x1234567890abcdef, .kind = EventKind::kDigest, .space = kDigestRegisters});
+  write({.time_ns = 12000,
+         .address = 0x5555,
+         .value = 1,
+         .kind = EventKind::kMmioRead,
+         .space = 5,
+         .width = 1});
+  write({.time_ns = 12000,
+         .address = 0x99990000000,
+         .value = 1,
+         .aux = 5,
+         .kind = EventKind::kMmioRead,
+         .space = kNoBar,
          .width = 4});
-  write({.time_ns = 12000, .address = 0, .value = 0xfff, .kind = EventKind::kMmioRead, .space = 0, .width = 1});
+  write(
+      {.time_ns = 12000, .address = 0, .value = 0xfff, .kind = EventKind::kMmioRead, .space = 0, .width = 1});
   return trace;
 }
 
@@ -111,7 +133,8 @@ TEST(MmiotraceExport, AnyEventsComeBack) {
     MemoryTrace trace;
     TraceMeta meta;
     meta.device.bars[0] = {.base = 0xf6000000, .size = 16 << 20};
-    if (round % 2 == 0) meta.device.bars[1] = {.base = 0x4000000000, .size = 1 << 28, .prefetchable = true, .is_64bit = true};
+    if (round % 2 == 0)
+      meta.device.bars[1] = {.base = 0x4000000000, .size = 1 << 28, .prefetchable = true, .is_64bit = true};
     ASSERT_TRUE(trace.attach(kMetaAttachment, as_bytes(to_json(meta))).ok());
     uint64_t time = random() % 5 * 1000;
     for (int i = 0; i < 60; ++i) {
@@ -128,12 +151,18 @@ TEST(MmiotraceExport, AnyEventsComeBack) {
         event.value = random() >> (random() % 64);
       } else if (event.kind == EventKind::kContext) {
         event.address = random() % 4;
-        payload = encode_context({.map_id = static_cast<int32_t>(random() % 3), .thread = 0, .pc = random() % 2,
-                                  .label = random() % 4 == 0 ? "x" : "", .callers = {}});
+        payload = encode_context({.map_id = static_cast<int32_t>(random() % 3),
+                                  .thread = 0,
+                                  .pc = random() % 2,
+                                  .label = random() % 4 == 0 ? "x" : "",
+                                  .callers = {}});
         if (random() % 8 == 0) payload = "junk";
       } else if (event.kind == EventKind::kMap || event.kind == EventKind::kUnmap) {
-        payload = encode_map({.map_id = static_cast<int32_t>(random() % 3), .pid = 0, .virtual_address = random() % 2,
-                              .length = random() % 2, .pc = 0});
+        payload = encode_map({.map_id = static_cast<int32_t>(random() % 3),
+                              .pid = 0,
+                              .virtual_address = random() % 2,
+                              .length = random() % 2,
+                              .pc = 0});
       } else if (has_payload(event.kind)) {
         for (size_t n = random() % 6; n > 0; --n) payload.push_back("\n\r\0 #gvtRW:1x"[random() % 13]);
       } else {
@@ -148,7 +177,8 @@ TEST(MmiotraceExport, AnyEventsComeBack) {
 }
 
 TEST(MmiotraceExport, RealLogOfAGv100) {
-  const std::string path = std::string(GPUVM_SOURCE_DIR) + "/../shared/data/mmiotrace/gv100-nouveau-3.mmiotrace.zst";
+  const std::string path =
+      std::string(GPUVM_SOURCE_DIR) + "/../shared/data/mmiotrace/gv100-nouveau-3.mmiotrace.zst";
   if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
   auto source = open_byte_source(path);
   ASSERT_TRUE(source.ok());

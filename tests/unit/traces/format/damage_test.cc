@@ -13,14 +13,16 @@ constexpr uint32_t kChunk = 50;
 std::string sample(const std::string& path, size_t count, uint64_t seed = 1) {
   MemoryTrace trace = random_trace(seed, count, Flavour::kMixed);
   EXPECT_TRUE(trace.attach("note", as_bytes("attached text")).ok());
-  auto writer = TraceWriter::create(path, {.time_unit_ns = 1, .chunk_events = kChunk, .threaded = false}).value();
+  auto writer =
+      TraceWriter::create(path, {.time_unit_ns = 1, .chunk_events = kChunk, .threaded = false}).value();
   EXPECT_TRUE(writer->attach("first", as_bytes("at the start")).ok());
   EXPECT_TRUE(write_all(*writer, trace).ok());
   EXPECT_TRUE(writer->close().ok());
   return slurp(path);
 }
 
-// Reads all that can be read; what is there must be a part of `want` at the right place. Returns the events matched.
+// Reads all that can be read; what is there must be a part of `want` at the right place. Returns the events
+// matched.
 size_t expect_part_of(const std::string& path, const std::vector<Event>& want) {
   auto reader = TraceReader::open(path);
   if (!reader.ok()) {
@@ -83,7 +85,8 @@ TEST(Damage, ThousandFlipsAndCuts) {
   std::string repaired = file.sibling("repaired.gvt");
   for (int round = 0; round < 1000; ++round) {
     std::string bytes = whole;
-    for (uint64_t flips = random() % 4; flips > 0; --flips) bytes[random() % bytes.size()] ^= static_cast<char>(1 << random() % 8);
+    for (uint64_t flips = random() % 4; flips > 0; --flips)
+      bytes[random() % bytes.size()] ^= static_cast<char>(1 << random() % 8);
     if (random() % 3 == 0) bytes.resize(random() % bytes.size());
     if (random() % 8 == 0) bytes.erase(random() % bytes.size(), random() % 300);
     spill(file.path(), bytes);
@@ -129,7 +132,8 @@ TEST(Damage, OneBadChunkHidesNoOther) {
     EXPECT_EQ(saved.saved_events, 950u);
     EXPECT_EQ(saved.loss_events, 1u);
     auto reader = TraceReader::open(repaired).value();
-    EXPECT_EQ(reader->summary().lost_events - TraceReader::open(file.path()).value()->summary().lost_events, 50u);
+    EXPECT_EQ(reader->summary().lost_events - TraceReader::open(file.path()).value()->summary().lost_events,
+              50u);
     EXPECT_EQ(reader->attachment("first").value(), "at the start");
     ASSERT_TRUE(reader->seek(150).ok());
     const Event& loss = reader->next().value()->events[0];
@@ -176,7 +180,8 @@ TEST(Damage, RepairOntoItselfIsRefused) {
 
 TEST(Damage, NotAGvt) {
   TempFile file;
-  for (const std::string& bytes : {std::string(), std::string("VERSION 20070824\n"), std::string(4096, '\0')}) {
+  for (const std::string& bytes :
+       {std::string(), std::string("VERSION 20070824\n"), std::string(4096, '\0')}) {
     spill(file.path(), bytes);
     auto reader = TraceReader::open(file.path());
     ASSERT_FALSE(reader.ok());
@@ -197,7 +202,9 @@ TEST(Versions, One) {
   EXPECT_EQ(reader->meta().workload, "version 1");
   MemoryTrace trace = read_all(*reader);
   ASSERT_EQ(trace.events().size(), 300u);
-  auto hash = [](const void* bytes, size_t size) { return format::hash_bytes({static_cast<const uint8_t*>(bytes), size}); };
+  auto hash = [](const void* bytes, size_t size) {
+    return format::hash_bytes({static_cast<const uint8_t*>(bytes), size});
+  };
   EXPECT_EQ(hash(trace.events().data(), 300 * sizeof(Event)), 2036451097834526351u);
   EXPECT_EQ(hash(trace.batch().blob.data(), trace.batch().blob.size()), 5860500313828132852u);
 }

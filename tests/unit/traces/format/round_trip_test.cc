@@ -18,8 +18,11 @@ struct Case {
 void round_trip(const Case& c, uint64_t seed) {
   TempFile file;
   MemoryTrace trace = random_trace(seed, c.count, c.flavour);
-  write_file(file.path(), trace, {.time_unit_ns = c.unit, .compression = c.compression,
-                                  .chunk_events = c.chunk_events, .threaded = c.threaded});
+  write_file(file.path(), trace,
+             {.time_unit_ns = c.unit,
+              .compression = c.compression,
+              .chunk_events = c.chunk_events,
+              .threaded = c.threaded});
   auto reader = TraceReader::open(file.path());
   ASSERT_TRUE(reader.ok()) << reader.error().message;
   EXPECT_TRUE(reader.value()->summary().complete);
@@ -60,17 +63,21 @@ TEST(RoundTrip, AllFlavoursLevelsUnits) {
 }
 
 TEST(RoundTrip, EveryChunkSize) {
-  for (uint32_t chunk = 1; chunk < 40; ++chunk) round_trip({Flavour::kMixed, Compression::kDefault, 1, chunk, true, 97}, chunk);
+  for (uint32_t chunk = 1; chunk < 40; ++chunk)
+    round_trip({Flavour::kMixed, Compression::kDefault, 1, chunk, true, 97}, chunk);
 }
 
 TEST(RoundTrip, ManySeeds) {
   for (uint64_t seed = 100; seed < 300; ++seed) {
-    round_trip({static_cast<Flavour>(seed % 3), Compression::kFast, 1, 1 + static_cast<uint32_t>(seed * 7 % 900), false,
-                1 + seed * 13 % 1500}, seed);
+    round_trip({static_cast<Flavour>(seed % 3), Compression::kFast, 1,
+                1 + static_cast<uint32_t>(seed * 7 % 900), false, 1 + seed * 13 % 1500},
+               seed);
   }
 }
 
-TEST(RoundTrip, FullChunks) { round_trip({Flavour::kDriver, Compression::kDefault, 1000, 65536, true, 200'000}, 5); }
+TEST(RoundTrip, FullChunks) {
+  round_trip({Flavour::kDriver, Compression::kDefault, 1000, 65536, true, 200'000}, 5);
+}
 
 TEST(RoundTrip, NoEvents) {
   TempFile file;

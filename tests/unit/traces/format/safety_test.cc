@@ -16,7 +16,11 @@ using namespace gpuvm::testing;
 using namespace std::chrono_literals;
 
 Event nth(uint64_t n) {
-  return {.time_ns = n * 11'000, .address = n % 4096 * 4, .value = n & 0xffffffff, .kind = EventKind::kMmioWrite, .width = 4};
+  return {.time_ns = n * 11'000,
+          .address = n % 4096 * 4,
+          .value = n & 0xffffffff,
+          .kind = EventKind::kMmioWrite,
+          .width = 4};
 }
 
 void expect_first(TraceReader& reader, uint64_t at_least) {
@@ -48,7 +52,8 @@ TEST(Killed, FastRecorderLosesAtMostOneChunk) {
     int progress[2];
     ASSERT_EQ(pipe(progress), 0);
     pid_t pid = in_child([&] {
-      auto writer = TraceWriter::create(file.path(), {.compression = Compression::kFast, .threaded = threaded}).value();
+      auto writer =
+          TraceWriter::create(file.path(), {.compression = Compression::kFast, .threaded = threaded}).value();
       for (uint64_t n = 0;; ++n) {
         if (!writer->write(nth(n)).ok()) _exit(1);
         if (n % 1000 == 999 && ::write(progress[1], &n, sizeof n) != sizeof n) _exit(1);

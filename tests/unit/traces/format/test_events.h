@@ -74,36 +74,62 @@ inline MemoryTrace random_trace(uint64_t seed, size_t count, Flavour flavour) {
       case 0:  // memset
         address = random() % 65536 * 16, value = random() % 2 ? 0 : random();
         for (size_t i = 0; i < run; ++i, address += 4) {
-          EXPECT_TRUE(trace.write({.time_ns = time += 11'000 + random() % 2000, .address = address, .value = value,
-                                   .kind = EventKind::kMmioWrite, .space = 3, .width = 4}).ok());
+          EXPECT_TRUE(trace
+                          .write({.time_ns = time += 11'000 + random() % 2000,
+                                  .address = address,
+                                  .value = value,
+                                  .kind = EventKind::kMmioWrite,
+                                  .space = 3,
+                                  .width = 4})
+                          .ok());
         }
         break;
       case 1:  // table entries
         address = random() % 65536 * 8, value = random() % 65536 * 16 + 1;
         for (size_t i = 0; i < 2 * run; ++i, address += 4) {
-          EXPECT_TRUE(trace.write({.time_ns = time += 11'000 + random() % 2000, .address = address,
-                                   .value = i % 2 ? 5 : value, .kind = EventKind::kMmioWrite, .space = 3, .width = 4}).ok());
+          EXPECT_TRUE(trace
+                          .write({.time_ns = time += 11'000 + random() % 2000,
+                                  .address = address,
+                                  .value = i % 2 ? 5 : value,
+                                  .kind = EventKind::kMmioWrite,
+                                  .space = 3,
+                                  .width = 4})
+                          .ok());
           if (i % 2) value += 0x10;
         }
         break;
       case 2:  // poll
         address = 0x100c80 + random() % 4 * 4;
         for (size_t i = 0; i < run; ++i) {
-          EXPECT_TRUE(trace.write({.time_ns = time += 12'000 + random() % 3000, .address = address,
-                                   .value = i + 1 == run ? 0x8000u : 0u, .kind = EventKind::kMmioRead, .width = 4}).ok());
+          EXPECT_TRUE(trace
+                          .write({.time_ns = time += 12'000 + random() % 3000,
+                                  .address = address,
+                                  .value = i + 1 == run ? 0x8000u : 0u,
+                                  .kind = EventKind::kMmioRead,
+                                  .width = 4})
+                          .ok());
         }
         break;
       case 3:  // upload to a port
         for (size_t i = 0; i < run; ++i) {
-          EXPECT_TRUE(trace.write({.time_ns = time += 11'000 + random() % 2000, .address = 0x409184,
-                                   .value = random() & 0xffffffff, .kind = EventKind::kMmioWrite, .width = 4}).ok());
+          EXPECT_TRUE(trace
+                          .write({.time_ns = time += 11'000 + random() % 2000,
+                                  .address = 0x409184,
+                                  .value = random() & 0xffffffff,
+                                  .kind = EventKind::kMmioWrite,
+                                  .width = 4})
+                          .ok());
         }
         break;
       default:  // the GPU fetches
         std::vector<std::byte> payload(8 * run);
         for (std::byte& byte : payload) byte = static_cast<std::byte>(random() % 4);
-        EXPECT_TRUE(trace.write({.time_ns = time += 500, .address = 0x1000 * (random() % 4096),
-                                 .kind = EventKind::kDmaRead}, payload).ok());
+        EXPECT_TRUE(trace
+                        .write({.time_ns = time += 500,
+                                .address = 0x1000 * (random() % 4096),
+                                .kind = EventKind::kDmaRead},
+                               payload)
+                        .ok());
     }
   }
   MemoryTrace exact;
@@ -116,7 +142,8 @@ inline MemoryTrace random_trace(uint64_t seed, size_t count, Flavour flavour) {
 inline Status write_all(TraceWriter& writer, const MemoryTrace& trace) {
   EventBatch batch = trace.batch();
   for (const Event& event : batch.events) GPUVM_TRY_STATUS(writer.write(event, batch.payload(event)));
-  for (const auto& [name, bytes] : trace.attachments()) GPUVM_TRY_STATUS(writer.attach(name, as_bytes(bytes)));
+  for (const auto& [name, bytes] : trace.attachments())
+    GPUVM_TRY_STATUS(writer.attach(name, as_bytes(bytes)));
   return Ok{};
 }
 
@@ -144,13 +171,15 @@ inline MemoryTrace read_all(TraceReader& reader, uint64_t from = 0) {
       seq += made_up ? 0 : 1;
       EXPECT_TRUE(trace.write(event, events.payload(event)).ok());
     }
-    if (events.events.size() == 1 && events.events[0].kind == EventKind::kLoss) seq = events.first_seq + events.events[0].value;
+    if (events.events.size() == 1 && events.events[0].kind == EventKind::kLoss)
+      seq = events.first_seq + events.events[0].value;
   }
 }
 
 // What a trace must read back as: times in whole units.
 inline std::vector<Event> rounded(const MemoryTrace& trace, uint64_t unit, size_t first = 0) {
-  std::vector<Event> events(trace.events().begin() + static_cast<std::ptrdiff_t>(first), trace.events().end());
+  std::vector<Event> events(trace.events().begin() + static_cast<std::ptrdiff_t>(first),
+                            trace.events().end());
   for (Event& event : events) event.time_ns = event.time_ns / unit * unit;
   return events;
 }

@@ -29,9 +29,10 @@ std::string gzip(const std::string& text) {
 std::string xz(const std::string& text) {
   std::string out(lzma_stream_buffer_bound(text.size()), '\0');
   size_t position = 0;
-  EXPECT_EQ(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, nullptr, reinterpret_cast<const uint8_t*>(text.data()),
-                                    text.size(), reinterpret_cast<uint8_t*>(out.data()), &position, out.size()),
-            LZMA_OK);
+  EXPECT_EQ(
+      lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, nullptr, reinterpret_cast<const uint8_t*>(text.data()),
+                              text.size(), reinterpret_cast<uint8_t*>(out.data()), &position, out.size()),
+      LZMA_OK);
   out.resize(position);
   return out;
 }
@@ -72,7 +73,9 @@ std::string sample() {
   return text;
 }
 
-TEST_P(Compressed, ComesBack) { EXPECT_EQ(read_all(GetParam()(sample())).text, sample()); }
+TEST_P(Compressed, ComesBack) {
+  EXPECT_EQ(read_all(GetParam()(sample())).text, sample());
+}
 
 TEST_P(Compressed, SeveralMembersAreOneText) {
   const Read read = read_all(GetParam()("one\n") + GetParam()(sample()) + GetParam()("three\n"));

@@ -41,6 +41,7 @@ inline Imported import_text(std::string_view text, ImportOptions options = {}) {
 // A card as the kernel prints it: BAR0 16 MiB, BAR1 128 MiB, BAR3 64 MiB, I/O, ROM.
 inline constexpr std::string_view kCard =
     "VERSION 20070824\n"
-    "PCIDEV 0100 10de06d8 b f6000000 e800000c 0 f000000c 0 e001 c0002 1000000 8000000 0 4000000 0 80 20000 nouveau\n";
+    "PCIDEV 0100 10de06d8 b f6000000 e800000c 0 f000000c 0 e001 c0002 1000000 8000000 0 4000000 0 80 20000 "
+    "nouveau\n";
 
 }  // namespace gpuvm::testing

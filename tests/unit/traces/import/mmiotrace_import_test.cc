@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 
-#include <fstream>
 #include <filesystem>
+#include <fstream>
 
 #include "tests/unit/traces/import/import_helpers.h"
 #include "traces/context.h"
@@ -14,22 +14,39 @@ using testing::import_text;
 using testing::Imported;
 using testing::kCard;
 
-std::string with_card(std::string_view lines) { return std::string(kCard) + std::string(lines); }
+std::string with_card(std::string_view lines) {
+  return std::string(kCard) + std::string(lines);
+}
 
 TEST(MmiotraceImport, ReadsAndWritesLandInTheirBars) {
-  const Imported log = import_text(with_card(
-      "R 4 10.000000 2 0xf6000000 0xc0a00a1 0x0 0\n"
-      "W 2 10.000002 2 0xe8000010 0x1234 0x0 0\n"
-      "W 8 10.000002 3 0xf0000020 0x123456789abcdef0 0x0 0\n"
-      "W 1 10.000005 3 0xa0000000 0x1 0x0 0\n"));
+  const Imported log =
+      import_text(with_card("R 4 10.000000 2 0xf6000000 0xc0a00a1 0x0 0\n"
+                            "W 2 10.000002 2 0xe8000010 0x1234 0x0 0\n"
+                            "W 8 10.000002 3 0xf0000020 0x123456789abcdef0 0x0 0\n"
+                            "W 1 10.000005 3 0xa0000000 0x1 0x0 0\n"));
   const std::vector<Event> accesses = log.accesses();
   ASSERT_EQ(accesses.size(), 4u);
-  EXPECT_EQ(accesses[0], (Event{.time_ns = 0, .address = 0, .value = 0xc0a00a1, .aux = 1,
-                                .kind = EventKind::kMmioRead, .space = 0, .width = 4}));
-  EXPECT_EQ(accesses[1], (Event{.time_ns = 2000, .address = 0x10, .value = 0x1234, .aux = 1,
-                                .kind = EventKind::kMmioWrite, .space = 1, .width = 2}));
-  EXPECT_EQ(accesses[2], (Event{.time_ns = 2000, .address = 0x20, .value = 0x123456789abcdef0, .aux = 2,
-                                .kind = EventKind::kMmioWrite, .space = 3, .width = 8}));
+  EXPECT_EQ(accesses[0], (Event{.time_ns = 0,
+                                .address = 0,
+                                .value = 0xc0a00a1,
+                                .aux = 1,
+                                .kind = EventKind::kMmioRead,
+                                .space = 0,
+                                .width = 4}));
+  EXPECT_EQ(accesses[1], (Event{.time_ns = 2000,
+                                .address = 0x10,
+                                .value = 0x1234,
+                                .aux = 1,
+                                .kind = EventKind::kMmioWrite,
+                                .space = 1,
+                                .width = 2}));
+  EXPECT_EQ(accesses[2], (Event{.time_ns = 2000,
+                                .address = 0x20,
+                                .value = 0x123456789abcdef0,
+                                .aux = 2,
+                                .kind = EventKind::kMmioWrite,
+                                .space = 3,
+                                .width = 8}));
   EXPECT_EQ(accesses[3].space, kNoBar);
   EXPECT_EQ(accesses[3].address, 0xa0000000u);
   EXPECT_EQ(log.report.outside_bars, 1u);
@@ -48,19 +65,21 @@ TEST(MmiotraceImport, DescribesTheDevice) {
   EXPECT_TRUE(device.bars[5].is_io);
   EXPECT_EQ(device.bars[5].base, 0xe000u);
   EXPECT_EQ(log.report.meta.driver, "nouveau");
-  EXPECT_EQ(meta_from_json(log.trace.attachments().at(std::string(kMetaAttachment))).value(), log.report.meta);
+  EXPECT_EQ(meta_from_json(log.trace.attachments().at(std::string(kMetaAttachment))).value(),
+            log.report.meta);
 }
 
 TEST(MmiotraceImport, ContextKeepsMapIdPcAndPid) {
-  const Imported log = import_text(with_card(
-      "R 4 1.000000 -1 0xf6000000 0x0 0xffffffffc0001234 7\n"
-      "R 4 1.000001 -1 0xf6000000 0x0 0xffffffffc0001234 7\n"
-      "R 4 1.000001 0 0xf6000000 0x0 0x0 0\n"));
+  const Imported log =
+      import_text(with_card("R 4 1.000000 -1 0xf6000000 0x0 0xffffffffc0001234 7\n"
+                            "R 4 1.000001 -1 0xf6000000 0x0 0xffffffffc0001234 7\n"
+                            "R 4 1.000001 0 0xf6000000 0x0 0x0 0\n"));
   ASSERT_EQ(log.trace.events().size(), 4u);
   ASSERT_EQ(log.event(0).kind, EventKind::kContext);
   EXPECT_EQ(log.event(0).address, 1u);
   const ContextRecord record = decode_context(log.batch().payload(log.event(0))).value();
-  EXPECT_EQ(record, (ContextRecord{.map_id = -1, .thread = 7, .pc = 0xffffffffc0001234, .label = {}, .callers = {}}));
+  EXPECT_EQ(record,
+            (ContextRecord{.map_id = -1, .thread = 7, .pc = 0xffffffffc0001234, .label = {}, .callers = {}}));
   EXPECT_EQ(log.event(2).aux, 1u);
   EXPECT_EQ(log.event(3).aux, 0u) << "no map, no pc, no pid: no context";
 }
@@ -92,16 +111,17 @@ TEST(MmiotraceImport, WrongWidthsAreFlaggedAndValuesKept) {
 }
 
 TEST(MmiotraceImport, MapsAndUnmaps) {
-  const Imported log = import_text(with_card(
-      "MAP 13575.644268 4 0xf9350 0xffffc90000076350 0xacb 0x0 0\n"
-      "MAP 13575.644269 5 0xf6000000 0xffffc90000080000 0x1000 0x0 0\n"
-      "UNMAP 13575.644270 5 0x0 0\n"
-      "UNMAP 13575.644271 -1 0x0 0\n"));
+  const Imported log =
+      import_text(with_card("MAP 13575.644268 4 0xf9350 0xffffc90000076350 0xacb 0x0 0\n"
+                            "MAP 13575.644269 5 0xf6000000 0xffffc90000080000 0x1000 0x0 0\n"
+                            "UNMAP 13575.644270 5 0x0 0\n"
+                            "UNMAP 13575.644271 -1 0x0 0\n"));
   ASSERT_EQ(log.trace.events().size(), 4u);
   EXPECT_EQ(log.event(0).address, 0xf9350u);
   EXPECT_EQ(log.event(0).space, kNoBar);
-  EXPECT_EQ(decode_map(log.batch().payload(log.event(0))).value(),
-            (MapRecord{.map_id = 4, .pid = 0, .virtual_address = 0xffffc90000076350, .length = 0xacb, .pc = 0}));
+  EXPECT_EQ(
+      decode_map(log.batch().payload(log.event(0))).value(),
+      (MapRecord{.map_id = 4, .pid = 0, .virtual_address = 0xffffc90000076350, .length = 0xacb, .pc = 0}));
   EXPECT_EQ(log.event(1).space, 0);
   EXPECT_EQ(log.event(2).kind, EventKind::kUnmap);
   EXPECT_EQ(log.event(2).address, 0xf6000000u) << "of the mapping";
@@ -134,7 +154,8 @@ TEST(MmiotraceImport, LossInAllThreeForms) {
 }
 
 TEST(MmiotraceImport, MarkThatLooksLikeARecordIsAMark) {
-  const Imported log = import_text(with_card("MARK 1.000000 R 4 1.000000 1 0xf6000000 0x0 0x0 0\nMARK 1.000001 \n"));
+  const Imported log =
+      import_text(with_card("MARK 1.000000 R 4 1.000000 1 0xf6000000 0x0 0x0 0\nMARK 1.000001 \n"));
   ASSERT_EQ(log.trace.events().size(), 2u);
   EXPECT_EQ(log.event(0).kind, EventKind::kMark);
   EXPECT_EQ(log.payload(0), "R 4 1.000000 1 0xf6000000 0x0 0x0 0");
@@ -146,18 +167,19 @@ TEST(MmiotraceImport, WhatIsNotUnderstoodIsKept) {
       "rw what?",
       "map what?",
       "cat: write error: Broken pipe",
-      "R 4 1.000000 1 0xf6000000 0x0 0x0",            // a field short
-      "R 4 1.000000 1 0xf6000000 0x0 0x0 0 ",         // a space more
-      "R 4  1.000000 1 0xf6000000 0x0 0x0 0",         // two spaces
-      "R 3 1.000000 1 0xf6000000 0x0 0x0 0",          // no such width
-      "R 4 1.00000 1 0xf6000000 0x0 0x0 0",           // five digits
+      "R 4 1.000000 1 0xf6000000 0x0 0x0",                    // a field short
+      "R 4 1.000000 1 0xf6000000 0x0 0x0 0 ",                 // a space more
+      "R 4  1.000000 1 0xf6000000 0x0 0x0 0",                 // two spaces
+      "R 3 1.000000 1 0xf6000000 0x0 0x0 0",                  // no such width
+      "R 4 1.00000 1 0xf6000000 0x0 0x0 0",                   // five digits
       "W 4 1.000000 1 0xf6000000 0x12345678901234567 0x0 0",  // 68 bits
       "W 4 1.000000 99999999999 0xf6000000 0x0 0x0 0",
       "R",
       "MAP 1.000000 1 0x1000",
   };
   for (const std::string_view line : lines) {
-    const Imported log = import_text(with_card(std::string(line) + "\nR 4 1.000000 1 0xf6000000 0x0 0x0 0\n"));
+    const Imported log =
+        import_text(with_card(std::string(line) + "\nR 4 1.000000 1 0xf6000000 0x0 0x0 0\n"));
     ASSERT_EQ(log.report.notes, 1u) << line;
     EXPECT_EQ(log.event(0).kind, EventKind::kNote) << line;
     EXPECT_EQ(log.payload(0), line);
@@ -187,7 +209,8 @@ TEST(MmiotraceImport, LastLineWithoutLineFeedCounts) {
 }
 
 TEST(MmiotraceImport, LongLinesComeInPieces) {
-  const std::string text = with_card(std::string(10'000'000, 'x') + "\nR 4 1.000000 1 0xf6000000 0x0 0x0 0\n");
+  const std::string text =
+      with_card(std::string(10'000'000, 'x') + "\nR 4 1.000000 1 0xf6000000 0x0 0x0 0\n");
   const Imported log = import_text(text);
   EXPECT_EQ(log.report.notes, 3u);
   EXPECT_EQ(log.report.reads, 1u);
@@ -197,11 +220,12 @@ TEST(MmiotraceImport, LongLinesComeInPieces) {
 }
 
 TEST(MmiotraceImport, JoinedSessionsGoOnInTime) {
-  const Imported log = import_text(with_card("R 4 1000.000000 1 0xf6000000 0x0 0x0 0\n"
-                                             "R 4 1000.000005 1 0xf6000000 0x0 0x0 0\n"
-                                             "VERSION 20070824\n"
-                                             "R 4 3.000000 1 0xf6000000 0x0 0x0 0\n"
-                                             "R 4 3.000001 1 0xf6000000 0x0 0x0 0\n"));
+  const Imported log =
+      import_text(with_card("R 4 1000.000000 1 0xf6000000 0x0 0x0 0\n"
+                            "R 4 1000.000005 1 0xf6000000 0x0 0x0 0\n"
+                            "VERSION 20070824\n"
+                            "R 4 3.000000 1 0xf6000000 0x0 0x0 0\n"
+                            "R 4 3.000001 1 0xf6000000 0x0 0x0 0\n"));
   const std::vector<Event> accesses = log.accesses();
   ASSERT_EQ(accesses.size(), 4u);
   EXPECT_EQ(accesses[1].time_ns, 5000u);
@@ -215,10 +239,12 @@ TEST(MmiotraceImport, TakesTheCardOfSeveralThatTheLogIsAbout) {
   const std::string header =
       "VERSION 20070824\n"
       "PCIDEV 0008 80862922 10 fe000000 0 0 0 0 0 0 1000 0 0 0 0 0 0 ahci\n"
-      "PCIDEV 0100 10de06d8 b f6000000 e800000c 0 f000000c 0 e001 0 1000000 8000000 0 4000000 0 80 0 nouveau\n"
+      "PCIDEV 0100 10de06d8 b f6000000 e800000c 0 f000000c 0 e001 0 1000000 8000000 0 4000000 0 80 0 "
+      "nouveau\n"
       "PCIDEV 0200 10de06d9 c fa000000 d000000c 0 d800000c 0 d001 0 1000000 8000000 0 4000000 0 80 0 \n";
-  const std::string lines = "R 4 1.000000 1 0xfa000010 0x0 0x0 0\nR 4 1.000000 1 0xf6000010 0x0 0x0 0\n"
-                            "R 4 1.000000 1 0xfa000010 0x0 0x0 0\n";
+  const std::string lines =
+      "R 4 1.000000 1 0xfa000010 0x0 0x0 0\nR 4 1.000000 1 0xf6000010 0x0 0x0 0\n"
+      "R 4 1.000000 1 0xfa000010 0x0 0x0 0\n";
   const Imported busiest = import_text(header + lines);
   EXPECT_EQ(busiest.report.meta.device.device, 0x06d9);
   EXPECT_EQ(busiest.report.outside_bars, 1u);
@@ -253,7 +279,8 @@ TEST(MmiotraceImport, BarsAreGuessedWithoutPcidev) {
 TEST(MmiotraceImport, EveryCutAndFlipOfALogEndsInAnAnswer) {
   const std::string text = with_card(
       "MAP 1.000000 1 0xf6000000 0xffffc90000080000 0x1000 0x0 0\nR 4 1.000000 1 0xf6000000 0xc0a00a1 0x0 0\n"
-      "UNKNOWN 1.000001 1 0xf6000000 f3,48,a5 0x0 0\nMARK 1.000002 gvt:irq 0x0 0x0 0x1 0x0 0x0\nCPU:1 [LOST 5 EVENTS]\n");
+      "UNKNOWN 1.000001 1 0xf6000000 f3,48,a5 0x0 0\nMARK 1.000002 gvt:irq 0x0 0x0 0x1 0x0 0x0\nCPU:1 [LOST "
+      "5 EVENTS]\n");
   for (size_t i = 0; i < text.size(); ++i) {
     import_text(text.substr(0, i + 1), {.format = LogFormat::kMmiotrace});
     for (int bit = 0; bit < 8; ++bit) {
@@ -265,7 +292,8 @@ TEST(MmiotraceImport, EveryCutAndFlipOfALogEndsInAnAnswer) {
 }
 
 TEST(MmiotraceImport, RealLogOfAGv100) {
-  const std::string path = std::string(GPUVM_SOURCE_DIR) + "/../shared/data/mmiotrace/gv100-nouveau-3.mmiotrace.zst";
+  const std::string path =
+      std::string(GPUVM_SOURCE_DIR) + "/../shared/data/mmiotrace/gv100-nouveau-3.mmiotrace.zst";
   if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
   auto source = open_byte_source(path);
   ASSERT_TRUE(source.ok());
@@ -290,8 +318,8 @@ TEST(ParseBars, ReadsWhatItSays) {
 }
 
 TEST(ParseBars, EachMistakeHasItsReason) {
-  for (const char* text : {"", "0", "7=0:1", "0=1", "0=x:1", "0=0x:1", "0=0:0", "0=0:1,0=8:1", "0=0:16,1=15:1",
-                           "0=0xffffffffffffffff:2", "0=0:99999999999G", "0=0:1,"}) {
+  for (const char* text : {"", "0", "7=0:1", "0=1", "0=x:1", "0=0x:1", "0=0:0", "0=0:1,0=8:1",
+                           "0=0:16,1=15:1", "0=0xffffffffffffffff:2", "0=0:99999999999G", "0=0:1,"}) {
     EXPECT_FALSE(parse_bars(text).ok()) << text;
   }
 }

@@ -10,17 +10,28 @@ using testing::Imported;
 TEST(QemuImport, VfioRegionAccesses) {
   const Imported log = import_text(
       "1234@1700000000.000100:vfio_realize  (0000:01:00.0) group 12\n"
-      "1234@1700000000.000200:vfio_region_setup Device 0000:01:00.0, region 0 \"0000:01:00.0 BAR 0\", flags: 0x7, "
+      "1234@1700000000.000200:vfio_region_setup Device 0000:01:00.0, region 0 \"0000:01:00.0 BAR 0\", flags: "
+      "0x7, "
       "offset: 0x0, size: 0x1000000\n"
       "1234@1700000000.000300:vfio_region_read  (0000:01:00.0:region0+0x0, 4) = 0xc0a00a1\n"
       "1234@1700000000.000400:vfio_region_write  (0000:01:00.0:region3+0x9410, 0xdeadbeef12345678, 8)\n");
   ASSERT_EQ(log.report.format, "qemu");
   const std::vector<Event> accesses = log.accesses();
   ASSERT_EQ(accesses.size(), 2u);
-  EXPECT_EQ(accesses[0], (Event{.time_ns = 200'000, .address = 0, .value = 0xc0a00a1, .aux = 0,
-                                .kind = EventKind::kMmioRead, .space = 0, .width = 4}));
-  EXPECT_EQ(accesses[1], (Event{.time_ns = 300'000, .address = 0x9410, .value = 0xdeadbeef12345678, .aux = 0,
-                                .kind = EventKind::kMmioWrite, .space = 3, .width = 8}));
+  EXPECT_EQ(accesses[0], (Event{.time_ns = 200'000,
+                                .address = 0,
+                                .value = 0xc0a00a1,
+                                .aux = 0,
+                                .kind = EventKind::kMmioRead,
+                                .space = 0,
+                                .width = 4}));
+  EXPECT_EQ(accesses[1], (Event{.time_ns = 300'000,
+                                .address = 0x9410,
+                                .value = 0xdeadbeef12345678,
+                                .aux = 0,
+                                .kind = EventKind::kMmioWrite,
+                                .space = 3,
+                                .width = 8}));
   EXPECT_EQ(log.report.meta.device.bars[0].size, 0x1000000u);
   EXPECT_EQ(log.report.meta.device.chip, "GF100");
   EXPECT_EQ(log.report.notes, 2u);
@@ -50,12 +61,15 @@ TEST(QemuImport, VfioConfigInterruptsAndReset) {
 
 // Lines as qemu-system-x86_64 7.2.22 prints them.
 constexpr std::string_view kOps =
-    "5319@1795362352.719936:memory_region_ops_write cpu -1 mr 0x55ab6be02ca0 addr 0xfee00000 value 0x0 size 4 name "
+    "5319@1795362352.719936:memory_region_ops_write cpu -1 mr 0x55ab6be02ca0 addr 0xfee00000 value 0x0 size "
+    "4 name "
     "'apic-msi'\n"
-    "5321@1795362352.721067:memory_region_ops_read cpu 0 mr 0x55ab6c6d3520 addr 0x71 value 0x0 size 1 name 'rtc'\n"
+    "5321@1795362352.721067:memory_region_ops_read cpu 0 mr 0x55ab6c6d3520 addr 0x71 value 0x0 size 1 name "
+    "'rtc'\n"
     "5321@1795362352.739052:pci_update_mappings_add edu 00:01.0 0,0xfea00000+0x100000\n"
     "5321@1795362352.739444:pci_update_mappings_add ich9-ahci 00:1f.2 4,0xc040+0x20\n"
-    "5321@1795362352.740000:memory_region_ops_read cpu 0 mr 0x55ab6c6d0000 addr 0xfea00004 value 0x10000ed size 4 name "
+    "5321@1795362352.740000:memory_region_ops_read cpu 0 mr 0x55ab6c6d0000 addr 0xfea00004 value 0x10000ed "
+    "size 4 name "
     "'edu-mmio'\n"
     "5321@1795362352.740001:pci_cfg_read edu 00:01.0 @0x0 -> 0x11e81234\n"
     "5321@1795362352.740001:pci_cfg_read mch 00:00.0 @0x0 -> 0x8086\n";
@@ -74,8 +88,10 @@ TEST(QemuImport, MemoryRegionOps) {
     if (e.kind == EventKind::kContext) contexts.push_back(decode_context(log.batch().payload(e)).value());
   }
   ASSERT_EQ(contexts.size(), 3u);
-  EXPECT_EQ(contexts[0], (ContextRecord{.map_id = 1, .thread = 0, .pc = 0, .label = "apic-msi", .callers = {}}));
-  EXPECT_EQ(contexts[2], (ContextRecord{.map_id = 3, .thread = 1, .pc = 0, .label = "edu-mmio", .callers = {}}));
+  EXPECT_EQ(contexts[0],
+            (ContextRecord{.map_id = 1, .thread = 0, .pc = 0, .label = "apic-msi", .callers = {}}));
+  EXPECT_EQ(contexts[2],
+            (ContextRecord{.map_id = 3, .thread = 1, .pc = 0, .label = "edu-mmio", .callers = {}}));
   EXPECT_EQ(log.report.other, 1u) << "edu's configuration read";
   EXPECT_EQ(log.report.meta.device.vendor, 0x1234);
   EXPECT_EQ(log.report.meta.device.device, 0x11e8);
@@ -104,9 +120,11 @@ TEST(QemuImport, ABarThatMovedIsFollowed) {
 
 TEST(QemuImport, WhatIsNotUnderstoodIsKept) {
   for (const std::string_view line :
-       {"vfio_region_read  (gpu:region0+0x0, 4)", "qemu-system-x86_64: warning: x", "vfio_region_write  (gpu:region0, 4",
-        "1@2.3:vfio_region_read  (gpu:region0+0x0, 4) = 0x0", "memory_region_ops_read cpu 0 mr 0x1 addr 0x71"}) {
-    const Imported log = import_text("vfio_region_read  (gpu:region0+0x0, 4) = 0x0\n" + std::string(line) + "\n");
+       {"vfio_region_read  (gpu:region0+0x0, 4)", "qemu-system-x86_64: warning: x",
+        "vfio_region_write  (gpu:region0, 4", "1@2.3:vfio_region_read  (gpu:region0+0x0, 4) = 0x0",
+        "memory_region_ops_read cpu 0 mr 0x1 addr 0x71"}) {
+    const Imported log =
+        import_text("vfio_region_read  (gpu:region0+0x0, 4) = 0x0\n" + std::string(line) + "\n");
     EXPECT_EQ(log.report.notes, 1u) << line;
     EXPECT_EQ(log.payload(1), line);
     EXPECT_EQ(log.report.first_note, line);
@@ -126,7 +144,10 @@ TEST(QemuImport, EveryCutAndFlipOfALogEndsInAnAnswer) {
 
 TEST(Import, UnknownFormatsAreRefused) {
   MemoryTrace trace;
-  for (const std::string_view text : {"", "hello\nworld\n", "\x7f" "ELF\1\1\1", "# a comment\n"}) {
+  for (const std::string_view text : {"", "hello\nworld\n",
+                                      "\x7f"
+                                      "ELF\1\1\1",
+                                      "# a comment\n"}) {
     auto source = memory_byte_source(text, "log");
     const auto report = import_log(*source.value(), trace, {.name = "x.log"});
     ASSERT_FALSE(report.ok()) << text;
