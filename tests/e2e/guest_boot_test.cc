@@ -110,7 +110,9 @@ TEST(GuestBoot, QmpAndQtestAnswerWhileTheGuestRuns) {
 }
 
 TEST(GuestBoot, DriverWithoutCardIsAFailureWithAReason) {
-  auto guest = prepare_guest(options_for("copy"));
+  GuestOptions options = options_for("copy");
+  options.kernel.symbols = true;
+  auto guest = prepare_guest(options);
   ASSERT_TRUE(guest.ok()) << guest.error().message;
   auto qemu = QemuProcess::start(guest.value().config, UniqueFd(), guest.value().directory.path());
   ASSERT_TRUE(qemu.ok()) << qemu.error().message;

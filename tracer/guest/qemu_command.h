@@ -56,8 +56,7 @@ struct GuestKernelOptions {
   std::string workload = "copy";
   bool msi = true;
   bool mmiotrace = false;
-  bool all_symbols =
-      false;  // the kallsyms that it reports name all functions of the kernel, not just the accessors
+  bool symbols = false;             // it reports its kallsyms, so that call sites can be named
   std::string module_options = {};  // further options of nouveau, separated by spaces: "noaccel=1 debug=info"
   std::string kernel_arguments = {};  // further arguments, as they are
 };

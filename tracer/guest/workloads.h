@@ -36,7 +36,6 @@ constexpr const WorkloadInfo* find_workload(std::string_view name) {
 // Keys on the guest's kernel command line.
 inline constexpr std::string_view kWorkloadKey = "gpuvm.workload";
 inline constexpr std::string_view kMmiotraceKey = "gpuvm.mmiotrace";
-inline constexpr std::string_view kAllSymbolsKey =
-    "gpuvm.all-symbols";  // =1: kallsyms with the kernel's own functions
+inline constexpr std::string_view kSymbolsKey = "gpuvm.symbols";  // =1: attach kallsyms
 
 }  // namespace gpuvm

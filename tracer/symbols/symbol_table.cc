@@ -8,9 +8,6 @@ namespace {
 
 // kallsyms has no sizes: a function ends where the next symbol begins, but not later than this.
 constexpr uint64_t kMaxFunction = 64 << 10;
-// Of the accessors (ioread32, ...) that a guest names of a kernel it does not name as a whole.
-constexpr uint64_t kMaxAccessor = 256;
-constexpr size_t kWholeKernel = 1000;  // symbols
 
 std::optional<Symbol> parse_line(std::string_view line) {
   Symbol symbol;
@@ -37,19 +34,16 @@ std::optional<Symbol> parse_line(std::string_view line) {
 Result<SymbolTable> SymbolTable::from_kallsyms(std::string_view text) {
   SymbolTable table;
   bool any_address = false;
-  size_t of_kernel = 0;
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
     if (auto symbol = parse_line(text.substr(0, end))) {
       any_address = any_address || symbol->address != 0;
-      of_kernel += symbol->module.empty();
       table.symbols_.push_back(std::move(*symbol));
     }
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   if (table.symbols_.empty()) return error("the kallsyms text has no symbol in it");
   if (!any_address) return error("the kallsyms text has no addresses: it was read without privileges");
-  table.whole_kernel_ = of_kernel >= kWholeKernel;
   // Of several names for one address the first in the alphabet is taken, whatever the order of the text.
   std::ranges::sort(table.symbols_, [](const Symbol& a, const Symbol& b) {
     return a.address != b.address ? a.address < b.address : a.name < b.name;
@@ -64,8 +58,7 @@ std::optional<SymbolTable::Place> SymbolTable::find(uint64_t address) const {
   const auto first = std::ranges::lower_bound(symbols_, start, {}, &Symbol::address);
   const auto function = std::find_if(first, after, [](const Symbol& s) { return s.text; });
   if (function == after) return std::nullopt;
-  const bool bounded = whole_kernel_ || !function->module.empty();
-  if (address - start >= (bounded ? kMaxFunction : kMaxAccessor)) return std::nullopt;
+  if (address - start >= kMaxFunction) return std::nullopt;
   return Place{&*function, address - start};
 }
 

@@ -39,7 +39,6 @@ class SymbolTable {
 
  private:
   std::vector<Symbol> symbols_;  // by address; not only functions: they bound each other
-  bool whole_kernel_ = false;    // else only some functions of the kernel proper are in it
 };
 
 }  // namespace gpuvm

@@ -118,7 +118,7 @@ TEST(SymbolTable, BoundsAndFunctionPointers) {
   EXPECT_EQ(t.find(0xffffffffc0a01fff)->symbol->module, "nouveau");
   EXPECT_FALSE(t.find(0xffffffffc0a03001));         // data
   EXPECT_FALSE(t.find(0xffffffff81500000));         // below everything
-  EXPECT_FALSE(t.find(0xffffffff81700000));         // only accessors of this kernel are known
+  EXPECT_FALSE(t.find(0xffffffff81700000));         // too far behind the last function
   EXPECT_FALSE(t.find_caller(0xffffffffc0a02000));  // a pointer to a function
   EXPECT_EQ(t.find_caller(0xffffffffc0a02001)->offset, 0u);
   EXPECT_THAT(SymbolTable::from_kallsyms("").error().message, HasSubstr("no symbol"));

@@ -65,9 +65,8 @@ Result<std::string> run(Reporter& reporter) {
     GPUVM_TRY(std::string port, find_port(kMmiotracePort));
     GPUVM_TRY(mmiotrace, Mmiotrace::start(port));
   }
-  const SymbolScope symbols =
-      value_of(arguments, kAllSymbolsKey) == "1" ? SymbolScope::kAllFunctions : SymbolScope::kAccessors;
-  GpuDriver driver(kGpuList, module_options(arguments, "nouveau"), symbols, reporter);
+  const bool symbols_wanted = value_of(arguments, kSymbolsKey) == "1";
+  GpuDriver driver(kGpuList, module_options(arguments, "nouveau"), symbols_wanted, reporter);
   Result<std::string> outcome = run_workload(name, driver, reporter);
   if (mmiotrace) {
     GPUVM_TRY(std::string statistics, mmiotrace->stop());

@@ -24,10 +24,6 @@ namespace {
 constexpr int kSyslogReadAll = 3;
 constexpr int kSyslogSizeBuffer = 10;
 
-// Symbols of the kernel proper that a call chain into a driver's register access ends in, and its bounds.
-constexpr std::string_view kKernelSymbolPrefixes[] = {
-    "ioread", "iowrite", "memcpy_toio", "memcpy_fromio", "memset_io", "__memcpy_toio", "_stext", "_etext"};
-
 std::string file_module_name(std::string_view file) {
   file.remove_prefix(file.rfind('/') + 1);
   return std::string(file.substr(0, file.find('.')));
@@ -144,23 +140,17 @@ std::string kernel_log() {
   return text;
 }
 
-std::string gpu_symbols(SymbolScope scope) {
+std::string kernel_symbols() {
   auto lines = read_lines("/proc/kallsyms");
   if (!lines) return "";
   std::string kept;
   for (const std::string& line : lines.value()) {  // "ffffffffc0a01000 t nvkm_foo\t[nouveau]"
-    size_t name = line.rfind(' ');
-    if (name == std::string::npos) continue;
-    std::string_view symbol = std::string_view(line).substr(name + 1);
-    bool of_module = line.ends_with(']') && symbol.find("\t[virtio") == std::string_view::npos;
-    bool of_kernel = !line.ends_with(']') &&
-                     std::any_of(std::begin(kKernelSymbolPrefixes), std::end(kKernelSymbolPrefixes),
-                                 [&](std::string_view prefix) { return symbol.starts_with(prefix); });
-    if (scope == SymbolScope::kAllFunctions && !line.ends_with(']')) {
-      const size_t type = line.find(' ') + 1;
-      of_kernel = std::string_view("tTwW").find(line[type]) != std::string_view::npos || symbol == "_etext";
-    }
-    if (of_module || of_kernel) kept += line + "\n";
+    const size_t type = line.find(' ') + 1;
+    const bool wanted = line.ends_with(']')
+                            ? line.find("\t[virtio") == std::string::npos
+                            : std::string_view("tTwW").find(line[type]) != std::string_view::npos;
+    // What ends the last function.
+    if (wanted || line.ends_with(" _etext")) kept += line + "\n";
   }
   return kept;
 }

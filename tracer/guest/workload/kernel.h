@@ -28,12 +28,8 @@ Result<std::vector<std::string>> read_lines(const std::string& path);
 
 std::string kernel_release();  // "6.1.0-56-amd64 #1 SMP …": release and version
 std::string kernel_log();      // like dmesg(1)
-// The symbols of every loaded module but virtio's, and the kernel's own MMIO accessors, from /proc/kallsyms.
-enum class SymbolScope {
-  kAccessors,    // of the kernel proper: the functions that a register access ends in
-  kAllFunctions  // all functions, so that whole call chains can be named: 2 MB more
-};
-std::string gpu_symbols(SymbolScope scope);
+// The symbols of every loaded module but virtio's, and the kernel's own functions, from /proc/kallsyms: 2 MB.
+std::string kernel_symbols();
 
 // Gives the kernel's worker threads real-time priority: what is deferred to them happens at once and without
 // being interrupted, not when the scheduler's clock says so. Else the order of accesses would differ from run

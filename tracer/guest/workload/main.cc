@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   TerminalReporter reporter;
-  GpuDriver driver("", "", SymbolScope::kAccessors, reporter);
+  GpuDriver driver("", "", /*symbols_wanted=*/false, reporter);
   gpuvm::Result<std::string> outcome = run_workload(argv[1], driver, reporter);
   reporter.result(outcome.ok(), outcome.ok() ? outcome.value() : outcome.error().message);
   return outcome.ok() ? 0 : 1;

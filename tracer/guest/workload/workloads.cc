@@ -63,7 +63,7 @@ Status GpuDriver::load() {
   GPUVM_TRY_STATUS(reporter_.phase("load"));
   GPUVM_TRY_STATUS(load_modules(list_file_, options_));
   put_kernel_workers_first();  // also those that loading has brought to life
-  reporter_.attach("kallsyms.txt", gpu_symbols(symbols_));
+  if (symbols_wanted_) reporter_.attach("kallsyms.txt", kernel_symbols());
   return Ok{};
 }
 

@@ -13,12 +13,12 @@ namespace gpuvm::guest {
 // The GPU's kernel driver. Empty list file: it is loaded already, as on a machine where this runs by hand.
 class GpuDriver {
  public:
-  GpuDriver(std::string list_file, std::string options, SymbolScope symbols, Reporter& reporter)
+  GpuDriver(std::string list_file, std::string options, bool symbols_wanted, Reporter& reporter)
       : list_file_(std::move(list_file)),
         options_(std::move(options)),
-        symbols_(symbols),
+        symbols_wanted_(symbols_wanted),
         reporter_(reporter) {}
-  // Marks "phase load", loads, hands the symbols to the host.
+  // Marks "phase load", loads, hands the symbols to the host if they are wanted.
   Status load();
   // Marks "phase unload".
   Status unload();
@@ -26,7 +26,7 @@ class GpuDriver {
  private:
   std::string list_file_;
   std::string options_;
-  SymbolScope symbols_;
+  bool symbols_wanted_;
   Reporter& reporter_;
 };
 
