@@ -45,6 +45,19 @@ void add_names(CLI::App* verb, std::string& rnndb, std::string& chip) {
   verb->add_option("--chip", chip, "which chip's names (default: the trace's)")->type_name("CHIP");
 }
 
+void add_compression(CLI::App* verb, gpuvm::Compression& compression) {
+  static const std::map<std::string, gpuvm::Compression> kLevels = {
+      {"fast", gpuvm::Compression::kFast},
+      {"default", gpuvm::Compression::kDefault},
+      {"best", gpuvm::Compression::kBest}};
+  verb->add_option_function<std::string>(
+          "--compression", [&compression](const std::string& name) { compression = kLevels.at(name); },
+          "of the trace: fast, default or best")
+      ->check(CLI::IsMember(&kLevels).description(""))
+      ->default_str("default")
+      ->type_name("LEVEL");
+}
+
 // The virtual GPU that a guest gets, and how it is recorded.
 void add_device(CLI::App* verb, DeviceVerbOptions& options) {
   verb->add_option("--machine", options.machine, "QEMU's machine, which has the interrupt controller")
@@ -65,10 +78,11 @@ void add_device(CLI::App* verb, DeviceVerbOptions& options) {
       ->capture_default_str()
       ->check(CLI::Range(0, 10'000'000))
       ->type_name("US");
-  verb->add_option("--time-unit", options.time_unit_ns, "resolution of time stamps")
+  verb->add_option("--time-unit", options.writer.time_unit_ns, "resolution of time stamps")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000'000))
       ->type_name("NS");
+  add_compression(verb, options.writer.compression);
 }
 
 void add_verify(CLI::App& app, Action& action) {
@@ -217,6 +231,7 @@ void add_import(CLI::App& app, Action& action) {
       ->type_name("0=BASE:SIZE,...");
   verb->add_option("--device", options.device, "which device, if the log has several: 01:00.0 or QEMU's name")
       ->type_name("DEVICE");
+  add_compression(verb.app, options.writer.compression);
   add_json(verb.app, options.json);
 }
 

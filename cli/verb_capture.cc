@@ -49,7 +49,7 @@ int run_capture(const CaptureVerbOptions& options) {
   capture_options.outputs = output_names(options.output, ".gvt", options.guests);
   capture_options.call_site_rate = options.call_site_rate;
   guest.kernel.symbols = options.call_site_rate.has_value();
-  capture_options.writer.time_unit_ns = options.time_unit_ns;
+  capture_options.writer = options.writer;
   capture_options.time_limit = std::chrono::seconds(options.time_limit_s);
   capture_options.command_line = options.command_line;
   const bool terminal = isatty(STDERR_FILENO) != 0;

@@ -37,7 +37,7 @@ int run_serve(const ServeVerbOptions& options) {
   serve_options.machine = find_machine(options.machine)->machine;
   serve_options.card = card_of(options);
   serve_options.output = options.output;
-  serve_options.writer.time_unit_ns = options.time_unit_ns;
+  serve_options.writer = options.writer;
   serve_options.command_line = options.command_line;
   serve_options.listening = [&serve_options] { show_how_to_connect(serve_options); };
   // A command of the user's has the terminal for itself.

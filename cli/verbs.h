@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "traces/format/gvt.h"
+
 namespace gpuvm::cli {
 
 inline constexpr int kDone = 0;
@@ -33,7 +35,7 @@ struct DeviceVerbOptions {
   bool vga = false;
   uint32_t vram_mib = 1024;
   uint32_t delay_us = 0;
-  uint64_t time_unit_ns = 1000;
+  WriterOptions writer;
   std::string command_line;  // as typed, kept in the trace
 };
 
@@ -90,6 +92,7 @@ struct ImportVerbOptions {
   std::string format = "auto";
   std::string bars;    // "0=BASE:SIZE,…", empty: the log's own
   std::string device;  // which of several, empty: the one that is accessed most
+  WriterOptions writer;
   bool json = false;
 };
 int run_import(const ImportVerbOptions& options);
