@@ -45,17 +45,35 @@ void add_names(CLI::App* verb, std::string& rnndb, std::string& chip) {
   verb->add_option("--chip", chip, "which chip's names (default: the trace's)")->type_name("CHIP");
 }
 
-void add_compression(CLI::App* verb, gpuvm::Compression& compression) {
-  static const std::map<std::string, gpuvm::Compression> kLevels = {
-      {"fast", gpuvm::Compression::kFast},
-      {"default", gpuvm::Compression::kDefault},
-      {"best", gpuvm::Compression::kBest}};
+template <typename Choice>
+using Choices = std::map<std::string, Choice>;
+
+// An option that takes one of a few names.
+template <typename Choice>
+void add_choice(CLI::App* verb, const char* option, Choice& value, const Choices<Choice>& choices,
+                const char* help, const char* type) {
+  const auto initial = std::ranges::find(choices, value, &Choices<Choice>::value_type::second);
   verb->add_option_function<std::string>(
-          "--compression", [&compression](const std::string& name) { compression = kLevels.at(name); },
-          "of the trace: fast, default or best")
-      ->check(CLI::IsMember(&kLevels).description(""))
-      ->default_str("default")
-      ->type_name("LEVEL");
+          option, [&value, &choices](const std::string& name) { value = choices.at(name); }, help)
+      ->check(CLI::IsMember(&choices).description(""))
+      ->default_str(initial->first)
+      ->type_name(type);
+}
+
+void add_compression(CLI::App* verb, gpuvm::Compression& compression) {
+  using enum gpuvm::Compression;
+  static const Choices<gpuvm::Compression> kLevels = {
+      {"fast", kFast}, {"default", kDefault}, {"best", kBest}};
+  add_choice(verb, "--compression", compression, kLevels, "of the trace: fast, default or best", "LEVEL");
+}
+
+void add_translation(CLI::App* verb, gpuvm::TranslationPolicy& translation) {
+  using enum gpuvm::TranslationPolicy;
+  static const Choices<gpuvm::TranslationPolicy> kPolicies = {{"strict", kStrict}, {"reference", kReference}};
+  add_choice(verb, "--translation", translation, kPolicies,
+             "what a guest's addresses may become: strict: only what is its own; reference: what GPUvm's "
+             "prototype let through, to show its holes",
+             "POLICY");
 }
 
 // The virtual GPU that a guest gets, and how it is recorded.
@@ -69,6 +87,7 @@ void add_device(CLI::App* verb, DeviceVerbOptions& options) {
           "virtual GPU")
       ->capture_default_str()
       ->type_name("M");
+  add_translation(verb, options.translation);
   verb->add_flag("--vga", options.vga, "PCI class 0x0300 (VGA) instead of 0x0302 (3D controller)");
   verb->add_option("--vram", options.vram_mib, "video memory")
       ->capture_default_str()
@@ -211,6 +230,7 @@ void add_replay(CLI::App& app, Action& action) {
   verb->add_option("--mode", options.modes, "modes to replay in, separated by commas, or all")
       ->delimiter(',')
       ->type_name("M");
+  add_translation(verb.app, options.translation);
   add_json(verb.app, options.json);
   verb->add_flag("--until-divergence", options.until_divergence, "stop at the first difference");
 }

@@ -45,6 +45,7 @@ int run_capture(const CaptureVerbOptions& options) {
   const auto mode = mode_from_name(options.mode);
   if (!mode) return fail(mode.error());
   capture_options.mode = mode.value();
+  capture_options.translation = options.translation;
   capture_options.guests = options.guests;
   capture_options.outputs = output_names(options.output, ".gvt", options.guests);
   capture_options.call_site_rate = options.call_site_rate;

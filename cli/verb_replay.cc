@@ -60,6 +60,7 @@ void print_result(const ReplayResult& result) {
 int run_replay(const ReplayVerbOptions& options) {
   ReplayOptions replay_options;
   if (!options.modes.empty()) replay_options.modes = options.modes;
+  replay_options.translation = options.translation;
   replay_options.until_divergence = options.until_divergence;
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal) replay_options.progress = show_progress;

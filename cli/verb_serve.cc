@@ -31,6 +31,7 @@ int run_serve(const ServeVerbOptions& options) {
   if (!mode) return fail(mode.error());
   ServeOptions serve_options;
   serve_options.mode = mode.value();
+  serve_options.translation = options.translation;
   serve_options.socket = options.socket;
   serve_options.command = options.command;
   serve_options.qtest = options.qtest;

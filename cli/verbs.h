@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "emulator/hypervisor/mode.h"
 #include "traces/format/gvt.h"
 
 namespace gpuvm::cli {
@@ -32,6 +33,7 @@ int run_info(const InfoOptions& options);
 struct DeviceVerbOptions {
   std::string machine = "pc";
   std::string mode = "passthrough";
+  TranslationPolicy translation = TranslationPolicy::kStrict;
   bool vga = false;
   uint32_t vram_mib = 1024;
   uint32_t delay_us = 0;
@@ -81,6 +83,7 @@ int run_callers(const CallersOptions& options);
 struct ReplayVerbOptions {
   std::vector<std::string> traces;
   std::vector<std::string> modes;  // names, or "all"
+  TranslationPolicy translation = TranslationPolicy::kStrict;
   bool json = false;
   bool until_divergence = false;
 };

@@ -96,7 +96,7 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_
   if (policy_of(mode_id).para_virtual) {
     for (MachineGuest& guest : guests) slots.push_back(add_slots(guest));
   }
-  GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(mode_id, guests));
+  GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(mode_id, guests, options.translation));
   std::vector<std::unique_ptr<PvGuest>> pv_guests;
   for (unsigned vm = 0; vm < slots.size(); ++vm) {
     Hypervisor& hypervisor = *machine->hypervisor();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "emulator/hypervisor/mode.h"
 #include "traces/core/result.h"
 #include "traces/replay_result.h"
 
@@ -12,6 +13,7 @@ namespace gpuvm {
 
 struct ReplayOptions {
   std::vector<std::string> modes = {"passthrough"};  // names, see docs/cli.md; "all" for every one
+  TranslationPolicy translation = TranslationPolicy::kStrict;
   bool until_divergence = false;
   std::function<void(const std::string& mode, double done)> progress;  // done: 0 to 1; may be empty
 };

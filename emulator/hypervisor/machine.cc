@@ -45,10 +45,12 @@ class SharedCard : public Machine {
 
 }  // namespace
 
-Result<std::unique_ptr<Machine>> make_machine(Mode mode, const std::vector<MachineGuest>& guests) {
+Result<std::unique_ptr<Machine>> make_machine(Mode mode, const std::vector<MachineGuest>& guests,
+                                              TranslationPolicy translation) {
   if (mode == Mode::kPassthrough) return std::unique_ptr<Machine>(std::make_unique<BareCards>(guests));
   HypervisorConfig config;
   config.mode = mode;
+  config.translation = translation;
   config.vms = static_cast<unsigned>(guests.size());
   config.guest = guests.at(0).card;
   uint64_t ram_bytes = 0;

@@ -28,6 +28,7 @@ class Machine {
 };
 
 // Errors: guests that cannot share a card.
-Result<std::unique_ptr<Machine>> make_machine(Mode mode, const std::vector<MachineGuest>& guests);
+Result<std::unique_ptr<Machine>> make_machine(Mode mode, const std::vector<MachineGuest>& guests,
+                                              TranslationPolicy translation = TranslationPolicy::kStrict);
 
 }  // namespace gpuvm

@@ -174,7 +174,7 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
     guests.push_back({options.card, uint64_t{seat.prepared.config.memory_mib} << 20, &seat.session->dma(),
                       &seat.session->interrupts()});
   }
-  GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(options.mode, guests));
+  GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(options.mode, guests, options.translation));
   for (unsigned i = 0; i < seats.size(); ++i) {
     PciDevice& device = machine->device(i);
     GPUVM_TRY_STATUS(seats[i].session->start(device, seats[i].prepared,

@@ -28,6 +28,7 @@ struct CaptureOptions {
   GuestOptions guest;
   CardConfig card;  // as each guest sees it
   Mode mode = Mode::kPassthrough;
+  TranslationPolicy translation = TranslationPolicy::kStrict;
   unsigned guests = 1;               // above 1 they share the card
   std::vector<std::string> outputs;  // one trace a guest
   WriterOptions writer;

@@ -100,9 +100,9 @@ class Service {
 
   Result<GuestOutcome> run(StopSignals& signals) {
     constexpr uint64_t kUnknownRam = 0;
-    GPUVM_TRY(
-        machine_,
-        make_machine(options_.mode, {{options_.card, kUnknownRam, &session_.dma(), &session_.interrupts()}}));
+    GPUVM_TRY(machine_, make_machine(options_.mode,
+                                     {{options_.card, kUnknownRam, &session_.dma(), &session_.interrupts()}},
+                                     options_.translation));
     session_.connect(machine_->device(0), std::move(peer_.link));
     Status status = session_.describe(describe(options_, machine_->device(0).info()));
     std::vector<pollfd> entries;

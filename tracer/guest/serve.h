@@ -24,6 +24,7 @@ struct ServeOptions {
   QemuMachine machine = QemuMachine::kPc;
   CardConfig card;
   Mode mode = Mode::kPassthrough;
+  TranslationPolicy translation = TranslationPolicy::kStrict;
   std::string output;  // empty: nothing is recorded
   WriterOptions writer;
   std::string command_line;              // kept in the trace

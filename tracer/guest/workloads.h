@@ -25,6 +25,7 @@ inline constexpr WorkloadInfo kWorkloads[] = {
     {"fault", "load, then a push buffer that touches an unmapped address, then a fresh channel", "", 1024, 0,
      300},
     {"stress", "load, then random copies and more VRAM buffers than there is VRAM", "", 1024, 128, 900},
+    {"intruder", "load, then search and overwrite VRAM beyond its own; for --guests 2", "", 1024, 0, 600},
 };
 
 constexpr const WorkloadInfo* find_workload(std::string_view name) {

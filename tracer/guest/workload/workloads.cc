@@ -45,6 +45,7 @@ constexpr Workload kTable[] = {
     {"reload", true, run_reload},
     {"fault", true, as_client<run_fault>},
     {"stress", true, as_client<run_stress>},
+    {"intruder", true, as_client<run_intruder>},
 };
 
 constexpr bool tables_agree() {
