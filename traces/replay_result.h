@@ -24,7 +24,7 @@ struct BarCounts {
 struct ShadowWork {
   uint64_t rebuilds = 0;
   uint64_t entries_scanned = 0;  // guest page table entries read
-  uint64_t entries_written = 0;  // shadow page table entries written
+  uint64_t entries_written = 0;  // shadow page table entries whose value changed
 };
 
 struct PhaseResult {

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 
 #include "emulator/hypervisor/mode.h"
 #include "emulator/memory/physical_memory.h"
@@ -64,38 +63,6 @@ class Partition {
  private:
   PartitionView view_;
   TranslationPolicy policy_;
-};
-
-// Translation of page table entries, with everything that does not depend on the entry worked out beforehand.
-class EntryRules {
- public:
-  EntryRules(const Partition& partition, unsigned page_shift);
-
-  // The host's entry for a guest's; 0 = not present. `lookups` counts frames of system memory.
-  uint64_t translate(uint64_t raw, uint64_t& lookups) const {
-    if (!strict_) return reference(raw, lookups);
-    lookups += raw & (raw >> 34) & 1;
-    return apply(rules_[(raw >> 33) & 3], raw);
-  }
-  // The same for many; returns how many of the results are present.
-  uint64_t translate(std::span<const uint64_t> raw, std::span<uint64_t> out, uint64_t& lookups) const;
-
- private:
-  struct Rule {
-    uint64_t last_frame = ~uint64_t{0};  // where the last page may begin; the top bit set: nowhere
-    uint64_t add = 0;
-  };
-  // Without a branch, so that compilers can do several at once.
-  static uint64_t apply(const Rule& rule, uint64_t raw) {
-    const uint64_t frame = (raw >> 4) & 0xfffffff;
-    const uint64_t beyond = (rule.last_frame - frame) >> 63;
-    return (raw + rule.add) & (0 - (raw & 1 & ~beyond));
-  }
-  uint64_t reference(uint64_t raw, uint64_t& lookups) const;
-
-  bool strict_;
-  Rule rules_[4];
-  PartitionView view_;
 };
 
 }  // namespace gpuvm

@@ -8,15 +8,7 @@ namespace {
 
 constexpr uint64_t kPage = Vram::kPageBytes;
 constexpr uint32_t kEntriesPerPage = kPage / 8;
-constexpr uint32_t kEntriesPerLine = Vram::kLineBytes / 8;
-static_assert(kEntriesPerLine == ShadowTable::kChunk);
 constexpr uint64_t kNeverSeen = ~uint64_t{0};
-
-uint64_t entry_at(std::span<const std::byte> table, uint64_t index) {
-  uint64_t raw = 0;
-  std::memcpy(&raw, table.data() + index * 8, 8);
-  return raw;
-}
 
 // How many of `entries` pages of 1 << shift bytes from `base` begin at or below the limit.
 uint32_t clipped(uint32_t entries, uint64_t base, unsigned shift, uint64_t limit) {
@@ -79,7 +71,13 @@ void ShadowSpace::sync_all(const AddressSpace& guest, std::span<const std::byte>
   context_.meters.shadow.entries_scanned += count;
   auto old = regions_.begin();
   for (uint32_t i = 0; i < count; ++i) {
-    const uint64_t pde = entry_at(directory, i);
+    // Most of a directory is empty, and is looked at a block at a time.
+    if (i % kBlockEntries == 0 && count - i >= kBlockEntries &&
+        is_zero_block(directory.data() + uint64_t{i} * 8)) {
+      i += kBlockEntries - 1;
+      continue;
+    }
+    const uint64_t pde = entry_at(directory.data(), i);
     if (pde == 0) continue;
     // Regions that the guest no longer has.
     while (old != regions_.end() && old->first < i) release_region((old++)->first);
@@ -115,7 +113,7 @@ void ShadowSpace::sync_changed(const AddressSpace& guest, uint64_t directory, ui
       for (const uint16_t e : written) look(first + e);
     } else {
       for (uint32_t i = 0; i < kEntriesPerPage; ++i) {
-        const bool filled = (vram.filled_lines(page) >> (i / kEntriesPerLine)) & 1;
+        const bool filled = (vram.filled_lines(page) >> (i / kBlockEntries)) & 1;
         if (filled || !never_seen) look(first + i);
       }
     }
@@ -232,10 +230,10 @@ void ShadowSpace::sync_page(Half& half, size_t p, const EntryRules& rules) {
   const uint64_t page = half.guest / kPage + p;
   const auto first = static_cast<uint32_t>(p * kEntriesPerPage);
   const uint8_t filled = vram.filled_lines(page);
-  for (uint32_t line = 0; line < kEntriesPerPage / kEntriesPerLine; ++line) {
-    const uint32_t at = first + line * kEntriesPerLine;
+  for (uint32_t line = 0; line < kEntriesPerPage / kBlockEntries; ++line) {
+    const uint32_t at = first + line * kBlockEntries;
     if (at >= half.entries) break;
-    const uint32_t n = std::min(kEntriesPerLine, half.entries - at);
+    const uint32_t n = std::min(kBlockEntries, half.entries - at);
     if (((filled >> line) & 1) == 0 && !half.table->occupied(at, n)) continue;
     half.table->sync(vram.view(half.guest + uint64_t{at} * 8, uint64_t{n} * 8), at, rules, cost());
   }
@@ -257,7 +255,7 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
   std::map<uint32_t, bool> alive;
   std::vector<uint64_t> out(g.small_entries());
   for (uint32_t i = 0; i < count; ++i) {
-    const fermi::Pde pde{entry_at(directory, i)};
+    const fermi::Pde pde{entry_at(directory.data(), i)};
     const uint64_t base = uint64_t{i} << g.span_shift();
     const uint64_t home = base >> ours.span_shift();
     const auto index = static_cast<uint32_t>(home);
@@ -296,8 +294,8 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
     }
     c.work.entries_scanned += (large.present ? large.entries : 0) + (small.present ? small.entries : 0);
     const auto first = static_cast<uint32_t>((base & (ours.span() - 1)) >> fermi::kSmallShift);
-    for (uint32_t n = 0; n < out.size(); n += ShadowTable::kChunk) {
-      region.small.table->store(std::span(out).subspan(n, ShadowTable::kChunk), first + n, c);
+    for (uint32_t n = 0; n < out.size(); n += kBlockEntries) {
+      region.small.table->store(std::span(out).subspan(n, kBlockEntries), first + n, c);
     }
     alive[index] |= small.present || large.present;
   }
@@ -316,7 +314,6 @@ void ShadowSpace::release(Half& half) {
   if (half.table == nullptr) return;
   for (size_t p = 0; p < half.seen.size(); ++p) context_.log->leave(half.guest / kPage + p);
   half.table->clear();
-  mapped_gone_ += half.table->mapped();
   context_.quota.free(half.table->host(), ShadowTable::pages(half.table->entries()));
   half = Half{};
 }
@@ -332,15 +329,6 @@ void ShadowSpace::release_region(uint32_t index) {
 
 void ShadowSpace::clear() {
   while (!regions_.empty()) release_region(regions_.begin()->first);
-}
-
-uint64_t ShadowSpace::mapped() const {
-  uint64_t sum = mapped_gone_;
-  for (const auto& [index, region] : regions_) {
-    if (region.large.table != nullptr) sum += region.large.table->mapped();
-    if (region.small.table != nullptr) sum += region.small.table->mapped();
-  }
-  return sum;
 }
 
 void ShadowSpace::follow_directory(uint64_t directory, uint32_t count) {

@@ -41,8 +41,6 @@ class ShadowSpace {
   AddressSpace space(uint64_t limit) const {
     return {Aperture::kVram, root(), limit, context_.host.geometry};
   }
-  // Present entries stored since the space was made.
-  uint64_t mapped() const;
 
  private:
   struct Half {
@@ -83,7 +81,6 @@ class ShadowSpace {
   uint64_t directory_ = 0;  // 16 pages of the hypervisor; 0: there were none left
   std::map<uint32_t, Region> regions_;
   fermi::Geometry built_for_;
-  uint64_t mapped_gone_ = 0;  // mapped() of tables that are gone
 
   // Incremental mode: what was followed at the last sync.
   std::optional<AddressSpace> last_;

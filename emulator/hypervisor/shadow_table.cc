@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 namespace gpuvm {
 
@@ -10,51 +9,45 @@ void ShadowTable::sync(std::span<const std::byte> guest, uint32_t first, const E
                        ShadowCost cost) {
   const auto count = static_cast<uint32_t>(guest.size() / 8);
   cost.work.entries_scanned += count;
-  std::array<uint64_t, kChunk> in;
-  std::array<uint64_t, kChunk> out;
-  for (uint32_t done = 0; done < count; done += kChunk) {
-    const uint32_t n = std::min(kChunk, count - done);
-    if (n < kChunk) in.fill(0);
-    std::memcpy(in.data(), guest.data() + uint64_t{done} * 8, uint64_t{n} * 8);
-    uint64_t any = 0;
-    for (const uint64_t raw : in) any |= raw;
-    if (any == 0 && !chunk_occupied((first + done) / kChunk)) continue;
-    const uint64_t present = rules.translate(std::span(in), std::span(out), cost.lookups);
-    if (present == 0) {
-      store(std::span(out).first(n), first + done, cost);
-      continue;
+  const std::byte* shadow = vram_.view(host_ + uint64_t{first} * 8, guest.size()).data();
+  std::array<uint64_t, kBlockEntries> out;
+  for (uint32_t done = 0; done < count; done += kBlockEntries) {
+    const uint32_t n = std::min(kBlockEntries, count - done);
+    const std::byte* from = guest.data() + uint64_t{done} * 8;
+    if (n == kBlockEntries) {
+      const bool same = block_occupied((first + done) / kBlockEntries)
+                            ? rules.block_holds(from, shadow + uint64_t{done} * 8, cost.lookups)
+                            : is_zero_block(from);
+      if (same) continue;
     }
-    put(std::span(out).first(n), (first + done) / kChunk, true, present, cost);
+    for (uint32_t i = 0; i < n; ++i) out[i] = rules.translate(entry_at(from, i), cost.lookups);
+    store(std::span(out).first(n), first + done, cost);
   }
 }
 
 bool ShadowTable::occupied(uint32_t first, uint32_t count) const {
-  for (uint32_t chunk = first / kChunk; chunk * kChunk < first + count; ++chunk) {
-    if (chunk_occupied(chunk)) return true;
+  for (uint32_t block = first / kBlockEntries; block * kBlockEntries < first + count; ++block) {
+    if (block_occupied(block)) return true;
   }
   return false;
 }
 
 void ShadowTable::store(std::span<const uint64_t> host_entries, uint32_t first, ShadowCost cost) {
-  const uint32_t chunk = first / kChunk;
+  const uint64_t address = host_ + uint64_t{first} * 8;
+  const std::byte* before = vram_.view(address, host_entries.size_bytes()).data();
   uint64_t any = 0;
-  uint64_t present = 0;
-  for (const uint64_t raw : host_entries) {
-    any |= raw;
-    present += raw & 1;
+  uint64_t changed = 0;
+  for (size_t i = 0; i < host_entries.size(); ++i) {
+    any |= host_entries[i];
+    changed += host_entries[i] != entry_at(before, i) ? 1 : 0;
   }
-  if (any == 0 && !chunk_occupied(chunk)) return;
-  put(host_entries, chunk, any != 0, present, cost);
-}
-
-void ShadowTable::put(std::span<const uint64_t> host_entries, uint32_t chunk, bool any, uint64_t present,
-                      ShadowCost cost) {
-  const uint64_t bit = uint64_t{1} << (chunk % 64);
-  uint64_t& word = occupied_[chunk / 64];
-  vram_.write_bytes(host_ + uint64_t{chunk} * kChunk * 8, std::as_bytes(host_entries));
-  word = any ? word | bit : word & ~bit;
-  mapped_ += present;
-  cost.work.entries_written += host_entries.size();
+  if (changed == 0) return;
+  vram_.write_bytes(address, std::as_bytes(host_entries));
+  const uint32_t block = first / kBlockEntries;
+  const uint64_t bit = uint64_t{1} << (block % 64);
+  uint64_t& word = occupied_[block / 64];
+  word = any != 0 ? word | bit : word & ~bit;
+  cost.work.entries_written += changed;
 }
 
 void ShadowTable::sync_one(uint64_t guest, uint32_t index, const EntryRules& rules, ShadowCost cost) {
@@ -63,18 +56,17 @@ void ShadowTable::sync_one(uint64_t guest, uint32_t index, const EntryRules& rul
   const uint64_t address = host_ + uint64_t{index} * 8;
   if (vram_.read64(address) == out) return;
   vram_.write(address, 8, out);
-  if (out != 0) occupied_[index / kChunk / 64] |= uint64_t{1} << (index / kChunk % 64);
-  mapped_ += out & 1;
+  if (out != 0) occupied_[index / kBlockEntries / 64] |= uint64_t{1} << (index / kBlockEntries % 64);
   ++cost.work.entries_written;
 }
 
 void ShadowTable::clear() {
-  static constexpr std::array<std::byte, kChunk * 8> kZero{};
-  for (uint32_t chunk = 0; chunk * kChunk < entries_; ++chunk) {
-    if (!chunk_occupied(chunk)) continue;
+  static constexpr std::array<std::byte, kBlockBytes> kZero{};
+  for (uint32_t block = 0; block * kBlockEntries < entries_; ++block) {
+    if (!block_occupied(block)) continue;
     const uint64_t bytes =
-        std::min<uint64_t>(kZero.size(), (uint64_t{entries_} - uint64_t{chunk} * kChunk) * 8);
-    vram_.write_bytes(host_ + uint64_t{chunk} * kChunk * 8, std::span(kZero).first(bytes));
+        std::min<uint64_t>(kZero.size(), (uint64_t{entries_} - uint64_t{block} * kBlockEntries) * 8);
+    vram_.write_bytes(host_ + uint64_t{block} * kBlockBytes, std::span(kZero).first(bytes));
   }
   std::ranges::fill(occupied_, 0);
 }
