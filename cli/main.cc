@@ -6,6 +6,7 @@
 
 #include "cli/print.h"
 #include "cli/verbs.h"
+#include "replayer/replay.h"
 #include "tracer/guest/qemu_command.h"
 #include "tracer/guest/workloads.h"
 #include "traces/meta.h"
@@ -233,6 +234,10 @@ void add_replay(CLI::App& app, Action& action) {
   add_translation(verb.app, options.translation);
   add_json(verb.app, options.json);
   verb->add_flag("--until-divergence", options.until_divergence, "stop at the first difference");
+  verb->add_option("--pv-batch", options.pv_batch,
+                   "page table entries in one call of mode pv-multicall (default: 128, as GPUvm's driver)")
+      ->check(CLI::Range(1, static_cast<int>(gpuvm::kMaxPvBatch)))
+      ->type_name("N");
 }
 
 void add_import(CLI::App& app, Action& action) {

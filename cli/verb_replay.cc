@@ -62,6 +62,7 @@ int run_replay(const ReplayVerbOptions& options) {
   if (!options.modes.empty()) replay_options.modes = options.modes;
   replay_options.translation = options.translation;
   replay_options.until_divergence = options.until_divergence;
+  replay_options.pv_batch = options.pv_batch;
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal) replay_options.progress = show_progress;
   auto result = replay_traces(options.traces, replay_options);

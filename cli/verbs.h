@@ -86,6 +86,7 @@ struct ReplayVerbOptions {
   TranslationPolicy translation = TranslationPolicy::kStrict;
   bool json = false;
   bool until_divergence = false;
+  uint32_t pv_batch = 0;  // 0: the mode's
 };
 int run_replay(const ReplayVerbOptions& options);
 

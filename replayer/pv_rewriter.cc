@@ -219,7 +219,7 @@ PvGuest::Table* PvGuest::table_for(const TableKey& key) {
     const uint32_t entries = key.large ? geometry_.large_entries() : geometry_.small_entries();
     it->second.id = allocate(uint64_t{entries} * 8);
     it->second.asked.resize(entries);
-    it->second.seen.assign((entries + kEntriesPerPage - 1) / kEntriesPerPage, kNone);
+    it->second.seen.assign((key.entries + kEntriesPerPage - 1) / kEntriesPerPage, kNone);
   }
   ++it->second.references;
   return &it->second;
@@ -239,13 +239,13 @@ void PvGuest::sync_entry(Directory& d, uint32_t index, uint64_t raw) {
   const uint64_t vram_bytes = gpu_.partition().view().vram_bytes;
   const auto key = [&](unsigned target, uint64_t address, uint32_t entries, bool large) {
     const bool usable = target == 1 && address + uint64_t{entries} * 8 <= vram_bytes;
-    return TableKey{usable ? address : kNone, large};
+    return TableKey{usable ? address : kNone, large, entries};
   };
   const TableKey small = key(pde.small_target(), pde.small_address(), geometry_.small_entries(), false);
-  const TableKey large = key(pde.large_target(), pde.large_address(), geometry_.large_entries(), true);
+  const TableKey large = key(pde.large_target(), pde.large_address(), pde.large_entries(), true);
   const auto old = d.tables.find(index);
   const std::pair<TableKey, TableKey> before =
-      old != d.tables.end() ? old->second : std::pair{TableKey{kNone, false}, TableKey{kNone, true}};
+      old != d.tables.end() ? old->second : std::pair{TableKey{kNone, false, 0}, TableKey{kNone, true, 0}};
   const Table* small_table = table_for(small);
   const Table* large_table = table_for(large);
   const std::array words{d.id, small_table != nullptr ? small_table->id : 0,
@@ -272,7 +272,7 @@ void PvGuest::sync_table(const TableKey& key, Table& table) {
     const uint64_t version = vram_.page_version((base + key.guest) / kPage + p);
     if (version == table.seen[p]) continue;
     table.seen[p] = version;
-    const auto end = std::min<uint32_t>((p + 1) * kEntriesPerPage, static_cast<uint32_t>(table.asked.size()));
+    const uint32_t end = std::min((p + 1) * kEntriesPerPage, key.entries);
     for (uint32_t i = p * kEntriesPerPage; i < end; ++i) {
       const uint64_t raw = guest_word(key.guest + 8 * uint64_t{i});
       if (raw == table.asked[i]) continue;

@@ -66,6 +66,7 @@ class PvGuest : public PciDevice {
   struct TableKey {
     uint64_t guest;
     bool large;
+    uint32_t entries;  // that count; a large table may have fewer than it has room for
     auto operator<=>(const TableKey&) const = default;
   };
   struct Directory {

@@ -13,6 +13,8 @@
 namespace gpuvm {
 namespace {
 
+static_assert(kMaxPvBatch == (pv::kSlotBytes - 16) / 8);
+
 // One trace and all that its replay needs beside the device.
 struct Lane {
   std::unique_ptr<TraceReader> reader;
@@ -70,10 +72,32 @@ std::unique_ptr<PvSlotMemory> add_slots(MachineGuest& guest) {
   return slots;
 }
 
-// Always the lane whose next event is the earliest: the card's time never goes back.
-Lane* earliest(const std::vector<Lane*>& running) {
-  return *std::ranges::min_element(running, {}, [](Lane* lane) { return lane->replay->next_time_ns(); });
-}
+// The lanes that are not at their ends. When each goes on is kept side by side, because it is compared before
+// every event.
+struct Running {
+  std::vector<Lane*> lanes;
+  std::vector<uint64_t> next_ns;  // of each one's next event
+
+  void add(Lane* lane) {
+    lanes.push_back(lane);
+    next_ns.push_back(lane->replay->next_time_ns());
+  }
+  void erase(size_t i) {
+    lanes.erase(lanes.begin() + static_cast<ptrdiff_t>(i));
+    next_ns.erase(next_ns.begin() + static_cast<ptrdiff_t>(i));
+  }
+  // The lane whose next event is the earliest, the first of several: the card's time never goes back. Without
+  // a branch to guess: which one it is looks random.
+  size_t earliest() const {
+    size_t at = 0;
+    uint64_t least = next_ns[0];
+    for (size_t i = 1; i < next_ns.size(); ++i) {
+      at = next_ns[i] < least ? i : at;
+      least = std::min(next_ns[i], least);
+    }
+    return at;
+  }
+};
 
 Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_id,
                                const ReplayOptions& options, ReplayResult& all) {
@@ -97,11 +121,13 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_
     for (MachineGuest& guest : guests) slots.push_back(add_slots(guest));
   }
   GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(mode_id, guests, options.translation));
+  const bool other_batch = mode_id == Mode::kPvMulticall && options.pv_batch != 0;
+  const uint32_t batch = other_batch ? options.pv_batch : policy_of(mode_id).batch;
   std::vector<std::unique_ptr<PvGuest>> pv_guests;
   for (unsigned vm = 0; vm < slots.size(); ++vm) {
     Hypervisor& hypervisor = *machine->hypervisor();
-    pv_guests.push_back(std::make_unique<PvGuest>(hypervisor.vm(vm), hypervisor.card().vram(), *slots[vm],
-                                                  policy_of(mode_id).batch));
+    pv_guests.push_back(
+        std::make_unique<PvGuest>(hypervisor.vm(vm), hypervisor.card().vram(), *slots[vm], batch));
   }
   std::optional<UsePointCheck> check;
   if (Hypervisor* hypervisor = machine->hypervisor()) {
@@ -114,7 +140,7 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_
   }
 
   uint64_t total = 0;
-  std::vector<Lane*> running;
+  Running running;
   for (unsigned vm = 0; vm < lanes.size(); ++vm) {
     Lane* lane = lanes[vm].get();
     total += lane->reader->summary().events;
@@ -129,14 +155,19 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_
     PciDevice& device = pv_guests.empty() ? machine->device(vm) : *pv_guests[vm];
     lane->replay = std::make_unique<ModeReplay>(device, *lane->feed, *lane->peer, lane->result, lane->report,
                                                 mode_options);
-    running.push_back(lane);
+    running.add(lane);
   }
   constexpr uint64_t kProgressEvents = 1 << 16;
   uint64_t events = 0;
-  while (!running.empty()) {
-    Lane* lane = running.size() == 1 ? running.front() : earliest(running);
-    GPUVM_TRY(const bool more, lane->replay->step());
-    if (!more) std::erase(running, lane);
+  while (!running.lanes.empty()) {
+    const size_t turn = running.earliest();
+    ModeReplay& replay = *running.lanes[turn]->replay;
+    GPUVM_TRY(const bool more, replay.step());
+    if (!more) {
+      running.erase(turn);
+    } else if (running.lanes.size() > 1) {
+      running.next_ns[turn] = replay.next_time_ns();
+    }
     if (++events % kProgressEvents == 0 && options.progress) {
       options.progress(mode, static_cast<double>(events) / static_cast<double>(std::max<uint64_t>(total, 1)));
     }
@@ -161,6 +192,8 @@ Result<ReplayResult> replay_traces(const std::vector<std::string>& paths, const 
   result.traces = paths;
   const auto start = std::chrono::steady_clock::now();
   GPUVM_TRY(const std::vector<Mode> modes, chosen_modes(options.modes));
+  if (options.pv_batch > kMaxPvBatch)
+    return error("a batch of {} entries: a call's slot holds {}", options.pv_batch, kMaxPvBatch);
   for (const Mode mode : modes) {
     GPUVM_TRY(ModeResult mode_result, replay_mode(paths, mode, options, result));
     result.modes.push_back(std::move(mode_result));

@@ -11,10 +11,15 @@
 
 namespace gpuvm {
 
+inline constexpr uint32_t kMaxPvBatch = 8190;  // as many as a slot of 64 KiB holds
+
 struct ReplayOptions {
   std::vector<std::string> modes = {"passthrough"};  // names, see docs/cli.md; "all" for every one
   TranslationPolicy translation = TranslationPolicy::kStrict;
   bool until_divergence = false;
+  // Entries that the driver of mode pv-multicall puts into one call, up to kMaxPvBatch; 0: as the mode has
+  // it.
+  uint32_t pv_batch = 0;
   std::function<void(const std::string& mode, double done)> progress;  // done: 0 to 1; may be empty
 };
 

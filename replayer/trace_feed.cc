@@ -14,10 +14,11 @@ TraceFeed::Item TraceFeed::Batch::item(size_t index) const {
 Result<bool> TraceFeed::load() {
   GPUVM_TRY(const EventBatch* batch, source_.next());
   if (batch == nullptr) return false;
-  batches_.push_back({batch->first_seq,
-                      batch->blob_base,
-                      {batch->events.begin(), batch->events.end()},
-                      {batch->blob.begin(), batch->blob.end()}});
+  Batch& copy = batches_.emplace_back(std::move(spare_));
+  copy.first_seq = batch->first_seq;
+  copy.blob_base = batch->blob_base;
+  copy.events.assign(batch->events.begin(), batch->events.end());
+  copy.blob.assign(batch->blob.begin(), batch->blob.end());
   return true;
 }
 
@@ -37,6 +38,7 @@ void TraceFeed::drop_finished() {
   while (ahead_batch_ < batch_ && !find_device_event()) {
   }
   while (!batches_.empty() && first_batch_ < std::min(batch_, ahead_batch_)) {
+    spare_ = std::move(batches_.front());
     batches_.pop_front();
     ++first_batch_;
   }

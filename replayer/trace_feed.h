@@ -50,6 +50,7 @@ class TraceFeed {
 
   EventSource& source_;
   std::deque<Batch> batches_;
+  Batch spare_;               // the last one that was done with: its memory is used again
   uint64_t first_batch_ = 0;  // number of batches_.front() since the start
   uint64_t batch_ = 0;        // where next() is
   size_t index_ = 0;

@@ -14,12 +14,15 @@ namespace {
 
 using namespace gpuvm;
 
-void replay_sample(benchmark::State& state, const std::string& path, const std::string& mode) {
+// `vms` times the sample, as so many virtual machines on one card.
+void replay_sample(benchmark::State& state, const std::string& path, const std::string& mode,
+                   size_t vms = 1) {
+  const std::vector<std::string> paths(vms, path);
   uint64_t events = 0;
   for (auto _ : state) {
     ReplayOptions options;
     options.modes = {mode};
-    const auto result = replay_trace(path, options);
+    const auto result = replay_traces(paths, options);
     if (!result.ok() || !result.value().holds()) {
       state.SkipWithError("the sample does not replay");
       return;
@@ -124,6 +127,18 @@ int main(int argc, char** argv) {
       benchmark::RegisterBenchmark(
           ("replay/" + entry.path().stem().string() + "/" + mode).c_str(),
           [path = entry.path().string(), mode](benchmark::State& state) { replay_sample(state, path, mode); })
+          ->Unit(benchmark::kMillisecond);
+    }
+  }
+  // What interleaving costs: the rate of eight machines beside that of one.
+  for (const char* mode : {"naive", "optimized", "incremental"}) {
+    for (const size_t vms : {1, 2, 8}) {
+      benchmark::RegisterBenchmark(
+          ("interleaved/copy/" + std::string(mode) + "/" + std::to_string(vms)).c_str(),
+          [path = (folder / "copy.gvt").string(), mode, vms](benchmark::State& state) {
+            replay_sample(state, path, mode, vms);
+          })
+          ->MeasureProcessCPUTime()  // the traces are decoded by threads of their own
           ->Unit(benchmark::kMillisecond);
     }
   }
