@@ -95,7 +95,9 @@ void Fifo::run(unsigned chid) {
   switch (slot.channel->run(services, geometry, timeline_.now_ns())) {
     case Channel::Outcome::kMore:
       busy_until_ns_ = timeline_.now_ns() + slot.channel->spent();
-      schedule_at(chid, busy_until_ns_);
+      // Behind the channels that wait for the end of this turn: else an endless ring would be first every time,
+      // and no other channel, another guest's for example, would ever run (S16).
+      schedule_at(chid, busy_until_ns_ + 1);
       break;
     case Channel::Outcome::kWaiting:
       if (++slot.polls > kMaxPolls) break;

@@ -112,6 +112,52 @@ class VmBench {
     vm(i).bar_write(1, kUserdVa + uint64_t{chid} * 0x1000 + 0x8c, 4, put);
   }
 
+  // A channel that can be given work, everything of it in the guest's VRAM: ring, commands, a page for
+  // results.
+  static constexpr uint64_t kIbVa = 0x1000000, kPushVa = 0x2000000, kDataVa = 0x3000000;
+  struct Ring {
+    unsigned vm = 0;
+    unsigned chid = 0;
+    Space space;
+    uint64_t ib = 0;
+    uint64_t push = 0;
+    uint64_t data = 0;
+    uint32_t put = 0;
+    uint64_t used = 0;
+  };
+  // `userd`: what set_up_bar1 returned.
+  Ring make_ring(unsigned i, unsigned chid, uint64_t userd) {
+    Ring r{.vm = i, .chid = chid, .space = make_space(i)};
+    r.ib = allocate(i, 0x2000);
+    r.push = allocate(i, 0x1000);
+    r.data = allocate(i, 0x1000);
+    for (uint64_t at = 0; at < 0x2000; at += 0x1000) map(i, r.space, kIbVa + at, r.ib + at);
+    map(i, r.space, kPushVa, r.push);
+    map(i, r.space, kDataVa, r.data);
+    store(i, r.space.instance + 0x08, userd + uint64_t{chid} * 0x1000);
+    store(i, r.space.instance + 0x48, kIbVa | uint64_t{10} << 48);
+    bind(i, chid, r.space.instance);
+    reg(i, 0x3004 + 8 * chid, 1);
+    store(i, 0x8000, chid | uint64_t{4} << 32);
+    reg(i, 0x2270, 0x8);
+    reg(i, 0x2274, 0x01f00001);
+    return r;
+  }
+  void queue(Ring& r, const std::vector<uint32_t>& words) {
+    for (size_t n = 0; n < words.size(); ++n) store(r.vm, r.push + r.used + 4 * n, words[n], 4);
+    queue_entry(r, kPushVa + r.used, static_cast<uint32_t>(words.size()));
+    r.used += 4 * words.size();
+  }
+  void queue_entry(Ring& r, uint64_t va, uint32_t dwords) {
+    store(r.vm, r.ib + 8 * uint64_t{r.put}, va | uint64_t{dwords} << 42);
+    r.put = (r.put + 1) % 1024;
+  }
+  void run(const Ring& r) { doorbell(r.vm, r.chid, r.put); }
+  static std::vector<uint32_t> semaphore(uint64_t va, uint32_t payload, uint32_t operation) {
+    return {increasing(0, 0x10, 4), static_cast<uint32_t>(va >> 32), static_cast<uint32_t>(va), payload,
+            operation};
+  }
+
   // The card's side.
   unsigned card_channel(unsigned i, unsigned chid) { return hv->partition(i).first_channel + chid; }
   uint64_t shadow_instance(unsigned i, unsigned chid) {

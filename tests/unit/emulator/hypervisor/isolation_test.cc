@@ -77,6 +77,69 @@ TEST_P(Hole, S5LargePageOverTheEndAndPeerTarget) {
   EXPECT_EQ(lookups, 1u);
 }
 
+// S6: a frame of system memory that is not the guest's. GPUvm's failed lookup leaves a present entry for
+// machine frame 0, which here is the first page of VM 0's memory.
+TEST_P(Hole, S6FrameOutsideTheGuestsMemory) {
+  const auto space = b.make_space(1);
+  b.map(1, space, 0x1000, VmBench::kRam, Target::kSystem);
+  b.bind(1, 0, space.instance);
+  const Translation t = b.walk(1, 0, 0x1000);
+  EXPECT_EQ(t.mapped, open());
+  if (!open()) return;
+  EXPECT_EQ(t.address, 0u);
+  b.machines[0].store<uint32_t>(0x10, 0xfeed);
+  EXPECT_EQ(b.hv->card().memory().read(t.aperture, t.address + 0x10, 4), 0xfeedu);
+}
+
+// S6, the other half: GPUvm looks a frame up at the rebuild and does not keep it from leaving. Here a bus
+// address is the guest's own number, and whose memory it is is asked at every access.
+TEST(Strict, S6FrameThatLeavesIsGoneAtOnce) {
+  class Leaving : public TestMachine {
+   public:
+    bool read(uint64_t address, std::span<std::byte> out) override {
+      return present && TestMachine::read(address, out);
+    }
+    bool present = true;
+  };
+  Leaving machine;
+  const HypervisorConfig config = VmBench::config(Mode::kNaive, 1);
+  DmaPort* port = &machine;
+  InterruptSink* sink = &machine;
+  Hypervisor hv(config, std::span(&port, 1), std::span(&sink, 1));
+  machine.store<uint32_t>(0x4010, 0xfeed);
+  const auto store = [&](uint64_t at, uint64_t value) {
+    hv.vm(0).bar_write(0, 0x1700, 4, at >> 16);
+    hv.vm(0).bar_write(0, 0x700000 + (at & 0xffff), 8, value);
+  };
+  store(0x100200, 0x110000);
+  store(0x100208, 0x3ffffff);
+  store(0x110000, uint64_t{1} << 32 | uint64_t{0x120} << 36);
+  store(0x120008, pte(0x4000, Target::kSystem));
+  hv.vm(0).bar_write(0, 0x1714, 4, 0xc0000100);
+  EXPECT_EQ(hv.vm(0).bar_read(3, 0x1010, 4), 0xfeedu);
+  machine.present = false;
+  EXPECT_EQ(hv.vm(0).bar_read(3, 0x1010, 4), 0xffffffffu) << "no flush, no rebuild in between";
+}
+
+// S7: a frame that no machine has brought GPUvm's hypervisor down. Under either policy the card's access
+// fails and nothing else happens.
+TEST_P(Hole, S7BadFramesAreSurvived) {
+  auto ring = b.make_ring(0, 0, b.set_up_bar1(0));
+  b.queue(ring, VmBench::semaphore(VmBench::kDataVa, 7, kRelease));
+  const auto run_with = [&](uint64_t frame, Target target) {
+    b.map(0, ring.space, VmBench::kDataVa, frame, target);
+    b.flush(0, ring.space);
+    b.bind(0, 0, ring.space.instance);  // afresh: a fault has stopped the channel
+    b.run(ring);
+    return b.load(0, ring.data, 4);
+  };
+  for (const uint64_t frame : {VmBench::kRam + pv::kSlotAreaBytes, uint64_t{1} << 36, uint64_t{5} << 36,
+                               (uint64_t{1} << 40) - 0x1000}) {
+    EXPECT_EQ(run_with(frame, Target::kSystem), 0u);
+  }
+  EXPECT_EQ(run_with(ring.data, Target::kVram), 7u) << "the guest's other work goes on";
+}
+
 TEST_P(Hole, S5TableOutsideThePartition) {
   // VM 1 prepares a table in its own memory; VM 0 names it.
   for (uint64_t i = 0; i < 16; ++i) b.store(1, 0x400000 + 8 * i, pte(0x9000, Target::kVram));
@@ -146,6 +209,31 @@ TEST_P(Hole, S15DepartedGuestLeavesNothing) {
   EXPECT_EQ(b.load(0, 0x9000), 0u);
   EXPECT_EQ(b.reg(0, 0x3000 + 8 * 2), 0u);
   EXPECT_EQ(b.vm(0).shadow_pages_left(), VmBench::config(Mode::kNaive).reserve_bytes / 4096);
+}
+
+// S16: a ring that takes practically for ever, of which the card does a bounded part at a time; each guest
+// gets its turn. GPUvm has no bound there under any policy of ours: the bound is the card's.
+TEST_P(Hole, S16EndlessWorkStopsNeitherTheOtherGuestNorTheHost) {
+  auto endless = b.make_ring(0, 0, b.set_up_bar1(0));
+  auto other = b.make_ring(1, 0, b.set_up_bar1(1));
+  // 1023 pieces of 2^21 words that do nothing, which all lie in one page.
+  for (uint64_t at = 0; at < 0x800000; at += 0x1000)
+    b.map(0, endless.space, VmBench::kPushVa + at, endless.push);
+  b.flush(0, endless.space);
+  for (int i = 0; i < 1023; ++i) b.queue_entry(endless, VmBench::kPushVa, 0x1fffff);
+  b.run(endless);
+  const auto ib_get = [&] { return b.vm(0).bar_read(1, VmBench::kUserdVa + 0x88, 4); };
+  EXPECT_LT(ib_get(), 100u) << "the doorbell came back after a part of the work";
+  b.queue(other, VmBench::semaphore(VmBench::kDataVa, 7, kRelease));
+  b.run(other);
+  for (int turn = 0; turn < 2; ++turn) {
+    const uint64_t due = b.vm(1).next_due();
+    ASSERT_LT(due, 2'000'000'000u) << "a turn ends in bounded time";
+    b.vm(1).advance(due);
+  }
+  EXPECT_EQ(b.load(1, other.data, 4), 7u);
+  EXPECT_GT(ib_get(), 0u);
+  EXPECT_LT(ib_get(), 1000u) << "the first guest's work goes on";
 }
 
 TEST(Strict, AnotherGuestsChannelsSurviveADepartureAndAReset) {
