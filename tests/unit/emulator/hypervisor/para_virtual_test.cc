@@ -9,6 +9,7 @@ namespace gpuvm::test {
 namespace {
 
 constexpr uint64_t kSlots = 0x100000;
+constexpr uint32_t kMost = (0x10000 - 16) / 8;  // entries of a call
 
 class Pv : public testing::Test {
  protected:
@@ -63,19 +64,26 @@ TEST_F(Pv, MapsPagesOfAChannel) {
   EXPECT_EQ(b.hv->meters(0).shadow.entries_scanned, 0u);
 }
 
-TEST_F(Pv, ScatteredPagesTakeACallABatch) {
-  const uint32_t pgt = alloc(0, 0x40000);
-  for (const auto& [batch, calls] : {std::pair{1u, 300u}, {128u, 3u}, {2048u, 1u}}) {
-    unsigned made = 0;
-    for (unsigned done = 0; done < 300; ++made) {
-      const unsigned n = std::min(batch, 300 - done);
-      EXPECT_EQ(
-          call(0, PvOp::kMapSgBatch, {pgt, done, n}, std::vector<uint64_t>(n, pte(0x5000, Target::kVram))),
-          pv::kOk);
-      done += n;
+// How many calls 300 pages take at each size is the driver's doing: PvRewriter.ScatteredPagesTakeACallABatch.
+TEST_F(Pv, ACallTakesBatchesOf128And2048ScatteredPages) {
+  const uint32_t pgd = alloc(0, 0x10000), pgt = alloc(0, 0x40000);
+  EXPECT_EQ(call(0, PvOp::kMapPgt, {pgd, pgt, 0, 0}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kSetPgd, {pgd, 0}), pv::kOk);
+  const uint64_t instance = b.allocate(0, 0x1000);
+  b.store(0, instance + 0x208, 0xffffffffff);
+  b.bind(0, 0, instance);
+  uint32_t first = 0;
+  for (const uint32_t batch : {1u, 128u, 2048u, kMost}) {
+    std::vector<uint64_t> entries;
+    for (uint64_t i = 0; i < batch; ++i) entries.push_back(pte((i * 7919 % 0x4000) << 12, Target::kVram));
+    EXPECT_EQ(call(0, PvOp::kMapSgBatch, {pgt, first, batch}, entries), pv::kOk) << batch;
+    for (uint64_t i = 0; i < batch; ++i) {
+      ASSERT_EQ(b.walk(0, 0, (first + i) << 12).address, b.base(0) + ((i * 7919 % 0x4000) << 12)) << batch;
     }
-    EXPECT_EQ(made, calls);
+    first += batch;
   }
+  EXPECT_EQ(call(0, PvOp::kMapSgBatch, {pgt, 0, kMost + 1}), pv::kRange) << "more than a slot holds";
+  EXPECT_EQ(b.hv->meters(0).hypercalls[static_cast<size_t>(PvOp::kMapSgBatch)], 5u);
 }
 
 TEST_F(Pv, S4APageIsWhatItWasFirst) {

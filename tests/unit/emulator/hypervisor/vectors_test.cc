@@ -26,7 +26,16 @@ TEST(Vector, BindingAChannelGivesTheCardAShadowInstanceBlock) {
   EXPECT_EQ(b.reg(1, 0x3000 + 8 * 5), 0xc0012345u);
   const uint64_t shadow = b.shadow_instance(1, 5);
   EXPECT_EQ(b.card_vram().read64(shadow + 0x08), 0x300000u + 0x80000000u);
-  EXPECT_GE(b.card_vram().read64(shadow + 0x200), 4 * kGiB);
+  const uint64_t shadow_directory = b.card_vram().read64(shadow + 0x200);
+  EXPECT_GE(shadow_directory, 4 * kGiB);
+  // It is the shadow's: the one whose TLB entries the card was told to drop, and it maps what the guest's
+  // does.
+  EXPECT_EQ(uint64_t{b.card_reg(0x100cb8) >> 4} << 12, shadow_directory);
+  const VmBench::Space space{instance, 0x200000};
+  b.map(1, space, 0x5000, 0x9000);
+  b.flush(1, space);
+  EXPECT_EQ(b.card_vram().read64(shadow + 0x200), shadow_directory);
+  EXPECT_EQ(b.walk(1, 5, 0x5000).address, 2 * kGiB + 0x9000);
 }
 
 TEST(Vector, ForeignChannelsReadZero) {
@@ -75,6 +84,14 @@ TEST(Vector, EntriesAreShiftedOrRefused) {
     EXPECT_EQ(rules.translate(0x00012341, lookups), vm == 1 ? 0x00812341u : 0x00012341u);
     EXPECT_EQ(rules.translate(0x00800001, lookups) & 1, 0u) << "frame 0x80000 is past the partition";
     EXPECT_EQ(lookups, 0u);
+    // The same through the tables: word 0 as the card reads it.
+    const auto space = b.make_space(vm);
+    b.set_pte(vm, space, 0x0000, 0x00012341);
+    b.set_pte(vm, space, 0x1000, 0x00800001);
+    b.bind(vm, 0, space.instance);
+    const uint64_t table = (b.card_vram().read64(b.shadow(vm, 0).directory) >> 36) << 12;
+    EXPECT_EQ(b.card_vram().read32(table), vm == 1 ? 0x00812341u : 0x00012341u);
+    EXPECT_EQ(b.card_vram().read32(table + 8) & 1, 0u);
   }
 }
 
@@ -128,7 +145,8 @@ TEST(Vector, RemappedPagesAreDirectUnlessTheyAreInstanceBlocks) {
 
 TEST(Vector, MemoryControllersAddUpToTheGuestsMemory) {
   VmBench b(two_gib());
-  EXPECT_EQ(uint64_t{b.reg(0, 0x022438)} * b.reg(0, 0x11020c), 2048u);
+  EXPECT_EQ(b.reg(0, 0x022438), 4u);
+  for (uint32_t i = 0; i < 4; ++i) EXPECT_EQ(b.reg(0, 0x11020c + 0x1000 * i), 512u);
 }
 
 }  // namespace
