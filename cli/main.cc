@@ -174,17 +174,18 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
 }
 
 void add_serve(CLI::App& app, Action& action, const std::string& command_line) {
-  const auto verb = add_verb(
-      app, action, run_serve, "serve", "Be the virtual GPU of a QEMU that you start yourself, and record",
-      "gpuvm serve --socket gpu.sock --qtest qtest.sock -o boot.gvt\n"
-      "  and in another terminal, with the arguments that it shows:\n"
-      "  gpuvm connect --socket gpu.sock -- qemu-system-x86_64 -accel tcg ...\n"
-      "or in one:\n"
-      "  gpuvm serve -o boot.gvt -- qemu-system-x86_64 -accel tcg -machine pc,memory-backend=mem\n"
-      "    -object memory-backend-memfd,id=mem,size=1G,share=on -m 1G\n"
-      "    -chardev socket,id=qt,fd=@QTEST@ -object qtest,id=qt0,chardev=qt,log=none\n"
-      "    -device x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8 -nographic disk.img\n"
-      "It ends when QEMU does, or with Ctrl-C; the trace is complete either way.");
+  const auto verb = add_verb(app, action, run_serve, "serve",
+                             "Be the virtual GPU of a QEMU that you start yourself, and record",
+                             "gpuvm serve --socket gpu.sock --qtest qtest.sock -o boot.gvt\n"
+                             "  and in another terminal, with the arguments that it shows:\n"
+                             "  gpuvm connect --socket gpu.sock -- qemu-system-x86_64 -accel tcg ...\n"
+                             "or in one:\n"
+                             "  gpuvm serve -o boot.gvt -- qemu-system-x86_64 -accel tcg -m 1G\n"
+                             "    -machine pc,memory-backend=mem\n"
+                             "    -object memory-backend-memfd,id=mem,size=1G,share=on\n"
+                             "    -chardev socket,id=qt,fd=@QTEST@ -object qtest,id=qt0,chardev=qt,log=none\n"
+                             "    -device x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8 -nographic disk.img\n"
+                             "It ends when QEMU does, or with Ctrl-C; the trace is complete either way.");
   auto& options = *verb.options;
   options.command_line = command_line;
   verb->add_option("--socket", options.socket, "listen there for QEMU's x-pci-proxy-dev")->type_name("PATH");
@@ -200,8 +201,8 @@ void add_serve(CLI::App& app, Action& action, const std::string& command_line) {
 void add_connect(CLI::App& app, Action& action) {
   const auto verb = add_verb(app, action, run_connect, "connect",
                              "Run QEMU with the connection to a `gpuvm serve` in place of @FD@",
-                             "gpuvm connect --socket gpu.sock -- qemu-system-x86_64 ... -device "
-                             "x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8");
+                             "gpuvm connect --socket gpu.sock -- qemu-system-x86_64 ...\n"
+                             "    -device x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8");
   auto& options = *verb.options;
   verb->add_option("--socket", options.socket, "where `gpuvm serve` listens")->required()->type_name("PATH");
   verb->add_option("COMMAND", options.command, "the command with its arguments")->required();
@@ -278,9 +279,11 @@ void add_dump(CLI::App& app, Action& action) {
   const auto verb =
       add_verb(app, action, run_dump, "dump", "Print a trace decoded, a line an event",
                "gpuvm dump boot.gvt --from 1000 --count 50\n"
-               "  gpuvm dump boot.gvt --rnndb envytools/rnndb --filter 'kind==write && register~\"PFIFO\"'\n"
-               "Filters compare seq, time_us, bar, offset, address, value, width, context, length (== != <\n"
-               "<= > >= &) and kind, register, phase, text, flag (== != ~ !~) and join with && || ! ( )");
+               "  gpuvm dump boot.gvt --rnndb envytools/rnndb --filter 'register~\"PFIFO\"'\n"
+               "  gpuvm dump boot.gvt --filter 'kind==mmio_write && bar==0 && offset<0x1000'\n"
+               "Filters compare seq, time_us, bar, offset, address, value, width, context,\n"
+               "length (== != < <= > >= &) and kind, register, phase, text, flag (== != ~ !~),\n"
+               "and join with && || ! ( )");
   auto& options = *verb.options;
   verb->add_option("TRACE", options.trace, "the trace")->required();
   verb->add_option("--from", options.from, "first event")->type_name("SEQ");
@@ -300,11 +303,10 @@ std::string joined(int argc, char** argv) {
 }
 
 void add_diff(CLI::App& app, Action& action) {
-  const auto verb =
-      add_verb(app, action, run_diff, "diff", "Align two traces and explain the differences",
-               "gpuvm diff monday.gvt tuesday.gvt\n"
-               "Exit status: 0 same (values may differ where registers follow the clock or hold a system\n"
-               "address), 1 different, 2 a trace cannot be read");
+  const auto verb = add_verb(app, action, run_diff, "diff", "Align two traces and explain the differences",
+                             "gpuvm diff monday.gvt tuesday.gvt\n"
+                             "Exit status: 0 same (values may differ where registers follow the clock or\n"
+                             "hold a system address), 1 different, 2 a trace cannot be read");
   auto& options = *verb.options;
   verb->add_option("A", options.a, "the trace to compare with")->required();
   verb->add_option("B", options.b, "the trace that is compared")->required();
