@@ -1,7 +1,8 @@
 // Any bytes as what a guest does to the card: random accesses, and forged instance blocks, page tables, rings
 // and push buffers with doorbells. It must neither crash nor work without end, and three things must hold: it
 // is deterministic, what happens does not depend on how often time is advanced, and the interrupt line is
-// what the registers say.
+// what the registers say. An operation is an access, or a step of a driver (a ring entry, a forged entry of a
+// table).
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 
 #include "tests/support/byte_source.h"
 #include "tests/support/gpu_bench.h"
+#include "tests/support/operation_count.h"
 
 namespace {
 
@@ -130,6 +132,7 @@ struct Digests {
   uint64_t memory = 0;
   uint64_t registers = 0;
   uint64_t messages = 0;
+  uint64_t operations = 0;
   bool operator==(const Digests&) const = default;
 };
 
@@ -158,6 +161,7 @@ Digests play(const uint8_t* data, size_t size, unsigned slices) {
   uint64_t now = 0;
   Digests result;
   for (unsigned n = 0; n < kMaxOperations && !in.empty(); ++n) {
+    ++result.operations;
     const uint8_t op = in.u8();
     GpuBench::Channel& channel = channels[(op >> 4) & 1];
     const GpuBench::Space& space = spaces[(op >> 5) & 1];
@@ -261,6 +265,7 @@ Digests play(const uint8_t* data, size_t size, unsigned slices) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
   const Digests once = play(data, size, 1);
+  OperationCount::add(once.operations);
   if ((data[0] & 0x30) == 0x10)
     require(play(data, size, 1) == once, "the same accesses gave different results");
   if ((data[0] & 0x30) == 0x20)

@@ -1,10 +1,13 @@
-// Any text as a filter: parsed or refused with a reason; a filter that was taken can be asked.
+// Any text as a filter: parsed or refused with a reason; a filter that was taken can be asked. An operation
+// is a text.
 #include <cstdint>
 
 #include "analysis/decode/filter.h"
+#include "tests/support/operation_count.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gpuvm;
+  test::OperationCount::add();
   const auto filter = EventFilter::parse({reinterpret_cast<const char*>(data), size});
   if (!filter) {
     GPUVM_CHECK(!filter.error().message.empty());

@@ -1,17 +1,20 @@
 // Any bytes as a .gvt: opened, read, searched, verified and repaired without a crash or a large allocation.
-// The first byte chooses: bit 0, mend the checksums first, so that what they protect is reached.
+// The first byte chooses: bit 0, mend the checksums first, so that what they protect is reached. An operation
+// is a call on the file: open, next, seek, an attachment, verify, repair.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <string>
 
+#include "tests/support/operation_count.h"
 #include "traces/format/layout.h"
 #include "traces/format/verify.h"
 
 namespace {
 
 using namespace gpuvm;
+using test::OperationCount;
 
 // Makes every checksum right where a chunk header seems to stand.
 void mend(format::Buffer& bytes) {
@@ -35,21 +38,27 @@ void mend(format::Buffer& bytes) {
 }
 
 void read(const std::string& path) {
+  OperationCount::add();
   auto opened = TraceReader::open(path);
   if (!opened.ok()) return;
   TraceReader& reader = *opened.value();
   uint64_t sum = 0;
   for (int pass = 0; pass < 2; ++pass) {
     for (int batches = 0; batches < 1000; ++batches) {
+      OperationCount::add();
       auto batch = reader.next();
       if (!batch.ok() || batch.value() == nullptr) break;
       for (const Event& event : batch.value()->events) {
         for (std::byte byte : batch.value()->payload(event)) sum += static_cast<uint64_t>(byte);
       }
     }
+    OperationCount::add();
     (void)reader.seek(reader.summary().end_seq / 2);
   }
-  for (const std::string& name : reader.attachment_names()) (void)reader.attachment(name).ok();
+  for (const std::string& name : reader.attachment_names()) {
+    OperationCount::add();
+    (void)reader.attachment(name).ok();
+  }
   (void)reader.refresh().ok();
   volatile uint64_t keep = sum;
   (void)keep;
@@ -65,8 +74,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (fd < 0 || ::write(fd, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) return 0;
   std::string path = "/proc/self/fd/" + std::to_string(fd);
   read(path);
+  OperationCount::add();
   (void)gpuvm::verify_trace(path).ok();
   if (data[0] & 2) {
+    OperationCount::add();
     int out = memfd_create("out", MFD_CLOEXEC);
     (void)gpuvm::repair_trace(path, "/proc/self/fd/" + std::to_string(out)).ok();
     ::close(out);

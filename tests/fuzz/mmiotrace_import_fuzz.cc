@@ -1,8 +1,11 @@
 // Any bytes as an mmiotrace log, plain or compressed: imported without a crash or a large allocation, every
-// line in a count; and what was imported comes back from its own export, event for event.
+// line in a count; and what was imported comes back from its own export, event for event. An operation is
+// a line.
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
+#include "tests/support/operation_count.h"
 #include "traces/core/memory_stream.h"
 #include "traces/export/export.h"
 #include "traces/import/import.h"
@@ -37,6 +40,7 @@ std::string export_text(const MemoryTrace& trace) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  test::OperationCount::add(1 + std::count(data, data + size, '\n'));
   MemoryTrace trace;
   const ImportReport report = import({reinterpret_cast<const char*>(data), size}, &trace);
   GPUVM_CHECK(report.events == trace.events().size());

@@ -1,10 +1,11 @@
 // Any accesses at all, close together in a small memory so that tables overlap, name each other and map
 // themselves. What the tracker's records add up to must be what it finds in memory at the end, whatever the
-// order of events.
+// order of events. An operation is an event.
 #include <cstdio>
 #include <cstdlib>
 
 #include "emulator/mmu/page_table_text.h"
+#include "tests/support/operation_count.h"
 #include "tests/support/page_table_model.h"
 
 namespace {
@@ -159,7 +160,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // An empty BAR3 directory and an instance block for it, so that little is needed to get somewhere.
   tracker.observe(0, write(0, 0x700000 + 0x1200, 8, 0x2000));
   tracker.observe(0, write(0, 0x700000 + 0x1208, 8, fermi::kVaMask));
-  for (uint64_t seq = 1; !in.empty() && model.records < 200'000; ++seq) tracker.observe(seq, next_event(in));
+  uint64_t seq = 0;
+  while (!in.empty() && model.records < 200'000) tracker.observe(++seq, next_event(in));
+  test::OperationCount::add(seq);
   tracker.finish();
   check(tracker, model);
   return 0;

@@ -1,11 +1,15 @@
-// Any bytes as a QEMU trace log: imported without a crash or a large allocation.
+// Any bytes as a QEMU trace log: imported without a crash or a large allocation. An operation
+// is a line.
+#include <algorithm>
 #include <cstdint>
 
+#include "tests/support/operation_count.h"
 #include "traces/core/memory_stream.h"
 #include "traces/import/import.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gpuvm;
+  test::OperationCount::add(1 + std::count(data, data + size, '\n'));
   auto source = memory_byte_source({reinterpret_cast<const char*>(data), size}, "fuzz");
   if (!source) return 0;
   MemoryTrace trace;

@@ -1,11 +1,13 @@
 // Any bytes as a recording: events that no capture would write, replayed in passthrough. It must come to an
-// end, and where the same events are recorded from the card itself, the replay must find nothing.
+// end, and where the same events are recorded from the card itself, the replay must find nothing. An
+// operation is an event, or an access to the card that is recorded.
 #include <cstdio>
 #include <cstdlib>
 
 #include "emulator/card/card.h"
 #include "replayer/mode_replay.h"
 #include "tests/support/byte_source.h"
+#include "tests/support/operation_count.h"
 #include "tests/support/test_machine.h"
 #include "tracer/recorder/recorder.h"
 #include "traces/core/memory_stream.h"
@@ -56,6 +58,7 @@ void forged(ByteSource& in, const CardConfig& config, size_t batch, bool until) 
   MemoryTrace trace;
   uint64_t now = 0;
   for (unsigned n = 0; n < 300 && !in.empty(); ++n) {
+    OperationCount::add();
     Event event;
     const uint8_t how = in.u8();
     event.kind = static_cast<EventKind>(how % (kEventKinds + 1));
@@ -89,6 +92,7 @@ void recorded(ByteSource& in, const CardConfig& config, size_t batch) {
   // unmapped until the input maps it.
   device.bar_write(0, 0x2254, 4, 0x10000020);
   for (unsigned n = 0; n < 300 && !in.empty(); ++n) {
+    OperationCount::add();
     const uint8_t op = in.u8();
     now += op & 0x80 ? uint64_t{in.u32()} * 1000 : uint64_t{in.u8()} * 1000;
     switch (op & 7) {

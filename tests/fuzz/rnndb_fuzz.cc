@@ -1,12 +1,15 @@
 // Any bytes as a register database: loaded, resolved with and without a chip, asked for names and meanings,
-// without a crash, a large allocation or a look-up without end.
+// without a crash, a large allocation or a look-up without end. An operation is a tag.
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
+#include "tests/support/operation_count.h"
 #include "traces/regmap/rnndb.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gpuvm;
+  test::OperationCount::add(std::count(data, data + size, '<'));
   const auto database =
       rnn::load_text({{"root.xml", std::string(reinterpret_cast<const char*>(data), size)}}, "root.xml");
   if (!database) return 0;

@@ -1,6 +1,6 @@
 // Any bytes as what a peer sends on the QEMU socket, with any descriptors: served by a real card with a
 // recorder between. Neither may it crash, hang or leak a descriptor, nor may what was recorded break the
-// rules of the event vocabulary.
+// rules of the event vocabulary. An operation is a message.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -12,6 +12,7 @@
 
 #include "emulator/card/card.h"
 #include "tests/support/byte_source.h"
+#include "tests/support/operation_count.h"
 #include "tracer/qemu/device_link.h"
 #include "traces/core/memory_stream.h"
 
@@ -179,6 +180,7 @@ void serve(const uint8_t* data, size_t size) {
       if (UniqueFd fd = some_descriptor(in.u8()); fd.valid()) fds.push_back(std::move(fd));
     }
     const auto message = make_message(in);
+    OperationCount::add();
     const uint8_t cut = in.u8();
     if (cut > 0xf0) {
       // The peer goes away in the middle.

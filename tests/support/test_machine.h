@@ -1,4 +1,5 @@
-// The machine that a device under test is plugged into: some memory, and a note of every interrupt.
+// The machine that a device under test is plugged into: some memory, and a note of every interrupt. Memory
+// costs nothing until it is touched, as fuzzers make a machine for each input.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "emulator/memory/dma_port.h"
+#include "emulator/memory/sparse_array.h"
 #include "emulator/pci/pci_device.h"
 
 namespace gpuvm::test {
@@ -43,7 +45,7 @@ class TestMachine : public DmaPort, public InterruptSink {
   void store(uint64_t address, T value) {
     std::memcpy(ram_.data() + address, &value, sizeof value);
   }
-  std::span<std::byte> ram() { return ram_; }
+  std::span<std::byte> ram() { return {ram_.data(), ram_.size()}; }
 
   uint64_t dma_reads = 0;
   uint64_t dma_writes = 0;
@@ -55,7 +57,7 @@ class TestMachine : public DmaPort, public InterruptSink {
   bool contains(uint64_t address, uint64_t bytes) const {
     return address <= ram_.size() && bytes <= ram_.size() - address;
   }
-  std::vector<std::byte> ram_;
+  SparseArray<std::byte> ram_;
 };
 
 }  // namespace gpuvm::test
