@@ -123,18 +123,18 @@ void ShadowSpace::sync_changed(const AddressSpace& guest, uint64_t directory, ui
   for (auto& [index, region] : regions_) sync_region(guest, index, region.guest_pde, true);
 }
 
-ShadowSpace::TableWanted ShadowSpace::wanted(unsigned target, uint64_t address, uint32_t entries,
-                                             uint32_t clip) const {
+ShadowSpace::TableWanted ShadowSpace::wanted(unsigned target, uint64_t address, uint32_t room,
+                                             uint32_t entries) const {
   TableWanted result;
   const bool in_vram = fermi::table_aperture(target) == Aperture::kVram;
   if (target == 0 || (context_.partition.strict() && !in_vram)) return result;
-  const uint64_t bytes = uint64_t{entries} * 8;
+  const uint64_t bytes = uint64_t{room} * 8;
   const auto host = context_.partition.to_host(Aperture::kVram, address, bytes);
   if (!host || !context_.host.card.vram().contains(*host, bytes)) {
     ++context_.meters.refused;
     return result;
   }
-  return {clip != 0, *host, clip};
+  return {entries != 0, *host, entries, room};
 }
 
 void ShadowSpace::sync_region(const AddressSpace& guest, uint32_t index, uint64_t raw, bool only_changed) {
@@ -172,14 +172,18 @@ bool ShadowSpace::sync_half(Half& half, const TableWanted& wanted, const EntryRu
     release(half);
     return false;
   }
-  if (half.table != nullptr && (half.guest != wanted.guest || half.entries != wanted.entries)) release(half);
+  if (half.table != nullptr && (half.guest != wanted.guest || half.entries != wanted.entries ||
+                                half.table->entries() != wanted.room)) {
+    release(half);
+  }
   if (half.table == nullptr) {
-    const auto pages = context_.quota.allocate(ShadowTable::pages(wanted.entries));
+    // A whole table, whatever the limit: behind a shorter one would lie what is somebody else's.
+    const auto pages = context_.quota.allocate(ShadowTable::pages(wanted.room));
     if (!pages) {
       ++context_.meters.refused;
       return false;
     }
-    half.table = std::make_unique<ShadowTable>(context_.host.card.vram(), *pages, wanted.entries);
+    half.table = std::make_unique<ShadowTable>(context_.host.card.vram(), *pages, wanted.room);
     half.guest = wanted.guest;
     half.entries = wanted.entries;
     only_changed = false;
@@ -268,15 +272,15 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
     if (!small.present && !large.present && !had) continue;
     Region& region = regions_[index];
     release(region.large);
-    TableWanted into{true, 0, ours.small_entries()};
+    const uint32_t room = ours.small_entries();
     if (region.small.table == nullptr) {
-      const auto pages = context_.quota.allocate(ShadowTable::pages(into.entries));
+      const auto pages = context_.quota.allocate(ShadowTable::pages(room));
       if (!pages) {
         ++context_.meters.refused;
         continue;
       }
-      region.small.table = std::make_unique<ShadowTable>(context_.host.card.vram(), *pages, into.entries);
-      region.small.entries = into.entries;
+      region.small.table = std::make_unique<ShadowTable>(context_.host.card.vram(), *pages, room);
+      region.small.entries = room;
     }
     std::ranges::fill(out, 0);
     ShadowCost c = cost();

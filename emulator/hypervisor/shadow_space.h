@@ -57,8 +57,9 @@ class ShadowSpace {
   };
   struct TableWanted {
     bool present = false;
-    uint64_t guest = 0;  // as the card addresses it
-    uint32_t entries = 0;
+    uint64_t guest = 0;    // as the card addresses it
+    uint32_t entries = 0;  // up to the limit
+    uint32_t room = 0;     // that the card takes a table to have
   };
 
   void sync_all(const AddressSpace& guest, std::span<const std::byte> directory);
@@ -68,7 +69,7 @@ class ShadowSpace {
   void sync_pages(Half& half, const EntryRules& rules);
   void sync_page(Half& half, size_t p, const EntryRules& rules);
   void sync_other_geometry(const AddressSpace& guest, std::span<const std::byte> directory);
-  TableWanted wanted(unsigned target, uint64_t address, uint32_t entries, uint32_t clip) const;
+  TableWanted wanted(unsigned target, uint64_t address, uint32_t room, uint32_t entries) const;
   void release(Half& half);
   void release_region(uint32_t index);
   void store_pde(uint32_t index, Region& region, uint64_t pde);

@@ -264,6 +264,16 @@ TEST(Strict, ShadowMemoryRunsOutForTheGreedyGuestOnly) {
   EXPECT_TRUE(b.walk(1, 0, 0x1000).mapped);
 }
 
+TEST(Strict, AShortAddressSpaceHasWholeTables) {
+  VmBench b(VmBench::config(Mode::kNaive));
+  const auto space = b.make_space(0, 0xfff);
+  b.map(0, space, 0, 0x5000);
+  const uint64_t before = b.vm(0).shadow_pages_left();
+  b.bind(0, 0, space.instance);
+  // The card takes a table to have 64 pages; the directory has 16, the instance block one.
+  EXPECT_EQ(before - b.vm(0).shadow_pages_left(), 64u + 16 + 1);
+}
+
 TEST(Strict, AccessOverTheEndOfAUserdPageStaysInThePartition) {
   VmBench b(VmBench::config(Mode::kNaive));
   b.set_up_bar1(0, 64);
