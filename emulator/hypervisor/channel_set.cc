@@ -1,5 +1,7 @@
 #include "emulator/hypervisor/channel_set.h"
 
+#include "emulator/hypervisor/router.h"
+
 namespace gpuvm {
 namespace {
 
@@ -50,7 +52,16 @@ std::unique_ptr<InstanceShadow> ChannelSet::attach(uint64_t guest_instance, ferm
 void ChannelSet::detach(Slot& slot) {
   if (slot.shadow == nullptr) return;
   services_.marks.remove(slot.shadow->guest() / Vram::kPageBytes);
+  if (context_.partition.strict()) take_from_engines(slot.shadow->host());
   slot.shadow.reset();
+}
+
+// An engine that still named the block would go on with whoever gets the page next.
+void ChannelSet::take_from_engines(uint64_t block) {
+  for (const gf100::Reg reg : engine_pointers()) {
+    const uint32_t pointer = context_.host.card.registers().peek(reg);
+    if (fermi::instance_address(pointer) == block) context_.host.write(reg, 0, 0);
+  }
 }
 
 std::shared_ptr<SharedSpace> ChannelSet::space_of(const AddressSpace& guest) {
@@ -231,6 +242,12 @@ void ChannelSet::set_pv_directory(std::optional<unsigned> chid, uint64_t host_di
   for (auto& [reg, slot] : engines_) {
     if (slot.shadow != nullptr && host_directory == 0) slot.shadow->set_pv_directory(0);
   }
+}
+
+void ChannelSet::pv_directory_gone(uint64_t host_directory) {
+  for_each([host_directory](Slot& slot) {
+    if (slot.shadow->pv_directory() == host_directory) slot.shadow->set_pv_directory(0);
+  });
 }
 
 void ChannelSet::clear() {

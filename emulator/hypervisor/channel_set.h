@@ -48,6 +48,8 @@ class ChannelSet {
   // A para-virtual directory for a channel, or for what only engines name (nothing); 0: none. It counts when
   // the channel is bound, too.
   void set_pv_directory(std::optional<unsigned> chid, uint64_t host_directory);
+  // The directory's memory is about to become free.
+  void pv_directory_gone(uint64_t host_directory);
 
   void clear();
 
@@ -61,6 +63,7 @@ class ChannelSet {
   void for_each(F f);
   std::unique_ptr<InstanceShadow> attach(uint64_t guest_instance, fermi::Geometry geometry);
   void detach(Slot& slot);
+  void take_from_engines(uint64_t block);
   void refresh(InstanceShadow& shadow, fermi::Geometry geometry);
   std::shared_ptr<SharedSpace> space_of(const AddressSpace& guest);
   void release(SharedSpace& space, uint32_t trigger);

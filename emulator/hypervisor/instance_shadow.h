@@ -40,6 +40,7 @@ class InstanceShadow {
   const std::shared_ptr<SharedSpace>& space() const { return space_; }
   // A para-virtual directory, in place of a shadow of the guest's; 0: none.
   void set_pv_directory(uint64_t host_directory);
+  uint64_t pv_directory() const { return pv_directory_; }
   AddressSpace shadow_space(fermi::Geometry geometry) const;
 
  private:

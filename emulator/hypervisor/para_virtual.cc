@@ -284,6 +284,7 @@ uint32_t ParaVirtual::mem_free(uint32_t id) {
   if (object.references != 0) return pv::kInvalid;
   Vram& vram = context_.host.card.vram();
   if (object.type == Type::kDirectory) {
+    effects_.directory_gone(object.host);
     for (uint64_t i = 0; i < object.entries(); ++i) {
       const fermi::Pde pde{vram.read64(object.host + 8 * i)};
       drop_reference(pde.large_target() != 0 ? pde.large_address() : 0);

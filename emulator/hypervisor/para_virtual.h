@@ -43,6 +43,8 @@ class ParaVirtual {
     std::function<bool(int32_t channel, uint64_t host_directory)> set_directory;
     // Entries that a BAR may show have changed.
     std::function<void()> tables_changed;
+    // A directory that no channel has is about to be freed: an engine may still have it.
+    std::function<void(uint64_t host_directory)> directory_gone;
     // The guest says that a directory is as it is to be used.
     std::function<void(uint64_t host_directory)> flushed;
     std::function<fermi::Geometry()> guest_geometry;

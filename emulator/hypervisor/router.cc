@@ -31,6 +31,12 @@ constexpr std::array kExceptions{
     Exception{Reg::kFecsWrcmd, Route::kFecsCommand},  //
 };
 
+constexpr std::array kEnginePointers{Reg::kFecsWrcmdData, Reg::kFecsChanCur,    Reg::kFecsChanNext,
+                                     Reg::kPcopy0ChanCur, Reg::kPcopy0ChanNext, Reg::kPcopy1ChanCur,
+                                     Reg::kPcopy1ChanNext};
+// Bind, and the ways to save and load a context.
+constexpr std::array kChannelCommands{1u, 2u, 3u, 9u};
+
 constexpr Route by_holding(Holds holds) {
   switch (holds) {
     case Holds::kInstancePage:
@@ -75,6 +81,14 @@ Route route_of(Reg reg) {
   if (exception != kExceptions.end()) return exception->route;
   const Register& r = gf100::describe(reg);
   return r.access == Access::kReadOnly ? Route::kLocal : by_holding(r.holds);
+}
+
+std::span<const Reg> engine_pointers() {
+  return kEnginePointers;
+}
+
+bool names_channel(uint32_t fecs_command) {
+  return std::ranges::find(kChannelCommands, fecs_command) != kChannelCommands.end();
 }
 
 bool raw_in_reference(Reg reg) {

@@ -47,6 +47,7 @@ ParaVirtual::Effects VirtualGpu::pv_effects() {
                 bar1_changed();
                 bar3_changed();
               },
+          .directory_gone = [this](uint64_t directory) { channels_.pv_directory_gone(directory); },
           .flushed =
               [this](uint64_t directory) {
                 bar1_.pv_flushed(directory);
@@ -242,8 +243,12 @@ void VirtualGpu::flush_tlb(uint32_t value) {
 
 void VirtualGpu::fecs_command(uint32_t command) {
   uint32_t data = registers_.peek(Reg::kFecsWrcmdData);
-  if ((data & kInstanceFlag) != 0)
+  const bool pointer = names_channel(command) && partition_.strict();
+  if (pointer || (data & kInstanceFlag) != 0) {
     data = channels_.use_engine(Reg::kFecsWrcmdData, data, UseKind::kFecs, geometry());
+    // The card would take 0 for the block at address 0, which is a guest's.
+    if (pointer && data == 0) return;
+  }
   shared_.host.write(Reg::kFecsWrcmdData, 0, data);
   shared_.host.write(Reg::kFecsWrcmd, 0, command);
 }
@@ -270,10 +275,6 @@ void VirtualGpu::reset() {
   reset_fifo();
   for (unsigned chid = 0; chid < own.channels; ++chid) {
     shared_.host.write(Reg::kPfifoChanState, own.first_channel + chid, 0);
-  }
-  for (const Reg reg : {Reg::kFecsWrcmdData, Reg::kFecsChanCur, Reg::kFecsChanNext, Reg::kPcopy0ChanCur,
-                        Reg::kPcopy0ChanNext, Reg::kPcopy1ChanCur, Reg::kPcopy1ChanNext}) {
-    shared_.host.write(reg, 0, 0);
   }
   para_virtual_.clear();
   channels_.clear();

@@ -274,6 +274,47 @@ TEST(Strict, AShortAddressSpaceHasWholeTables) {
   EXPECT_EQ(before - b.vm(0).shadow_pages_left(), 64u + 16 + 1);
 }
 
+TEST(Strict, EnginesForgetABlockThatIsGone) {
+  VmBench b(VmBench::config(Mode::kNaive));
+  const auto space = b.make_space(0);
+  const auto page = static_cast<uint32_t>(space.instance >> 12);
+  b.bind(0, 3, space.instance);
+  b.reg(0, 0x104050, 0x40000000 | page);
+  b.reg(0, 0x409500, 0x80000000 | page);
+  b.reg(0, 0x409504, 1);
+  ASSERT_EQ(b.card_reg(0x104050) & 0x0fffffff, b.shadow_instance(0, 3) >> 12);
+  ASSERT_EQ(b.card_reg(0x409b00) & 0x0fffffff, b.shadow_instance(0, 3) >> 12);
+  b.reg(0, 0x3000 + 8 * 3, 0);
+  EXPECT_EQ(b.card_reg(0x104050), 0u);
+  EXPECT_EQ(b.card_reg(0x409b00), 0u);
+  EXPECT_EQ(b.card_reg(0x409500), 0u);
+}
+
+TEST(Strict, ADepartureLeavesOthersEnginePointersAlone) {
+  VmBench b(VmBench::config(Mode::kNaive));
+  const auto space = b.make_space(1);
+  b.reg(1, 0x104050, 0x40000000 | static_cast<uint32_t>(space.instance >> 12));
+  const uint32_t pointer = b.card_reg(0x104050);
+  ASSERT_NE(pointer, 0u);
+  b.hv->teardown(0);
+  EXPECT_EQ(b.card_reg(0x104050), pointer);
+}
+
+TEST(Strict, FecsGetsNoPointerOfTheGuests) {
+  VmBench b(VmBench::config(Mode::kNaive));
+  const auto make_current = [&b](uint32_t pointer) {
+    b.reg(1, 0x409500, pointer);
+    b.reg(1, 0x409504, 1);
+    return uint64_t{b.card_reg(0x409b00) & 0x0fffffff} << 12;
+  };
+  EXPECT_GE(make_current(0x123), 2 * kVram) << "without the bit that says it is a pointer";
+  // The card has forgotten the block when the next one is refused; it must not take 0 for a block.
+  make_current(0x80000000 | static_cast<uint32_t>(kVram >> 12));
+  EXPECT_EQ(b.card_reg(0x409b00), 0u);
+  make_current(0);
+  EXPECT_EQ(b.card_reg(0x409b00), 0u);
+}
+
 TEST(Strict, AccessOverTheEndOfAUserdPageStaysInThePartition) {
   VmBench b(VmBench::config(Mode::kNaive));
   b.set_up_bar1(0, 64);
