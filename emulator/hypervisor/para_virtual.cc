@@ -202,10 +202,10 @@ uint32_t ParaVirtual::set_pgd(uint32_t id, int32_t channel) {
 }
 
 void ParaVirtual::drop_reference(uint64_t host) {
-  if (host == 0) return;
-  for (auto& [id, object] : objects_) {
-    if (object.host == host && object.references != 0) --object.references;
-  }
+  const auto id = ids_.find(host);
+  if (id == ids_.end()) return;
+  Object& object = objects_.at(id->second);
+  if (object.references != 0) --object.references;
 }
 
 uint32_t ParaVirtual::map_pgt(uint32_t pgd, uint32_t index, uint32_t small, uint32_t large) {
@@ -273,6 +273,7 @@ uint32_t ParaVirtual::mem_alloc(uint32_t bytes, Arguments& a) {
   const uint32_t id =
       context_.partition.strict() ? next_id_++ : static_cast<uint32_t>(*host >> 12) | 1u << 28;
   objects_[id] = {.host = *host, .pages = pages};
+  ids_[*host] = id;
   a.answer(1, id);
   return pv::kOk;
 }
@@ -294,6 +295,7 @@ uint32_t ParaVirtual::mem_free(uint32_t id) {
   const std::vector<std::byte> zero(object.pages * kPage);
   vram.write_bytes(object.host, zero);
   context_.quota.free(object.host, object.pages);
+  ids_.erase(object.host);
   objects_.erase(it);
   return pv::kOk;
 }
@@ -307,6 +309,7 @@ void ParaVirtual::clear() {
     context_.quota.free(object.host, object.pages);
   }
   objects_.clear();
+  ids_.clear();
   next_id_ = 1;
   slot_area_ = 0;
   mapped_ = false;

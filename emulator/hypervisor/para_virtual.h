@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "emulator/hypervisor/shadow_space.h"
@@ -88,6 +89,7 @@ class ParaVirtual {
   uint64_t slot_area_ = 0;
   bool mapped_ = false;
   std::map<uint32_t, Object> objects_;
+  std::unordered_map<uint64_t, uint32_t> ids_;  // of the objects, by where they lie
   uint32_t next_id_ = 1;
   std::map<int32_t, uint32_t> directories_;  // channel to directory
 };

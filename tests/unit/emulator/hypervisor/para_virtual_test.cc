@@ -1,6 +1,7 @@
 // Para-virtual calls (spec/gpuvm-mechanisms.md 5P) and what hostile ones get (S4, S11-S13).
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 
 #include "tests/support/vm_bench.h"
@@ -77,6 +78,17 @@ TEST_F(Pv, AnEngineLosesADirectoryThatIsFreed) {
   EXPECT_EQ(root(), used);
   EXPECT_EQ(call(0, PvOp::kMemFree, {first}), pv::kOk);
   EXPECT_NE(root(), used) << "its memory may be another guest's next";
+}
+
+TEST_F(Pv, FreeingADirectoryTakesNoLongerWithManyObjects) {
+  const uint32_t pgd = alloc(0, 0x10000), pgt = alloc(0, 0x40000);
+  for (uint32_t i = 0; i < 8192; ++i) ASSERT_EQ(call(0, PvOp::kMapPgt, {pgd, pgt, 0, i}), pv::kOk);
+  while (call(0, PvOp::kMemAlloc, {0x1000}) == pv::kOk) {
+  }
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(call(0, PvOp::kMemFree, {pgd}), pv::kOk);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+  EXPECT_EQ(call(0, PvOp::kMemFree, {pgt}), pv::kOk) << "all references are gone";
 }
 
 // How many calls 300 pages take at each size is the driver's doing: PvRewriter.ScatteredPagesTakeACallABatch.
