@@ -56,19 +56,26 @@ uint64_t Oracle::versions(uint64_t address, uint64_t bytes) const {
 
 Oracle::Tables Oracle::guest_tables(const Reach& reach, const fermi::Geometry& geometry,
                                     fermi::Pde pde) const {
+  Tables t = tables_of(reach, geometry, pde);
+  if (t.small != nullptr) {
+    t.fingerprint += versions(reach.vram_base + pde.small_address(), 8 * uint64_t{geometry.small_entries()});
+  }
+  if (t.large != nullptr) {
+    t.fingerprint += versions(reach.vram_base + pde.large_address(), 8 * uint64_t{t.large_entries}) * 3;
+  }
+  return t;
+}
+
+Oracle::Tables Oracle::tables_of(const Reach& reach, const fermi::Geometry& geometry, fermi::Pde pde) const {
   Tables t;
   const uint64_t small_bytes = 8 * uint64_t{geometry.small_entries()};
   if (pde.small_target() == 1 && inside(pde.small_address(), small_bytes, reach.vram_bytes)) {
-    const uint64_t address = reach.vram_base + pde.small_address();
-    t.small = vram_.view(address, small_bytes).data();
-    t.fingerprint += versions(address, small_bytes);
+    t.small = vram_.view(reach.vram_base + pde.small_address(), small_bytes).data();
   }
   const uint64_t large_bytes = 8 * uint64_t{pde.large_entries()};
   if (pde.large_target() == 1 && inside(pde.large_address(), large_bytes, reach.vram_bytes)) {
-    const uint64_t address = reach.vram_base + pde.large_address();
-    t.large = vram_.view(address, large_bytes).data();
+    t.large = vram_.view(reach.vram_base + pde.large_address(), large_bytes).data();
     t.large_entries = pde.large_entries();
-    t.fingerprint += versions(address, large_bytes) * 3;
   }
   return t;
 }
@@ -118,7 +125,7 @@ uint64_t Oracle::entry_at(const Reach& reach, const AddressSpace& space, uint64_
   const uint64_t place = space.directory + 8 * (va >> geometry.span_shift());
   if (space.directory_aperture != Aperture::kVram || !inside(place, 8, reach.vram_bytes)) return 0;
   const fermi::Pde pde{vram_.read64(reach.vram_base + place)};
-  const Tables t = guest_tables(reach, geometry, pde);
+  const Tables t = tables_of(reach, geometry, pde);
   const uint64_t within = va & (geometry.span() - 1);
   *page_bytes = 4096;
   if (t.small != nullptr) {
@@ -161,9 +168,39 @@ std::optional<OracleViolation> Oracle::check_page_by_page(const Reach& reach, co
   return std::nullopt;
 }
 
+uint64_t Oracle::fingerprint(const AddressSpace& shadow) const {
+  const uint32_t entries = shadow.geometry.directory_entries();
+  if (!inside(shadow.directory, 8 * uint64_t{entries}, vram_.size())) return 0;
+  uint64_t sum = versions(shadow.directory, 8 * uint64_t{entries});
+  for (uint32_t index = 0; index < entries; ++index) {
+    const fermi::Pde pde{vram_.read64(shadow.directory + 8 * uint64_t{index})};
+    if (pde.raw != 0) sum += shadow_tables(shadow.geometry, pde).fingerprint * (2 * index + 1);
+  }
+  return sum;
+}
+
+std::optional<OracleViolation> Oracle::check_other_geometry(const Reach& reach, const AddressSpace& guest,
+                                                            const AddressSpace& shadow, uint64_t epoch) {
+  const auto violation = check_page_by_page(reach, guest, shadow);
+  const std::pair key{reach.vram_base + guest.directory, shadow.directory};
+  const uint64_t print = fingerprint(shadow);
+  const auto known = verified_.find(key);
+  const bool uncommitted = known != verified_.end() && known->second.complete &&
+                           known->second.epoch == epoch && known->second.directory.shadow == print;
+  if (!violation) {
+    verified_[key] = {true, epoch, {0, print}, {}};
+  } else if (uncommitted) {
+    return std::nullopt;
+  } else {
+    verified_.erase(key);
+  }
+  return violation;
+}
+
 std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSpace& guest,
                                              const AddressSpace& shadow) {
-  if (guest.geometry != shadow.geometry) return check_page_by_page(reach, guest, shadow);
+  const uint64_t epoch = all_flushes_[reach.vram_base] + flushes_[reach.vram_base + guest.directory];
+  if (guest.geometry != shadow.geometry) return check_other_geometry(reach, guest, shadow, epoch);
   const fermi::Geometry& geometry = guest.geometry;
   // No further than addresses may go.
   const auto entries = static_cast<uint32_t>(
@@ -180,7 +217,6 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
   const std::byte* shadow_directory = vram_.view(shadow.directory, directory_bytes).data();
 
   Verified& known = verified_[{reach.vram_base + guest.directory, shadow.directory}];
-  const uint64_t epoch = all_flushes_ + flushes_[reach.vram_base + guest.directory];
   const Print directory{(guest_readable ? versions(reach.vram_base + guest.directory, directory_bytes) : 1) +
                             geometry.large_shift + guest.limit * kMix,
                         versions(shadow.directory, directory_bytes)};
@@ -233,7 +269,7 @@ void Oracle::flushed(const Reach& reach, std::optional<uint64_t> directory) {
   if (directory) {
     ++flushes_[reach.vram_base + *directory];
   } else {
-    ++all_flushes_;
+    ++all_flushes_[reach.vram_base];
   }
 }
 

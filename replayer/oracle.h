@@ -62,6 +62,8 @@ class Oracle {
     uint64_t fingerprint = 0;
   };
 
+  // Where the tables are; the others, with their fingerprint.
+  Tables tables_of(const Reach& reach, const fermi::Geometry& geometry, fermi::Pde pde) const;
   Tables guest_tables(const Reach& reach, const fermi::Geometry& geometry, fermi::Pde pde) const;
   Tables shadow_tables(const fermi::Geometry& geometry, fermi::Pde pde) const;
   std::optional<OracleViolation> compare(const Reach& reach, const fermi::Geometry& geometry, uint64_t va,
@@ -69,14 +71,20 @@ class Oracle {
   // The slow way, for a guest whose page sizes are not the card's.
   std::optional<OracleViolation> check_page_by_page(const Reach& reach, const AddressSpace& guest,
                                                     const AddressSpace& shadow);
+  // The same with what check() knows of commits; nothing is remembered but whether the whole shadow was
+  // right.
+  std::optional<OracleViolation> check_other_geometry(const Reach& reach, const AddressSpace& guest,
+                                                      const AddressSpace& shadow, uint64_t epoch);
+  // Changes with every store to the directory or one of its tables.
+  uint64_t fingerprint(const AddressSpace& shadow) const;
   // The entry that counts for an address, and what it maps; 0: none.
   uint64_t entry_at(const Reach& reach, const AddressSpace& space, uint64_t va, uint64_t* page_bytes) const;
   uint64_t versions(uint64_t address, uint64_t bytes) const;
 
   const Vram& vram_;
   uint64_t entries_compared_ = 0;
-  uint64_t all_flushes_ = 0;
-  std::map<uint64_t, uint64_t> flushes_;  // by guest directory, as the card addresses it
+  std::map<uint64_t, uint64_t> all_flushes_;  // by guest, told apart by where its VRAM begins
+  std::map<uint64_t, uint64_t> flushes_;      // by guest directory, as the card addresses it
   std::map<std::pair<uint64_t, uint64_t>, Verified> verified_;  // by guest and shadow directory address
 };
 
