@@ -49,9 +49,12 @@ void PageAllocator::free(uint64_t address, uint64_t pages) {
 }
 
 std::optional<uint64_t> PageQuota::allocate(uint64_t pages) {
-  if (pages > left_) return std::nullopt;
-  const auto address = allocator_.allocate(pages);
-  if (address) left_ -= pages;
+  const auto address = pages <= left_ ? allocator_.allocate(pages) : std::nullopt;
+  if (address) {
+    left_ -= pages;
+  } else {
+    ran_out_ = true;
+  }
   return address;
 }
 

@@ -33,10 +33,13 @@ class PageQuota {
   std::optional<uint64_t> allocate(uint64_t pages);
   void free(uint64_t address, uint64_t pages);
   uint64_t left() const { return left_; }
+  // Was a request ever turned down? From then on some of the guest's entries may be absent from its shadows.
+  bool ran_out() const { return ran_out_; }
 
  private:
   PageAllocator& allocator_;
   uint64_t left_;
+  bool ran_out_ = false;
 };
 
 }  // namespace gpuvm

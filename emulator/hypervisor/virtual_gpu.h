@@ -54,6 +54,7 @@ class VirtualGpu : public PciDevice, public ChannelEvents {
   const Meters& meters() const { return meters_; }
   const RegisterFile& registers() const { return registers_; }
   uint64_t shadow_pages_left() const { return quota_.left(); }
+  bool ran_out_of_shadow_pages() const { return quota_.ran_out(); }
   // Would a BAR3 access trap now? `offset` is below the BAR's size.
   bool bar3_traps(uint64_t offset, bool write);
   // While off, traps are not counted: for accesses that a rewritten trace no longer has.
