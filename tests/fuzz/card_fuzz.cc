@@ -17,7 +17,7 @@ namespace {
 using namespace gpuvm;
 using namespace gpuvm::test;
 
-constexpr unsigned kMaxOperations = 400;
+constexpr unsigned kMaxOperations = 4000;
 constexpr unsigned kSpaces = 2;
 
 void require(bool holds, const char* what) {

@@ -1,6 +1,6 @@
 // Any bytes as a .gvt: opened, read, searched, verified and repaired without a crash or a large allocation.
 // The first byte chooses: bit 0, mend the checksums first, so that what they protect is reached. An operation
-// is a call on the file: open, next, seek, an attachment, verify, repair.
+// is an event read, or a call on the file: open, next, seek, an attachment, verify, repair.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>

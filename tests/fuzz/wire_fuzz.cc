@@ -21,6 +21,8 @@ namespace {
 using namespace gpuvm;
 using namespace gpuvm::test;
 
+constexpr unsigned kMaxMessages = 2000;
+
 void require(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "wire_fuzz: %s\n", what);
@@ -173,7 +175,7 @@ void serve(const uint8_t* data, size_t size) {
     simple(2, 0x1c, 0xe0000000);
     simple(2, 0x04, 6);
   }
-  for (unsigned n = 0; n < 64 && !in.empty() && !broken && !link.closed(); ++n) {
+  for (unsigned n = 0; n < kMaxMessages && !in.empty() && !broken && !link.closed(); ++n) {
     std::vector<UniqueFd> fds;
     const uint8_t count = in.u8();
     for (unsigned i = 0; i < count % 13u && (count & 0x80); ++i) {
