@@ -79,6 +79,7 @@ void PvGuest::bar_write(unsigned bar, uint64_t offset, unsigned width, uint64_t 
   if (!flush) return;
   const auto flush_one = [this](uint64_t root, Directory& d) {
     sync(root, d);
+    if (!d.used) return;  // nothing has been said of it that could be flushed
     const std::array words{d.id, 1u};
     call(PvOp::kVmFlush, words);
   };
@@ -154,6 +155,7 @@ void PvGuest::set_pgd(uint32_t pointer, int32_t channel, bool fresh_use) {
   const auto last = set_.find(channel);
   if (last != set_.end() && last->second == root) return;
   const std::array words{d.id, static_cast<uint32_t>(channel)};
+  d.used = true;
   if (call(PvOp::kSetPgd, words) == pv::kOk) set_[channel] = root;
 }
 
@@ -250,6 +252,7 @@ void PvGuest::sync_entry(Directory& d, uint32_t index, uint64_t raw) {
   const Table* large_table = table_for(large);
   const std::array words{d.id, small_table != nullptr ? small_table->id : 0,
                          large_table != nullptr ? large_table->id : 0, index};
+  d.used = true;
   call(PvOp::kMapPgt, words);
   if (small_table == nullptr && large_table == nullptr) {
     d.tables.erase(index);

@@ -71,6 +71,7 @@ class PvGuest : public PciDevice {
   };
   struct Directory {
     uint32_t id = 0;
+    bool used = false;  // as a directory, in a call
     std::vector<uint64_t> asked;
     std::vector<uint64_t> seen;
     std::map<uint32_t, std::pair<TableKey, TableKey>> tables;  // of an entry: small, large; guest ~0: none

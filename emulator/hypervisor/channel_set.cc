@@ -115,6 +115,7 @@ uint32_t ChannelSet::bind(unsigned chid, uint32_t pointer, fermi::Geometry geome
   slot.shadow = attach(*instance, geometry);
   if (slot.shadow == nullptr) return 0;
   slot.shadow->set_pv_directory(slot.pv_directory);
+  observe_pv(chid, geometry);
   // The reference keeps the target bits with the new address (S3).
   const uint32_t flags = pointer & (context_.partition.strict() ? 0xf0000000 & ~kTargetMask : 0xf0000000);
   return flags | static_cast<uint32_t>(slot.shadow->host() >> 12);
@@ -134,6 +135,11 @@ void ChannelSet::use_slot(Slot& slot, int channel, UseKind kind, fermi::Geometry
   InstanceShadow& shadow = *slot.shadow;
   if (context_.partition.strict()) refresh(shadow, geometry);
   if (shadow.space() != nullptr) release(*shadow.space(), kFlushPageAll);
+  observe(shadow, channel, kind, geometry);
+}
+
+void ChannelSet::observe(const InstanceShadow& shadow, int channel, UseKind kind,
+                         fermi::Geometry geometry) const {
   if (services_.observer == nullptr) return;
   services_.observer->on_use({.vm = services_.vm,
                               .channel = channel,
@@ -141,6 +147,12 @@ void ChannelSet::use_slot(Slot& slot, int channel, UseKind kind, fermi::Geometry
                               .guest = shadow.guest_space(geometry),
                               .shadow = shadow.shadow_space(context_.host.geometry),
                               .shadow_instance = shadow.host()});
+}
+
+void ChannelSet::observe_pv(unsigned chid, fermi::Geometry geometry) const {
+  const Slot& slot = channels_[chid];
+  if (!services_.mode.para_virtual || slot.shadow == nullptr || slot.pv_directory == 0) return;
+  observe(*slot.shadow, static_cast<int>(chid), UseKind::kSync, geometry);
 }
 
 uint32_t ChannelSet::use_engine(gf100::Reg reg, uint32_t pointer, UseKind kind, fermi::Geometry geometry) {
@@ -229,6 +241,12 @@ void ChannelSet::instance_written(uint64_t guest_page, uint64_t offset, unsigned
       slot.shadow->store_raw(offset, width, value);
     }
   });
+}
+
+void ChannelSet::pv_flushed(uint64_t host_directory, fermi::Geometry geometry) {
+  for (unsigned chid = 0; chid < channels_.size(); ++chid) {
+    if (channels_[chid].pv_directory == host_directory) observe_pv(chid, geometry);
+  }
 }
 
 void ChannelSet::set_pv_directory(std::optional<unsigned> chid, uint64_t host_directory) {

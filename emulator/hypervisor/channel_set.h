@@ -50,6 +50,8 @@ class ChannelSet {
   void set_pv_directory(std::optional<unsigned> chid, uint64_t host_directory);
   // The directory's memory is about to become free.
   void pv_directory_gone(uint64_t host_directory);
+  // A para-virtual directory is as its channels are to use it.
+  void pv_flushed(uint64_t host_directory, fermi::Geometry geometry);
 
   void clear();
 
@@ -69,6 +71,9 @@ class ChannelSet {
   void release(SharedSpace& space, uint32_t trigger);
   void use_slot(Slot& slot, int channel, UseKind kind, fermi::Geometry geometry);
   std::optional<uint64_t> acceptable(uint32_t pointer) const;
+  void observe(const InstanceShadow& shadow, int channel, UseKind kind, fermi::Geometry geometry) const;
+  // The same where a channel's para-virtual directory is as it is to be used.
+  void observe_pv(unsigned chid, fermi::Geometry geometry) const;
 
   ShadowContext context_;
   Services services_;

@@ -34,8 +34,8 @@ struct Meters {
   ShadowWork shadow;          // rebuilds: channel and BAR tables
   uint64_t bar_rebuilds = 0;  // of them, BAR1's and BAR3's, which are never deferred
   uint64_t doorbells = 0;
-  uint64_t gfn_lookups = 0;   // guest frames of system memory looked up
-  uint64_t refused = 0;       // guest addresses, channels or calls that strict translation turned away
+  uint64_t gfn_lookups = 0;  // guest frames of system memory looked up
+  uint64_t refused = 0;      // guest addresses, channels or calls that strict translation turned away
   std::array<uint64_t, kPvOps> hypercalls{};
   uint64_t bad_hypercalls = 0;  // unknown operations, unusable slots
 };

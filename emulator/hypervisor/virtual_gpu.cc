@@ -52,6 +52,7 @@ ParaVirtual::Effects VirtualGpu::pv_effects() {
               [this](uint64_t directory) {
                 bar1_.pv_flushed(directory);
                 bar3_.pv_flushed(directory);
+                channels_.pv_flushed(directory, geometry());
               },
           .guest_geometry = [this] { return geometry(); }};
 }
