@@ -95,8 +95,8 @@ void Fifo::run(unsigned chid) {
   switch (slot.channel->run(services, geometry, timeline_.now_ns())) {
     case Channel::Outcome::kMore:
       busy_until_ns_ = timeline_.now_ns() + slot.channel->spent();
-      // Behind the channels that wait for the end of this turn: else an endless ring would be first every time,
-      // and no other channel, another guest's for example, would ever run (S16).
+      // Behind the channels that wait for the end of this turn: else an endless ring would be first every
+      // time, and no other channel, another guest's for example, would ever run (S16).
       schedule_at(chid, busy_until_ns_ + 1);
       break;
     case Channel::Outcome::kWaiting:
