@@ -115,6 +115,19 @@ class RandomGuests {
              large_target | size_code << 2 | (large >> 12) << 4 | small_target << 32 | (small >> 12) << 36);
   }
 
+  // In the guest's VRAM or RAM, on either side of their ends, anywhere.
+  uint64_t any_frame(unsigned vm) {
+    const PartitionView& own = b_.hv->partition(vm);
+    switch (pick(6)) {
+      case 0:
+        return rng_() & 0xfffffff000;
+      case 1:
+        return (one_in(2) ? own.vram_bytes : own.ram_bytes) + (pick(64) << 12) - (uint64_t{40} << 12);
+      default:
+        return pick(one_in(2) ? 0x100 : 0x4000) << 12;
+    }
+  }
+
   void entries(unsigned vm) {
     const bool large = one_in(3);
     const uint64_t count = large ? 1024 : 32768;
@@ -122,7 +135,7 @@ class RandomGuests {
     const uint64_t first = one_in(4) ? pick(count) : pick(64);
     const uint64_t end = std::min(first + 1 + pick(40), count);
     for (uint64_t i = first; i < end; ++i) {
-      const uint64_t frame = one_in(6) ? rng_() & 0xfffffff000 : pick(one_in(2) ? 0x100 : 0x4000) << 12;
+      const uint64_t frame = any_frame(vm);
       uint64_t raw = one_in(5) ? 0 : pte(frame, static_cast<Target>(pick(4)), one_in(4));
       if (one_in(10)) raw = rng_();
       if (one_in(2)) {
