@@ -136,21 +136,23 @@ int run_import(const ImportVerbOptions& options) {
   if (!source) return fail(source.error());
   Progress progress("importing " + import.name);
   if (progress.shown()) {
-    import.progress = [&progress](uint64_t bytes) { progress.update(bytes);
-  };
+    import.progress = [&progress](uint64_t bytes) { progress.update(bytes); };
+  }
+  WriterOptions writer = options.writer;
+  // A pipe may be live: what a kill costs shall stay one chunk. A file is still there afterwards.
+  if (options.log != "-") writer.encode_threads = bulk_encode_threads();
+  LateTrace trace(options.output, writer);
+  Result<ImportReport> imported = import_log(*source.value(), trace, import);
+  if (!imported) return fail(imported.error());
+  if (const Status closed = trace.close(); !closed) return fail(closed.error());
+  if (options.json) {
+    print_json(options, imported.value());
+  } else {
+    print_summary(options, imported.value());
+  }
+  if (imported.value().problem.empty()) return kDone;
+  fail(error("{}", imported.value().problem));
+  return kDoesNotHold;
 }
-LateTrace trace(options.output, options.writer);
-Result<ImportReport> imported = import_log(*source.value(), trace, import);
-if (!imported) return fail(imported.error());
-if (const Status closed = trace.close(); !closed) return fail(closed.error());
-if (options.json) {
-  print_json(options, imported.value());
-} else {
-  print_summary(options, imported.value());
-}
-if (imported.value().problem.empty()) return kDone;
-fail(error("{}", imported.value().problem));
-return kDoesNotHold;
-}  // namespace gpuvm::cli
 
 }  // namespace gpuvm::cli

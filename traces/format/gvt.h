@@ -21,8 +21,14 @@ struct WriterOptions {
   Compression compression = Compression::kDefault;
   uint32_t chunk_events = 65536;  // at most this many are lost by kill -9, or
   uint32_t chunk_ms = 1000;       // at most this much wall time
-  bool threaded = true;           // compress and write on a second thread
+  // Chunks encoded at once, each on a thread of its own; above 1 a kill may cost one chunk more than there
+  // are threads. 0: on the caller's thread, and a chunk that is too old is written with the next event only.
+  unsigned encode_threads = 1;
 };
+
+// WriterOptions::encode_threads for programs that write as fast as they can: as many as there are processors,
+// at most 4, since each takes memory.
+unsigned bulk_encode_threads();
 
 inline constexpr uint32_t kMaxEventPayload = 16u << 20;    // bytes; split longer ones
 inline constexpr uint32_t kMaxAttachmentSize = 32u << 20;  // bytes

@@ -2,8 +2,8 @@
 
 #include <filesystem>
 
-#include "traces/format/chunk_file.h"
 #include "traces/format/chunk_loader.h"
+#include "traces/format/encode_pool.h"
 #include "traces/format/open.h"
 
 namespace gpuvm {
@@ -16,8 +16,9 @@ using format::ScannedPart;
 // them.
 class Walk {
  public:
-  // Called for each whole event chunk, in order; `missing` events are absent before it.
-  using OnEvents = std::function<Status(const format::DecodedChunk& chunk, uint64_t missing)>;
+  // Called for each whole event chunk, in order, and may take it apart; `missing` events are absent before
+  // it.
+  using OnEvents = std::function<Status(format::DecodedChunk& chunk, uint64_t missing)>;
   // Called for each other whole chunk.
   using OnOther = std::function<Status(const format::InputFile& file, const ScannedPart& part)>;
 
@@ -115,11 +116,84 @@ class Walk {
   format::DecodedChunk chunk_;
 };
 
+// Writes what a Walk finds into a new file.
+class Repair {
+ public:
+  Repair(const std::string& out, RepairReport& report) : out_(out), report_(report) {}
+
+  Status events(format::DecodedChunk& chunk, uint64_t missing) {
+    GPUVM_TRY_STATUS(ready(chunk.stats.time_unit_ns));
+    if (missing > 0) GPUVM_TRY_STATUS(loss(missing));
+    last_time_ns_ = chunk.events.back().time_ns;
+    report_.saved_events += chunk.events.size();
+    chunk_.events.swap(chunk.events);
+    chunk_.blob.swap(chunk.blob);
+    return put();
+  }
+
+  Status other(const format::InputFile& from, const ScannedPart& part) {
+    GPUVM_TRY_STATUS(ready(time_unit_ns_));
+    if (part.header.type == static_cast<uint16_t>(ChunkType::kIndex)) return Ok{};
+    GPUVM_TRY_STATUS(format::read_body(from, part.offset, part.header, body_));
+    format::ByteSpan bytes(body_.data(), part.header.body_bytes);
+    GPUVM_TRY_STATUS(pool_->wait());  // it stays where it stood among the events
+    if (part.header.type != static_cast<uint16_t>(ChunkType::kAttachment)) {
+      return file_->append_unknown(part.header.type, part.header.flags, bytes);
+    }
+    Result<format::Attachment> attachment = format::load_attachment(bytes, /*name_only=*/false);
+    if (!attachment) return Ok{};  // counted as damage by verify
+    return file_->append_attachment(attachment.value().name,
+                                    std::as_bytes(std::span(attachment.value().bytes)));
+  }
+
+  Status close(uint64_t missing_at_end) {
+    GPUVM_TRY_STATUS(ready(time_unit_ns_));
+    if (missing_at_end > 0) GPUVM_TRY_STATUS(loss(missing_at_end));
+    GPUVM_TRY_STATUS(pool_->wait());
+    return file_->close();
+  }
+
+ private:
+  // The output is made at the first chunk, so that a file that is no .gvt leaves nothing behind.
+  Status ready(uint64_t time_unit_ns) {
+    if (!file_) {
+      GPUVM_TRY(file_, format::ChunkFile::create(out_, Compression::kDefault));
+    }
+    if (pool_ && time_unit_ns == time_unit_ns_) return Ok{};
+    if (pool_) GPUVM_TRY_STATUS(pool_->wait());
+    time_unit_ns_ = time_unit_ns;
+    pool_.emplace(*file_, Compression::kDefault, time_unit_ns, bulk_encode_threads());
+    return Ok{};
+  }
+
+  Status loss(uint64_t missing) {
+    ++report_.loss_events;
+    chunk_.events.assign(1, Event{.time_ns = last_time_ns_, .value = missing, .kind = EventKind::kLoss});
+    return put();
+  }
+
+  Status put() {
+    chunk_.first_seq = seq_;
+    chunk_.blob_base = blob_;
+    seq_ += chunk_.events.size();
+    blob_ += chunk_.blob.size();
+    return pool_->put(chunk_);
+  }
+
+  const std::string out_;
+  RepairReport& report_;
+  std::unique_ptr<format::ChunkFile> file_;
+  std::optional<format::EncodePool> pool_;
+  format::EventChunk chunk_;
+  uint64_t seq_ = 0, blob_ = 0, time_unit_ns_ = 1000, last_time_ns_ = 0;
+  format::Buffer body_;
+};
+
 }  // namespace
 
 Result<VerifyReport> verify_trace(const std::string& path) {
   return Walk().run(
-      path, [](const format::DecodedChunk&, uint64_t) -> Status { return Ok{}; },
+      path, [](format::DecodedChunk&, uint64_t) -> Status { return Ok{}; },
       [](const format::InputFile&, const ScannedPart&) -> Status { return Ok{}; });
 }
 
@@ -129,60 +203,14 @@ Result<RepairReport> repair_trace(const std::string& path, const std::string& ou
     return error("{}: the repaired trace cannot replace the damaged one; give another name", out);
   }
   RepairReport report;
-  // The output is made at the first chunk, so that a file that is no .gvt leaves nothing behind.
-  std::unique_ptr<format::ChunkFile> file;
-  std::optional<format::ChunkEncoder> encoder;
-  uint64_t seq = 0, blob = 0, time_unit_ns = 1000, last_time_ns = 0;
-  format::Buffer frame, body;
-  auto ready = [&]() -> Status {
-    if (file) return Ok{};
-    GPUVM_TRY(file, format::ChunkFile::create(out, Compression::kDefault));
-    return Ok{};
-  };
-  auto put = [&](std::span<const Event> events, Bytes bytes) -> Status {
-    if (!encoder) encoder.emplace(Compression::kDefault, time_unit_ns);
-    format::ChunkFile::start_frame(frame);
-    format::ChunkStats stats = encoder->encode(events, bytes, frame);
-    GPUVM_TRY_STATUS(file->append_events(frame, seq, static_cast<uint32_t>(events.size()), blob,
-                                         static_cast<uint32_t>(bytes.size()), stats));
-    seq += events.size();
-    blob += bytes.size();
-    return Ok{};
-  };
-  auto put_loss = [&](uint64_t missing) -> Status {
-    Event loss{.time_ns = last_time_ns, .value = missing, .kind = EventKind::kLoss};
-    ++report.loss_events;
-    return put(std::span(&loss, 1), {});
-  };
-  auto on_events = [&](const format::DecodedChunk& chunk, uint64_t missing) -> Status {
-    GPUVM_TRY_STATUS(ready());
-    if (chunk.stats.time_unit_ns != time_unit_ns || !encoder) {
-      time_unit_ns = chunk.stats.time_unit_ns;
-      encoder.emplace(Compression::kDefault, time_unit_ns);
-    }
-    if (missing > 0) GPUVM_TRY_STATUS(put_loss(missing));
-    last_time_ns = chunk.events.back().time_ns;
-    report.saved_events += chunk.events.size();
-    return put(chunk.events, chunk.blob);
-  };
-  auto on_other = [&](const format::InputFile& from, const ScannedPart& part) -> Status {
-    GPUVM_TRY_STATUS(ready());
-    if (part.header.type == static_cast<uint16_t>(ChunkType::kIndex)) return Ok{};
-    GPUVM_TRY_STATUS(format::read_body(from, part.offset, part.header, body));
-    format::ByteSpan bytes(body.data(), part.header.body_bytes);
-    if (part.header.type != static_cast<uint16_t>(ChunkType::kAttachment)) {
-      return file->append_unknown(part.header.type, part.header.flags, bytes);
-    }
-    Result<format::Attachment> attachment = format::load_attachment(bytes, /*name_only=*/false);
-    if (!attachment) return Ok{};  // counted as damage by verify
-    return file->append_attachment(attachment.value().name,
-                                   std::as_bytes(std::span(attachment.value().bytes)));
-  };
+  Repair repair(out, report);
   Walk walk;
-  GPUVM_TRY(report.found, walk.run(path, on_events, on_other));
-  GPUVM_TRY_STATUS(ready());
-  if (walk.missing_at_end_ > 0) GPUVM_TRY_STATUS(put_loss(walk.missing_at_end_));
-  GPUVM_TRY_STATUS(file->close());
+  GPUVM_TRY(
+      report.found,
+      walk.run(
+          path, [&](format::DecodedChunk& chunk, uint64_t missing) { return repair.events(chunk, missing); },
+          [&](const format::InputFile& from, const ScannedPart& part) { return repair.other(from, part); }));
+  GPUVM_TRY_STATUS(repair.close(walk.missing_at_end_));
   return report;
 }
 

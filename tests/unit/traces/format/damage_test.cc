@@ -14,7 +14,7 @@ std::string sample(const std::string& path, size_t count, uint64_t seed = 1) {
   MemoryTrace trace = random_trace(seed, count, Flavour::kMixed);
   EXPECT_TRUE(trace.attach("note", as_bytes("attached text")).ok());
   auto writer =
-      TraceWriter::create(path, {.time_unit_ns = 1, .chunk_events = kChunk, .threaded = false}).value();
+      TraceWriter::create(path, {.time_unit_ns = 1, .chunk_events = kChunk, .encode_threads = 0}).value();
   EXPECT_TRUE(writer->attach("first", as_bytes("at the start")).ok());
   EXPECT_TRUE(write_all(*writer, trace).ok());
   EXPECT_TRUE(writer->close().ok());

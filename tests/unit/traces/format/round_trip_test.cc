@@ -1,5 +1,7 @@
 // What goes in comes out: all kinds, all values, any place.
 #include "tests/unit/traces/format/test_events.h"
+#include "traces/format/layout.h"
+#include "traces/format/verify.h"
 
 namespace gpuvm {
 namespace {
@@ -11,7 +13,7 @@ struct Case {
   Compression compression;
   uint64_t unit;
   uint32_t chunk_events;
-  bool threaded;
+  unsigned threads;
   size_t count;
 };
 
@@ -22,7 +24,7 @@ void round_trip(const Case& c, uint64_t seed) {
              {.time_unit_ns = c.unit,
               .compression = c.compression,
               .chunk_events = c.chunk_events,
-              .threaded = c.threaded});
+              .encode_threads = c.threads});
   auto reader = TraceReader::open(file.path());
   ASSERT_TRUE(reader.ok()) << reader.error().message;
   EXPECT_TRUE(reader.value()->summary().complete);
@@ -54,8 +56,8 @@ TEST(RoundTrip, AllFlavoursLevelsUnits) {
   for (Flavour flavour : {Flavour::kHostile, Flavour::kDriver, Flavour::kMixed}) {
     for (Compression compression : {Compression::kFast, Compression::kDefault, Compression::kBest}) {
       for (uint64_t unit : {uint64_t{1}, uint64_t{1000}, uint64_t{7}}) {
-        for (bool threaded : {false, true}) {
-          round_trip({flavour, compression, unit, 512, threaded, 2000}, seed++);
+        for (unsigned threads : {0u, 1u, 3u}) {
+          round_trip({flavour, compression, unit, 512, threads, 2000}, seed++);
         }
       }
     }
@@ -64,19 +66,19 @@ TEST(RoundTrip, AllFlavoursLevelsUnits) {
 
 TEST(RoundTrip, EveryChunkSize) {
   for (uint32_t chunk = 1; chunk < 40; ++chunk)
-    round_trip({Flavour::kMixed, Compression::kDefault, 1, chunk, true, 97}, chunk);
+    round_trip({Flavour::kMixed, Compression::kDefault, 1, chunk, 1 + chunk % 2, 97}, chunk);
 }
 
 TEST(RoundTrip, ManySeeds) {
   for (uint64_t seed = 100; seed < 300; ++seed) {
     round_trip({static_cast<Flavour>(seed % 3), Compression::kFast, 1,
-                1 + static_cast<uint32_t>(seed * 7 % 900), false, 1 + seed * 13 % 1500},
+                1 + static_cast<uint32_t>(seed * 7 % 900), 0, 1 + seed * 13 % 1500},
                seed);
   }
 }
 
 TEST(RoundTrip, FullChunks) {
-  round_trip({Flavour::kDriver, Compression::kDefault, 1000, 65536, true, 200'000}, 5);
+  round_trip({Flavour::kDriver, Compression::kDefault, 1000, 65536, 2, 200'000}, 5);
 }
 
 TEST(RoundTrip, NoEvents) {
@@ -149,6 +151,64 @@ TEST(Parallel, GivesTheSame) {
   }
   ASSERT_TRUE(reader->seek(77).ok());
   EXPECT_EQ(reader->next().value()->events[0], trace.events()[77]);  // and leaves with work under way
+}
+
+// The event chunks of a file, without what is random in it (the file's id, and the checksums of headers).
+std::string event_chunks(const std::string& path) {
+  std::string bytes = slurp(path), chunks;
+  const format::ByteSpan all(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  for (size_t at = format::kFileHeaderBytes;;) {
+    const auto header = format::load_chunk_header(all.subspan(at));
+    if (!header) return chunks;
+    const size_t size = format::kChunkHeaderBytes + header->body_bytes;
+    if (header->type == static_cast<uint16_t>(format::ChunkType::kEvents)) {
+      chunks += fmt::format("{} {} {} {}\n", header->first_seq, header->count, header->blob_base,
+                            header->blob_bytes);
+      chunks += bytes.substr(at + format::kChunkHeaderBytes, header->body_bytes);
+    }
+    at += size;
+  }
+}
+
+TEST(ParallelEncode, TheSameBytesHoweverManyThreads) {
+  TempFile file;
+  MemoryTrace trace = random_trace(11, 20'000, Flavour::kMixed);
+  WriterOptions options{.time_unit_ns = 1, .chunk_events = 256, .chunk_ms = 3'600'000};
+  write_file(file.path(), trace, options);
+  const std::string want = event_chunks(file.path());
+  EXPECT_GT(want.size(), 20'000u);
+  for (unsigned threads : {2u, 3u, 5u, 16u, 1000u}) {
+    options.encode_threads = threads;
+    write_file(file.path(), trace, options);
+    EXPECT_EQ(event_chunks(file.path()), want) << threads << " threads";
+    EXPECT_TRUE(verify_trace(file.path()).value().whole());
+  }
+}
+
+// flush(), attach() and events() between writes, as a recorder calls them while chunks are under way.
+TEST(ParallelEncode, FlushesAndAttachmentsBetween) {
+  TempFile file;
+  MemoryTrace trace = random_trace(12, 6000, Flavour::kMixed);
+  auto writer = TraceWriter::create(
+                    file.path(), {.time_unit_ns = 1, .chunk_events = 64, .chunk_ms = 1, .encode_threads = 3})
+                    .value();
+  EventBatch batch = trace.batch();
+  uint64_t written = 0;
+  for (const Event& event : batch.events) {
+    ASSERT_TRUE(writer->write(event, batch.payload(event)).ok());
+    ASSERT_EQ(writer->events(), ++written);
+    if (written % 97 == 0) {
+      ASSERT_TRUE(writer->attach("progress", as_bytes(std::to_string(written))).ok());
+    }
+    if (written % 331 != 0) continue;
+    ASSERT_TRUE(writer->flush().ok());
+    ASSERT_EQ(TraceReader::open(file.path()).value()->summary().events, written);
+  }
+  ASSERT_TRUE(writer->close().ok());
+  auto reader = TraceReader::open(file.path()).value();
+  EXPECT_EQ(reader->attachment("progress").value(), std::to_string(6000 / 97 * 97));
+  EXPECT_EQ(read_all(*reader).events().size(), 6000u);
+  EXPECT_TRUE(verify_trace(file.path()).value().whole());
 }
 
 TEST(Seek, AnySequenceNumber) {
