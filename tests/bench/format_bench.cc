@@ -3,7 +3,7 @@
 //   build/format_bench [TRACE.gvt...]       default: every sample in traces/samples
 //
 // Counters: bytes per event by column (size/*), text_xz and the ratio to it; events per second (encode/*,
-// decode/*).
+// decode/*), and the same without checksums (.../no-checksums).
 #include <benchmark/benchmark.h>
 #include <lzma.h>
 
@@ -69,7 +69,7 @@ struct Chunk {
   format::Buffer body;
 };
 
-std::vector<Chunk> encode(const Input& input, Compression compression) {
+std::vector<Chunk> encode(const Input& input, Compression compression, bool checksums = true) {
   format::ChunkEncoder encoder(compression, input.unit);
   std::vector<Chunk> chunks;
   uint64_t blob = 0;
@@ -85,8 +85,8 @@ std::vector<Chunk> encode(const Input& input, Compression compression) {
                     .first_seq = at,
                     .blob_base = blob,
                     .blob_bytes = static_cast<uint32_t>(bytes),
-                    .body_bytes = static_cast<uint32_t>(chunk.body.size()),
-                    .body_hash = format::hash_bytes(chunk.body)};
+                    .body_bytes = static_cast<uint32_t>(chunk.body.size())};
+    if (checksums) chunk.header.body_hash = format::hash_bytes(chunk.body);
     blob += bytes;
     chunks.push_back(std::move(chunk));
   }
@@ -119,18 +119,18 @@ void size_benchmark(benchmark::State& state, const Input& input, Compression com
   state.counters["xz_ratio"] = static_cast<double>(xz) / static_cast<double>(total);
 }
 
-void encode_benchmark(benchmark::State& state, const Input& input, Compression compression) {
-  for (auto _ : state) benchmark::DoNotOptimize(encode(input, compression));
+void encode_benchmark(benchmark::State& state, const Input& input, Compression compression, bool checksums) {
+  for (auto _ : state) benchmark::DoNotOptimize(encode(input, compression, checksums));
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * input.events.size()));
 }
 
-void decode_benchmark(benchmark::State& state, const Input& input, Compression compression) {
+void decode_benchmark(benchmark::State& state, const Input& input, Compression compression, bool checksums) {
   std::vector<Chunk> chunks = encode(input, compression);
   format::ChunkDecoder decoder;
   format::DecodedChunk decoded;
   for (auto _ : state) {
     for (const Chunk& chunk : chunks) {
-      if (format::hash_bytes(chunk.body) != chunk.header.body_hash) std::abort();
+      if (checksums && format::hash_bytes(chunk.body) != chunk.header.body_hash) std::abort();
       if (!decoder.decode(chunk.header, chunk.body, decoded).ok()) std::abort();
       benchmark::DoNotOptimize(decoded.events.data());
     }
@@ -160,12 +160,17 @@ int main(int argc, char** argv) {
       benchmark::RegisterBenchmark(name("size").c_str(), [&input, c = compression](benchmark::State& s) {
         size_benchmark(s, input, c);
       })->Iterations(1);
-      benchmark::RegisterBenchmark(name("encode").c_str(), [&input, c = compression](benchmark::State& s) {
-        encode_benchmark(s, input, c);
-      });
-      benchmark::RegisterBenchmark(name("decode").c_str(), [&input, c = compression](benchmark::State& s) {
-        decode_benchmark(s, input, c);
-      });
+      for (bool checksums : {true, false}) {
+        auto also = [&](const char* what) { return name(what) + (checksums ? "" : "/no-checksums"); };
+        benchmark::RegisterBenchmark(also("encode").c_str(),
+                                     [&input, c = compression, checksums](benchmark::State& s) {
+                                       encode_benchmark(s, input, c, checksums);
+                                     });
+        benchmark::RegisterBenchmark(also("decode").c_str(),
+                                     [&input, c = compression, checksums](benchmark::State& s) {
+                                       decode_benchmark(s, input, c, checksums);
+                                     });
+      }
     }
   }
   benchmark::RunSpecifiedBenchmarks();

@@ -27,6 +27,8 @@ int data_level(Compression compression) {
   return compression == Compression::kDefault ? 6 : zstd_level(compression);
 }
 
+constexpr int kPatientLevel = 12;
+
 void store_stats(Buffer& body, const ChunkStats& stats) {
   append_varint(body, stats.time_unit_ns);
   append_varint(body, stats.first_time_ns);
@@ -121,9 +123,17 @@ void ChunkEncoder::put_literals(Buffer& body, uint8_t id, uint8_t planes_id, Byt
     for (size_t i = 0; i < count; ++i) to[i] = literals[i * width + plane];
   }
   s.as_literals.clear(), s.as_planes.clear();
-  streams_.put(s.as_literals, id, literals, data_level_);
-  streams_.put(s.as_planes, planes_id, s.planes, data_level_);
-  append(body, s.as_planes.size() < s.as_literals.size() ? s.as_planes : s.as_literals);
+  // The fastest level tells which it will be, except where no time is to be spared.
+  const bool try_both = data_level_ >= kPatientLevel;
+  streams_.put(s.as_literals, id, literals, try_both ? data_level_ : 1);
+  streams_.put(s.as_planes, planes_id, s.planes, try_both ? data_level_ : 1);
+  const bool planes = s.as_planes.size() < s.as_literals.size();
+  if (try_both)
+    append(body, planes ? s.as_planes : s.as_literals);
+  else if (planes)
+    streams_.put(body, planes_id, s.planes, data_level_);
+  else
+    streams_.put(body, id, literals, data_level_);
 }
 
 Result<ByteSpan> ChunkDecoder::get_literals(uint8_t id, uint8_t planes_id, uint64_t count, unsigned width,

@@ -46,8 +46,15 @@ void append_literal(Buffer& out, T value) {
   store<T>(out.data() + out.size() - sizeof value, value);
 }
 
-size_t table_size(size_t entries) {
-  return std::bit_ceil(entries * 2 + 16);
+// Entries of a hash table to begin with: most chunks have few sites and records, and clearing a table for as
+// many as there could be takes longer than filling it.
+constexpr size_t kFirstTable = 1024;
+
+size_t site_place(unsigned slot, uint64_t address) {
+  return scramble(mix(slot, address)) >> 20;
+}
+size_t record_place(uint64_t hash) {
+  return hash >> 24;
 }
 
 }  // namespace
@@ -102,17 +109,34 @@ void RecordEncoder::choose_addresses(std::span<const Event> events) {
 }
 
 uint64_t& RecordEncoder::site_value(unsigned slot, uint64_t address) {
+  if (sites_used_ * 2 >= sites_.size()) grow_sites();
   size_t mask = sites_.size() - 1;
-  for (size_t at = scramble(mix(slot, address)) >> 20 & mask;; at = (at + 1) & mask) {
+  for (size_t at = site_place(slot, address) & mask;; at = (at + 1) & mask) {
     Site& site = sites_[at];
-    if (!site.used) site = {.address = address, .value = 0, .slot = slot, .used = true};
+    if (!site.used) {
+      site = {.address = address, .value = 0, .slot = slot, .used = true};
+      ++sites_used_;
+    }
     if (site.address == address && site.slot == slot) return site.value;
   }
 }
 
+void RecordEncoder::grow_sites() {
+  std::vector<Site> larger(sites_.size() * 2);
+  const size_t mask = larger.size() - 1;
+  for (const Site& site : sites_) {
+    if (!site.used) continue;
+    size_t at = site_place(site.slot, site.address) & mask;
+    while (larger[at].used) at = (at + 1) & mask;
+    larger[at] = site;
+  }
+  sites_.swap(larger);
+}
+
 void RecordEncoder::count_values(std::span<const Event> events) {
   counter_.reset(events.size() * 2);
-  sites_.assign(table_size(events.size()), Site{});
+  sites_.assign(kFirstTable, Site{});
+  sites_used_ = 0;
   uint64_t before = 0, before2 = 0;
   for (size_t i = 0; i < events.size(); ++i) {
     const Event& event = events[i];
@@ -136,8 +160,8 @@ void RecordEncoder::count_values(std::span<const Event> events) {
 }
 
 void RecordEncoder::choose_values(std::span<const Event> events) {
-  record_slots_.assign(table_size(events.size()), 0);
-  record_counts_.clear();
+  record_slots_.assign(kFirstTable, 0);
+  record_counts_.clear(), record_hashes_.clear();
   uint64_t before = 0, before2 = 0;
   for (size_t i = 0; i < events.size(); ++i) {
     const Event& event = events[i];
@@ -194,11 +218,13 @@ void RecordEncoder::choose_values(std::span<const Event> events) {
 }
 
 uint32_t RecordEncoder::intern(const Record& record, uint64_t hash) {
+  if (out_.records.size() * 2 >= record_slots_.size()) grow_record_slots();
   size_t mask = record_slots_.size() - 1;
-  for (size_t at = hash >> 24 & mask;; at = (at + 1) & mask) {
+  for (size_t at = record_place(hash) & mask;; at = (at + 1) & mask) {
     uint32_t slot = record_slots_[at];
     if (slot == 0) {
       out_.records.push_back(record);
+      record_hashes_.push_back(hash);
       record_counts_.push_back(1);
       record_slots_[at] = static_cast<uint32_t>(out_.records.size());
       return static_cast<uint32_t>(out_.records.size() - 1);
@@ -207,6 +233,16 @@ uint32_t RecordEncoder::intern(const Record& record, uint64_t hash) {
       ++record_counts_[slot - 1];
       return slot - 1;
     }
+  }
+}
+
+void RecordEncoder::grow_record_slots() {
+  record_slots_.assign(record_slots_.size() * 2, 0);
+  const size_t mask = record_slots_.size() - 1;
+  for (size_t r = 0; r < record_hashes_.size(); ++r) {
+    size_t at = record_place(record_hashes_[r]) & mask;
+    while (record_slots_[at] != 0) at = (at + 1) & mask;
+    record_slots_[at] = static_cast<uint32_t>(r + 1);
   }
 }
 

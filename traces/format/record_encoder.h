@@ -31,16 +31,19 @@ class RecordEncoder {
     uint64_t site_delta = 0;
     AddressOp op = AddressOp::kStep;
   };
-  // Counts how often a hash was seen. Two that collide count together, which costs compression, not
-  // correctness.
+  // Counts how often a hash was seen, up to 65,535 times. Two that collide count together, which costs
+  // compression, not correctness.
   class Counter {
    public:
     void reset(size_t events);
-    void add(uint64_t hash) { ++counts_[hash >> shift_]; }
+    void add(uint64_t hash) {
+      uint16_t& count = counts_[hash >> shift_];
+      count = static_cast<uint16_t>(count + (count != UINT16_MAX));
+    }
     uint32_t operator[](uint64_t hash) const { return counts_[hash >> shift_]; }
 
    private:
-    std::vector<uint32_t> counts_;
+    std::vector<uint16_t> counts_;  // small, as most of the time goes into waiting for it
     unsigned shift_ = 64;
   };
 
@@ -49,12 +52,15 @@ class RecordEncoder {
   void choose_values(std::span<const Event> events);
   uint32_t intern(const Record& record, uint64_t hash);
   uint64_t& site_value(unsigned slot, uint64_t address);
+  void grow_sites();
+  void grow_record_slots();
   void rank_records();
 
   RecordedEvents out_;
   Counter counter_;
   std::vector<Choice> choices_;
   std::vector<uint32_t> record_slots_;  // hash table: index into out_.records + 1
+  std::vector<uint64_t> record_hashes_;
   std::vector<uint32_t> record_counts_;
   struct Site {
     uint64_t address = 0;
@@ -63,6 +69,7 @@ class RecordEncoder {
     bool used = false;
   };
   std::vector<Site> sites_;  // hash table
+  size_t sites_used_ = 0;
 };
 
 }  // namespace gpuvm::format

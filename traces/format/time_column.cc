@@ -138,7 +138,8 @@ Status TimeDecoder::decode_symbols(ByteReader& head, ByteSpan words, std::span<c
   std::fill(classes_.begin() + 1 + static_cast<std::ptrdiff_t>(count), classes_.end(), uint8_t{0});
 
   std::array<unsigned, kLanes> histories{};
-  auto step = [&](size_t lane, size_t i) {
+  // Inlined, so that the lanes' states stay in registers: as a call it takes a sixth longer.
+  auto step = [&](size_t lane, size_t i) __attribute__((always_inline)) {
     const size_t at = lane * length + i;
     const unsigned where = situation(classes_[at], classes_[at + 1], histories[lane]);
     uint32_t x = states[lane];
@@ -160,6 +161,7 @@ Status TimeDecoder::decode_symbols(ByteReader& head, ByteSpan words, std::span<c
   const size_t full_rows = count - std::min(count, length * (kLanes - 1));
   size_t i = 0;
   for (; i < full_rows && word <= end; ++i) {
+#pragma GCC unroll 8
     for (size_t lane = 0; lane < kLanes; ++lane) step(lane, i);
   }
   for (; i < length && word <= end; ++i) {
