@@ -28,9 +28,32 @@ void append_stamp(uint64_t microseconds, std::string* out) {
   out->append(digits, sizeof digits);
 }
 
+void append_mark(uint64_t stamp, std::string_view text, std::string* out) {
+  *out += "MARK ";
+  append_stamp(stamp, out);
+  *out += ' ';
+  *out += text;
+  *out += '\n';
+}
+
 bool is_plain_text(std::string_view text) {
   return text.size() + kLineOverhead <= kMaxLogLine && text.find('\n') == std::string_view::npos &&
          !text.ends_with('\r');
+}
+
+bool fits_extension(size_t payload) {
+  return 2 * payload + 2 * kLineOverhead <= kMaxLogLine;
+}
+
+// demmio takes a line in pieces of 1,023 bytes, and a piece that begins like an access for one.
+bool looks_like_access_to_demmio(std::string_view line) {
+  constexpr size_t kPiece = 1023;
+  for (size_t at = 0; at < line.size(); at += kPiece) {
+    const std::string_view piece = line.substr(at);
+    if (piece.starts_with("R ") || piece.starts_with("W ") || (at > 0 && piece.starts_with("PCIDEV ")))
+      return true;
+  }
+  return false;
 }
 
 // Calls `use` for each line of the log's own header.
@@ -154,11 +177,7 @@ uint64_t MmiotraceExporter::stamp_us(uint64_t time_ns, uint64_t seq) {
 }
 
 void MmiotraceExporter::mark_line(uint64_t stamp, std::string_view text) {
-  out_ += "MARK ";
-  append_stamp(stamp, &out_);
-  out_ += ' ';
-  out_ += text;
-  out_ += '\n';
+  append_mark(stamp, text, &out_);
   clock_.time_ns(stamp, 0);
   any_event_ = true;
 }
@@ -166,7 +185,7 @@ void MmiotraceExporter::mark_line(uint64_t stamp, std::string_view text) {
 void MmiotraceExporter::extension(const Event& event, Bytes payload, uint64_t seq) {
   const uint64_t stamp = stamp_us(event.time_ns, seq);
   // A payload that no line can hold stays behind; the event itself does not.
-  if (2 * payload.size() + 2 * kLineOverhead > kMaxLogLine) payload = {};
+  if (!fits_extension(payload.size())) payload = {};
   mark_line(stamp, format_extension(event, payload));
 }
 
@@ -307,6 +326,10 @@ void MmiotraceExporter::mark(const Event& event, Bytes payload, uint64_t seq) {
       event.space != 0 || event.width != 0 || event.address != 0) {
     return extension(event, payload, seq);
   }
+  std::string line;
+  append_mark(stamp, text, &line);
+  if (looks_like_access_to_demmio(line) && fits_extension(payload.size()))
+    return extension(event, payload, seq);
   mark_line(stamp, text);
 }
 
@@ -318,7 +341,8 @@ void MmiotraceExporter::note(const Event& event, Bytes payload, uint64_t seq) {
                     (line.kind == LineKind::kHeader && any_event_ && !parse_entries_header(text));
   if (!kept || text.empty() || text[0] == 0 || !is_plain_text(text) ||
       event.time_ns / 1000 * 1000 != clock_.last_ns() || event.flags != 0 || event.space != 0 ||
-      event.width != 0 || event.address != 0) {
+      event.width != 0 || event.address != 0 ||
+      (looks_like_access_to_demmio(text) && fits_extension(payload.size()))) {
     return extension(event, payload, seq);
   }
   out_ += text;
