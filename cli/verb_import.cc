@@ -121,28 +121,29 @@ void print_summary(const ImportVerbOptions& options, const ImportReport& report)
 }  // namespace
 
 int run_import(const ImportVerbOptions& options) {
-  ImportOptions import{.device = options.device, .name = options.log == "-" ? "standard input" : options.log};
-  if (options.format == "mmiotrace") import.format = LogFormat::kMmiotrace;
-  if (options.format == "qemu-vfio") import.format = LogFormat::kQemu;
+  ImportOptions import_options{.device = options.device,
+                               .name = options.log == "-" ? "standard input" : options.log};
+  if (options.format == "mmiotrace") import_options.format = LogFormat::kMmiotrace;
+  if (options.format == "qemu-vfio") import_options.format = LogFormat::kQemu;
   if (!options.bars.empty()) {
     const Result<Bars> bars = parse_bars(options.bars);
     if (!bars) return fail(bars.error());
-    import.bars = bars.value();
+    import_options.bars = bars.value();
   }
   if (options.log == options.output) {
     return fail(error("{}: is the log and the output; name another file with -o", options.log));
   }
   auto source = open_byte_source(options.log);
   if (!source) return fail(source.error());
-  Progress progress("importing " + import.name);
+  Progress progress("importing " + import_options.name);
   if (progress.shown()) {
-    import.progress = [&progress](uint64_t bytes) { progress.update(bytes); };
+    import_options.progress = [&progress](uint64_t bytes) { progress.update(bytes); };
   }
   WriterOptions writer = options.writer;
   // A pipe may be live: what a kill costs shall stay one chunk. A file is still there afterwards.
   if (options.log != "-") writer.encode_threads = bulk_encode_threads();
   LateTrace trace(options.output, writer);
-  Result<ImportReport> imported = import_log(*source.value(), trace, import);
+  Result<ImportReport> imported = import_log(*source.value(), trace, import_options);
   if (!imported) return fail(imported.error());
   if (const Status closed = trace.close(); !closed) return fail(closed.error());
   if (options.json) {
