@@ -153,7 +153,8 @@ std::optional<OracleViolation> Oracle::check_page_by_page(const Reach& reach, co
     for (uint64_t va = region; va < region + step && va <= guest.limit; va += 4096) {
       ++entries_compared_;
       uint64_t guest_page = 4096, shadow_page = 4096;
-      const uint64_t want = allowed(reach, entry_at(reach, guest, va, &guest_page), guest_page);
+      const uint64_t guest_raw = entry_at(reach, guest, va, &guest_page);
+      const uint64_t want = allowed(reach, guest_raw, guest_page);
       const uint64_t raw = entry_at(card, shadow, va, &shadow_page);
       const uint64_t got = fermi::Pte{raw}.present() ? raw : 0;
       const uint64_t want_address = fermi::Pte{want}.address() + (va & (guest_page - 1));
