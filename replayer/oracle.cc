@@ -80,10 +80,26 @@ Oracle::Tables Oracle::tables_of(const Reach& reach, const fermi::Geometry& geom
   return t;
 }
 
-Oracle::Tables Oracle::shadow_tables(const fermi::Geometry& geometry, fermi::Pde pde) const {
-  // The shadow lies anywhere on the card, so its reach is the card.
-  return guest_tables({.vram_base = 0, .vram_bytes = vram_.size(), .system_base = 0, .system_bytes = 0},
-                      geometry, pde);
+// Of a shadow only what lies at or below the limit counts: it may be no longer, and what follows it is
+// something else.
+Oracle::Tables Oracle::shadow_tables(const fermi::Geometry& geometry, fermi::Pde pde, uint64_t reach) const {
+  const auto bytes = [&](uint32_t entries, unsigned shift) {
+    return 8 * std::min<uint64_t>(entries, (reach >> shift) + 1);
+  };
+  Tables t;
+  // It lies anywhere on the card.
+  const uint64_t small_bytes = bytes(geometry.small_entries(), fermi::kSmallShift);
+  if (pde.small_target() == 1 && inside(pde.small_address(), small_bytes, vram_.size())) {
+    t.small = vram_.view(pde.small_address(), small_bytes).data();
+    t.fingerprint += versions(pde.small_address(), small_bytes);
+  }
+  const uint64_t large_bytes = bytes(pde.large_entries(), geometry.large_shift);
+  if (pde.large_target() == 1 && inside(pde.large_address(), large_bytes, vram_.size())) {
+    t.large = vram_.view(pde.large_address(), large_bytes).data();
+    t.large_entries = pde.large_entries();
+    t.fingerprint += versions(pde.large_address(), large_bytes) * 3;
+  }
+  return t;
 }
 
 std::optional<OracleViolation> Oracle::compare(const Reach& reach, const fermi::Geometry& geometry,
@@ -173,9 +189,10 @@ uint64_t Oracle::fingerprint(const AddressSpace& shadow) const {
   const uint32_t entries = shadow.geometry.directory_entries();
   if (!inside(shadow.directory, 8 * uint64_t{entries}, vram_.size())) return 0;
   uint64_t sum = versions(shadow.directory, 8 * uint64_t{entries});
-  for (uint32_t index = 0; index < entries; ++index) {
+  for (uint32_t index = 0; index < entries && index * shadow.geometry.span() <= shadow.limit; ++index) {
     const fermi::Pde pde{vram_.read64(shadow.directory + 8 * uint64_t{index})};
-    if (pde.raw != 0) sum += shadow_tables(shadow.geometry, pde).fingerprint * (2 * index + 1);
+    const uint64_t reach = shadow.limit - index * shadow.geometry.span();
+    if (pde.raw != 0) sum += shadow_tables(shadow.geometry, pde, reach).fingerprint * (2 * index + 1);
   }
   return sum;
 }
@@ -232,7 +249,7 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
     const fermi::Pde shadow_pde{load(shadow_directory, index)};
     if (guest_pde.raw == 0 && shadow_pde.raw == 0) return std::nullopt;
     const Tables guest_t = guest_tables(reach, geometry, guest_pde);
-    const Tables shadow_t = shadow_tables(geometry, shadow_pde);
+    const Tables shadow_t = shadow_tables(geometry, shadow_pde, guest.limit - index * geometry.span());
     const Print print{guest_t.fingerprint, shadow_t.fingerprint};
     const auto before = known.entries.find(index);
     const Print old = before != known.entries.end() ? before->second : Print{};

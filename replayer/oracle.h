@@ -65,7 +65,8 @@ class Oracle {
   // Where the tables are; the others, with their fingerprint.
   Tables tables_of(const Reach& reach, const fermi::Geometry& geometry, fermi::Pde pde) const;
   Tables guest_tables(const Reach& reach, const fermi::Geometry& geometry, fermi::Pde pde) const;
-  Tables shadow_tables(const fermi::Geometry& geometry, fermi::Pde pde) const;
+  // `reach`: how far behind the beginning of the entry's part of the address space addresses may go.
+  Tables shadow_tables(const fermi::Geometry& geometry, fermi::Pde pde, uint64_t reach) const;
   std::optional<OracleViolation> compare(const Reach& reach, const fermi::Geometry& geometry, uint64_t va,
                                          uint64_t limit, const Tables& guest, const Tables& shadow);
   // The slow way, for a guest whose page sizes are not the card's.
