@@ -9,6 +9,7 @@ namespace {
 using gf100::Reg;
 
 constexpr uint32_t kChannelEnable = 1u << 0;
+constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
 constexpr uint64_t kFirstPollNs = 20'000;
 constexpr unsigned kMaxPollShift = 9;  // polls back off to about 10 ms
 constexpr uint32_t kMaxPolls =
@@ -71,8 +72,12 @@ bool Fifo::runnable(unsigned chid) const {
 void Fifo::schedule(unsigned chid, uint64_t delay_ns) {
   if (!runnable(chid) || slots_[chid].scheduled) return;
   if (delay_ns == 0) return run(chid);
-  constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
-  schedule_at(chid, delay_ns > kForever - timeline_.now_ns() ? kForever : timeline_.now_ns() + delay_ns);
+  schedule_at(chid, after(delay_ns));
+}
+
+// At the end of time it stays there: a trace may have any times.
+uint64_t Fifo::after(uint64_t delay_ns) const {
+  return delay_ns > kForever - timeline_.now_ns() ? kForever : timeline_.now_ns() + delay_ns;
 }
 
 void Fifo::schedule_at(unsigned chid, uint64_t due_ns) {
@@ -94,7 +99,8 @@ void Fifo::run(unsigned chid) {
   const fermi::Geometry geometry = fermi::geometry_of(registers_.peek(Reg::kPffbVmCfg));
   switch (slot.channel->run(services, geometry, timeline_.now_ns())) {
     case Channel::Outcome::kMore:
-      busy_until_ns_ = timeline_.now_ns() + slot.channel->spent();
+      busy_until_ns_ = after(slot.channel->spent());
+      if (busy_until_ns_ == kForever) break;  // there is no time left for another turn
       // Behind the channels that wait for the end of this turn: else an endless ring would be first every
       // time, and no other channel, another guest's for example, would ever run (S16).
       schedule_at(chid, busy_until_ns_ + 1);

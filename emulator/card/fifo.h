@@ -39,6 +39,7 @@ class Fifo {
   bool runnable(unsigned chid) const;
   void schedule(unsigned chid, uint64_t delay_ns);
   void schedule_at(unsigned chid, uint64_t due_ns);
+  uint64_t after(uint64_t delay_ns) const;
   void run(unsigned chid);
 
   RegisterFile& registers_;

@@ -395,6 +395,19 @@ TEST_P(ChannelTest, AnEndlessRingDoesNotOutrunTheClock) {
   EXPECT_LT(gpu.ib_get(channel), 10u);
 }
 
+// A trace may say that it is the end of time: what does not fit before it is not done, instead of all at
+// once.
+TEST_P(ChannelTest, AnEndlessRingStopsAtTheEndOfTime) {
+  gpu.vram64(channel.instance + 0x48, GpuBench::kIbVa | uint64_t{10} << 48);
+  for (unsigned i = 0; i < 1000; ++i) gpu.queue_entry(channel, GpuBench::kPushVa, 0x1fffff);
+  gpu.map_vram(space, GpuBench::kPushVa, 0x800000);
+  gpu.card.advance(~uint64_t{0} - 1'000'000);
+  gpu.ring(channel);
+  EXPECT_EQ(gpu.card.next_due(), ~uint64_t{0});
+  gpu.card.advance(~uint64_t{0});
+  EXPECT_LT(gpu.ib_get(channel), 10u);
+}
+
 class DelayedChannelTest : public ChannelTest {
  protected:
   DelayedChannelTest() : ChannelTest(50'000) {}
