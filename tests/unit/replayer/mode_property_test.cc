@@ -109,12 +109,16 @@ class RandomGuests {
   }
 
   void directory_entry(unsigned vm) {
-    const uint64_t small = one_in(6) ? rng_() & 0xfffffff000 : kSmall + pick(kTables) * 0x40000;
-    const uint64_t large = one_in(6) ? rng_() & 0xfffffff000 : kLarge + pick(kTables) * 0x2000;
+    const uint64_t at = any_directory();
+    // The rewriter has one table for all directories that name it, so a flush of one commits for all, which
+    // the oracle does not know: there, each directory has its own.
+    const uint64_t table = forges_ ? pick(kTables) : (at - kDirectories) / 0x10000;
+    const uint64_t small = one_in(6) ? rng_() & 0xfffffff000 : kSmall + table * 0x40000;
+    const uint64_t large = one_in(6) ? rng_() & 0xfffffff000 : kLarge + table * 0x2000;
     const uint64_t small_target = one_in(3) ? 0 : one_in(8) ? pick(4) : 1;
     const uint64_t large_target = one_in(3) ? 0 : one_in(8) ? pick(4) : 1;
     const uint64_t size_code = pick(4);
-    b_.store(vm, any_directory() + 8 * (one_in(2) ? 0 : pick(4)),
+    b_.store(vm, at + 8 * (one_in(2) ? 0 : pick(4)),
              large_target | size_code << 2 | (large >> 12) << 4 | small_target << 32 | (small >> 12) << 36);
   }
 
