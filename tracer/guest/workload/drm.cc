@@ -2,9 +2,17 @@
 
 #include <drm.h>
 #include <fcntl.h>
-#define class class_id  // the header is C and has a member of that name
+// The header is C and has a member of that name.
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wkeyword-macro"
+#endif
+#define class class_id
 #include <nouveau_drm.h>
 #undef class
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
