@@ -279,6 +279,7 @@ void add_dump(CLI::App& app, Action& action) {
   const auto verb =
       add_verb(app, action, run_dump, "dump", "Print a trace decoded, a line an event",
                "gpuvm dump boot.gvt --from 1000 --count 50\n"
+               "  gpuvm dump boot.gvt --follow --filter 'kind==mark'\n"
                "  gpuvm dump boot.gvt --rnndb envytools/rnndb --filter 'register~\"PFIFO\"'\n"
                "  gpuvm dump boot.gvt --filter 'kind==mmio_write && bar==0 && offset<0x1000'\n"
                "Filters compare seq, time_us, bar, offset, address, value, width, context,\n"
@@ -290,6 +291,8 @@ void add_dump(CLI::App& app, Action& action) {
   verb->add_option("--count", options.count, "lines at most")->type_name("N");
   add_names(verb.app, options.rnndb, options.chip);
   verb->add_option("--filter", options.filter, "only events for which this holds")->type_name("EXPR");
+  verb->add_flag("--follow", options.follow,
+                 "wait for what a recorder adds, until it closes the trace or Ctrl-C");
   verb->add_flag("--page-tables", options.page_tables,
                  "the page-table writes that the trace's accesses amount to");
   add_json(verb.app, options.json, "with --page-tables: one JSON object a line");

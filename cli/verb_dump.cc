@@ -1,10 +1,13 @@
 // gpuvm dump: a trace as lines for people.
+#include <poll.h>
+
 #include "analysis/decode/event_line.h"
 #include "analysis/decode/filter.h"
 #include "cli/namer_choice.h"
 #include "cli/page_tables.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
+#include "tracer/guest/stop_signals.h"
 #include "traces/export/export.h"
 
 namespace gpuvm::cli {
@@ -24,8 +27,12 @@ class Dumper {
     return Ok{};
   }
   bool full() const { return left_ == 0; }
+  Status flush() {
+    GPUVM_TRY_STATUS(sink_.write(std::exchange(text_, {})));
+    return sink_.flush();
+  }
   Status finish() {
-    GPUVM_TRY_STATUS(sink_.write(text_));
+    GPUVM_TRY_STATUS(flush());
     return sink_.close();
   }
 
@@ -52,10 +59,54 @@ class Dumper {
   std::string text_;
 };
 
+// Waits for what a recorder adds to a trace.
+class Follower {
+ public:
+  explicit Follower(StopSignals stops) : stops_(std::move(stops)) {}
+
+  // False: the trace was closed, or a signal says that it is enough.
+  Result<bool> more(TraceReader& reader) {
+    for (;;) {
+      GPUVM_TRY(const bool more, reader.refresh());
+      if (more) return true;
+      if (reader.summary().complete || stopped(kLookEveryMs)) return false;
+    }
+  }
+  bool stopped(int wait_ms = 0) {
+    pollfd stop{.fd = stops_.fd(), .events = POLLIN, .revents = 0};
+    stopped_ = stopped_ || poll(&stop, 1, wait_ms) > 0;
+    return stopped_;
+  }
+
+ private:
+  static constexpr int kLookEveryMs = 100;
+  StopSignals stops_;
+  bool stopped_ = false;
+};
+
+// Everything that is there, and with a follower everything that comes.
+Status dump_all(TraceReader& reader, Dumper& dumper, Follower* follower) {
+  while (!dumper.full() && !(follower != nullptr && follower->stopped())) {
+    GPUVM_TRY(const EventBatch* const batch, reader.next());
+    if (batch != nullptr) {
+      GPUVM_TRY_STATUS(dumper.batch(*batch));
+      continue;
+    }
+    if (follower == nullptr) return Ok{};
+    GPUVM_TRY_STATUS(dumper.flush());
+    GPUVM_TRY(const bool more, follower->more(reader));
+    if (!more) return Ok{};
+  }
+  return Ok{};
+}
+
 }  // namespace
 
 int run_dump(const DumpVerbOptions& options) {
   if (options.page_tables) {
+    if (options.follow)
+      return fail(
+          error("--follow: is for events; `gpuvm capture --page-tables FILE` tells page tables live"));
     return run_dump_page_tables(
         {.trace = options.trace, .from = options.from, .count = options.count, .json = options.json});
   }
@@ -67,9 +118,21 @@ int run_dump(const DumpVerbOptions& options) {
     if (!parsed) return fail(parsed.error());
     filter = std::move(parsed).value();
   }
+  std::optional<Follower> follower;
+  if (options.follow) {
+    auto stops = StopSignals::take();
+    if (!stops) return fail(stops.error());
+    follower.emplace(std::move(stops).value());
+  }
   auto opened = TraceReader::open(options.trace);
   if (!opened) return fail(opened.error());
   TraceReader& reader = *opened.value();
+  // What the device is, and so the names, is known once there is something.
+  while (follower && reader.summary().events == 0) {
+    const Result<bool> more = follower->more(reader);
+    if (!more) return fail(more.error());
+    if (!more.value()) break;
+  }
   auto namer = choose_namer(reader, options.rnndb, options.chip);
   if (!namer) return fail(namer.error());
   std::optional<AccessNamer> names;
@@ -79,17 +142,12 @@ int run_dump(const DumpVerbOptions& options) {
 
   Dumper dumper(filter, names ? &*names : nullptr, *sink.value(), options.count);
   if (const Status found = reader.seek(options.from); !found) return fail(found.error());
-  while (!dumper.full()) {
-    const Result<const EventBatch*> batch = reader.next();
-    if (!batch) {
-      (void)dumper.finish();
-      return fail(batch.error());
-    }
-    if (batch.value() == nullptr) break;
-    if (const Status done = dumper.batch(*batch.value()); !done) return fail(done.error());
+  if (const Status done = dump_all(reader, dumper, follower ? &*follower : nullptr); !done) {
+    (void)dumper.finish();
+    return fail(done.error());
   }
   if (const Status done = dumper.finish(); !done) return fail(done.error());
-  if (reader.summary().problem.empty()) return kDone;
+  if (reader.summary().problem.empty() || (follower && follower->stopped())) return kDone;
   fail(error("{}: {}", options.trace, reader.summary().problem));
   return kDoesNotHold;
 }

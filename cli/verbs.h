@@ -118,7 +118,8 @@ struct DumpVerbOptions {
   std::string chip;
   std::string filter;
   bool page_tables = false;
-  bool json = false;  // with page_tables
+  bool json = false;    // with page_tables
+  bool follow = false;  // wait for what a recorder adds
 };
 int run_dump(const DumpVerbOptions& options);
 

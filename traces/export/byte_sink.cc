@@ -33,12 +33,13 @@ class FileSink : public ByteSink {
     return Ok{};
   }
 
- private:
-  Status flush() {
+  Status flush() override {
     const Status done = write_out(buffer_);
     buffer_.clear();
     return done;
   }
+
+ private:
   Status write_out(std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t put = ::write(fd_, bytes.data(), bytes.size());

@@ -14,7 +14,9 @@ class ByteSink {
   virtual ~ByteSink() = default;
   // Errors: the disk is full, the pipe is closed, …; later writes fail too.
   virtual Status write(std::string_view bytes) = 0;
-  // Writes what is buffered. Errors: the same, and those that a file reports only when it is closed.
+  // Passes on what is buffered. Errors: as write().
+  virtual Status flush() { return Ok{}; }
+  // The same, for the last time. Errors: the same, and those that a file reports only when it is closed.
   virtual Status close() = 0;
 };
 
