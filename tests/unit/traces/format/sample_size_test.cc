@@ -1,0 +1,82 @@
+// Bytes per event of the bundled recordings: what the format is for must not get worse unnoticed.
+// Deterministic, and no timing in it; build/format_bench shows the columns.
+#include "tests/unit/traces/format/test_events.h"
+#include "traces/format/chunk_codec.h"
+
+namespace gpuvm {
+namespace {
+
+using namespace testing;
+
+struct Bounds {
+  const char* sample;
+  // Bytes per event in all. Measured values (docs/trace-format.md) and 2 % for what another zstd may do.
+  double at_default, at_best;
+};
+
+constexpr Bounds kBounds[] = {
+    {"load-noaccel", 0.2198, 0.2177},
+    {"fault", 0.4949, 0.3466},
+    {"copy", 1.3483, 0.9847},
+};
+
+// The full load, against `xz -9` of its accesses as mmiotrace text (format_bench: text_xz): the goals of a
+// sixth and a ninth.
+constexpr double kLoadTextXz = 1.713;
+constexpr Bounds kLoadBounds = {"load", kLoadTextXz / 6, kLoadTextXz / 9};
+
+struct Sizes {
+  double at_default = 0, at_best = 0;
+};
+
+size_t encoded_bytes(TraceReader& reader, Compression compression) {
+  format::ChunkEncoder encoder(compression, 1000);
+  std::vector<Event> events;
+  std::vector<std::byte> blob;
+  size_t bytes = 0;
+  auto put = [&] {
+    format::Buffer body;
+    if (!events.empty()) encoder.encode(events, blob, body);
+    bytes += format::kChunkHeaderBytes + body.size();
+    events.clear(), blob.clear();
+  };
+  EXPECT_TRUE(reader.seek(0).ok());
+  while (const EventBatch* batch = reader.next().value()) {
+    for (const Event& event : batch->events) {
+      events.push_back(event);
+      const Bytes payload = batch->payload(event);
+      blob.insert(blob.end(), payload.begin(), payload.end());
+      if (events.size() == 65536 || blob.size() > format::kUsualPayloadBytes) put();
+    }
+  }
+  put();
+  return bytes;
+}
+
+Sizes sizes_of(const std::string& sample) {
+  auto reader = TraceReader::open(GPUVM_SOURCE_DIR "/traces/samples/" + sample + ".gvt").value();
+  const auto events = static_cast<double>(reader->summary().events);
+  return {.at_default = static_cast<double>(encoded_bytes(*reader, Compression::kDefault)) / events,
+          .at_best = static_cast<double>(encoded_bytes(*reader, Compression::kBest)) / events};
+}
+
+void expect_within(const Bounds& bounds) {
+  const Sizes sizes = sizes_of(bounds.sample);
+  EXPECT_LE(sizes.at_default, bounds.at_default) << bounds.sample << ", default";
+  EXPECT_LE(sizes.at_best, bounds.at_best) << bounds.sample << ", best";
+  ::testing::Test::RecordProperty(std::string(bounds.sample) + "_default", std::to_string(sizes.at_default));
+  ::testing::Test::RecordProperty(std::string(bounds.sample) + "_best", std::to_string(sizes.at_best));
+}
+
+TEST(SampleSize, StaysWithinItsBounds) {
+  for (const Bounds& bounds : kBounds) expect_within(bounds);
+}
+
+TEST(SampleSize, FullLoadReachesTheGoals) {
+  if (!std::filesystem::exists(GPUVM_SOURCE_DIR "/traces/samples/load.gvt"))
+    GTEST_SKIP() << "traces/samples/load.gvt is not there";
+  expect_within(kLoadBounds);
+}
+
+}  // namespace
+}  // namespace gpuvm
