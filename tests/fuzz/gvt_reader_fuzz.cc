@@ -48,6 +48,7 @@ void read(const std::string& path) {
       OperationCount::add();
       auto batch = reader.next();
       if (!batch.ok() || batch.value() == nullptr) break;
+      OperationCount::add(batch.value()->events.size());
       for (const Event& event : batch.value()->events) {
         for (std::byte byte : batch.value()->payload(event)) sum += static_cast<uint64_t>(byte);
       }

@@ -61,15 +61,16 @@ UniqueFd some_descriptor(uint8_t kind) {
 std::vector<std::byte> make_message(ByteSource& in) {
   static constexpr uint64_t kBodies[] = {192, 8, 12, 12, 24, 24, 0, 0};
   const uint8_t how = in.u8();
-  const int32_t command = how & 0x80 ? in.take<int32_t>() : how & 7;
+  const uint8_t forged = in.u8();
+  const int32_t command = forged >= 0xf8 ? in.take<int32_t>() : how & 7;
   uint64_t size = command >= 0 && command < 8 ? kBodies[command] : in.u8();
-  if (how & 0x40) size = in.u64();
+  if ((forged & 0xf8) == 0xf0) size = in.u64();
   std::vector<std::byte> bytes(16 + std::min<uint64_t>(size, 256));
   std::memcpy(bytes.data(), &command, 4);
   std::memcpy(bytes.data() + 8, &size, 8);
   std::byte* body = bytes.data() + 16;
   const auto put = [&](size_t at, auto value) { std::memcpy(body + at, &value, sizeof value); };
-  if ((how & 0xc0) != 0) {
+  if (forged >= 0xe0) {
     const auto raw = in.bytes(bytes.size() - 16);
     if (!raw.empty()) std::memcpy(body, raw.data(), raw.size());
   } else if (command == 0) {
@@ -128,20 +129,12 @@ void check(const MemoryTrace& trace) {
   }
 }
 
-void serve(const uint8_t* data, size_t size) {
-  ByteSource in(data, size);
+// One connection, until the peer has gone, the link has had enough, or there is no more input. The peer
+// begins by setting up the BARs, or not.
+void connect(ByteSource& in, RecordingDevice& device, GuestMemory& memory, unsigned& messages) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return;
   UniqueFd peer(ends[1]);
-  MemoryTrace trace;
-  uint64_t now = 0;
-  Recorder recorder(&trace, [&now] { return now += 1000; });
-  GuestMemory memory;
-  NoInterrupts no_interrupts;
-  RecordingDma dma(recorder, memory);
-  RecordingInterrupts interrupts(recorder, no_interrupts);
-  Card card({.vram_bytes = 4 << 20}, dma, interrupts);
-  RecordingDevice device(recorder, card);
   DeviceLink link(UniqueFd{ends[0]}, device, memory);
   bool broken = false;
   const auto pump = [&] {
@@ -175,10 +168,10 @@ void serve(const uint8_t* data, size_t size) {
     simple(2, 0x1c, 0xe0000000);
     simple(2, 0x04, 6);
   }
-  for (unsigned n = 0; n < kMaxMessages && !in.empty() && !broken && !link.closed(); ++n) {
+  for (; messages < kMaxMessages && !in.empty() && !broken && !link.closed(); ++messages) {
     std::vector<UniqueFd> fds;
     const uint8_t count = in.u8();
-    for (unsigned i = 0; i < count % 13u && (count & 0x80); ++i) {
+    for (unsigned i = 0; i < count % 13u && count >= 0xe0; ++i) {
       if (UniqueFd fd = some_descriptor(in.u8()); fd.valid()) fds.push_back(std::move(fd));
     }
     const auto message = make_message(in);
@@ -189,6 +182,7 @@ void serve(const uint8_t* data, size_t size) {
       send_with(peer.get(), std::span(message).first(message.size() * (cut & 15) / 16), fds);
       shutdown(peer.get(), SHUT_WR);
       pump();
+      ++messages;
       break;
     }
     send_with(peer.get(), message, fds);
@@ -198,6 +192,22 @@ void serve(const uint8_t* data, size_t size) {
     if (announced > message.size() - 16) shutdown(peer.get(), SHUT_WR);
     pump();
   }
+}
+
+// The card stays while peers come and go: making one is most of the work.
+void serve(const uint8_t* data, size_t size) {
+  ByteSource in(data, size);
+  MemoryTrace trace;
+  uint64_t now = 0;
+  Recorder recorder(&trace, [&now] { return now += 1000; });
+  GuestMemory memory;
+  NoInterrupts no_interrupts;
+  RecordingDma dma(recorder, memory);
+  RecordingInterrupts interrupts(recorder, no_interrupts);
+  Card card({.vram_bytes = 4 << 20}, dma, interrupts);
+  RecordingDevice device(recorder, card);
+  unsigned messages = 0;
+  while (messages < kMaxMessages && !in.empty()) connect(in, device, memory, messages);
   check(trace);
 }
 
