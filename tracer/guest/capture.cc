@@ -4,6 +4,7 @@
 
 #include "emulator/hypervisor/machine.h"
 #include "tracer/guest/guest_session.h"
+#include "tracer/guest/one_cpu.h"
 #include "tracer/guest/stop_signals.h"
 #include "tracer/guest/wait.h"
 #include "tracer/guest/witness.h"
@@ -175,6 +176,9 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
                       &seat.session->interrupts()});
   }
   GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(options.mode, guests, options.translation));
+  // The writers' threads are there already, and stay free to run elsewhere.
+  std::optional<OneCpu> together;
+  if (options.guests == 1) together.emplace();
   for (unsigned i = 0; i < seats.size(); ++i) {
     PciDevice& device = machine->device(i);
     GPUVM_TRY_STATUS(seats[i].session->start(device, seats[i].prepared,
