@@ -21,8 +21,8 @@ constexpr Bounds kBounds[] = {
     {"copy", 1.3196, 0.9564},
 };
 
-// Against `xz -9` of the same accesses as mmiotrace text (format_bench: text_xz), the goals are a sixth at the
-// default level and a ninth at the best.
+// Against `xz -9` of the same accesses as mmiotrace text (format_bench: text_xz), the goals are a sixth at
+// the default level and a ninth at the best.
 constexpr double kLoadTextXz = 1.681;
 
 struct Sizes {
