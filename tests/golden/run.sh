@@ -1,8 +1,16 @@
 #!/bin/sh
-# Runs one golden case: run.sh [--update] PROGRAM FOLDER. Exit status 77: the case's data is not on this machine.
+# Runs a golden case: run.sh PROGRAM FOLDER. Exit status 77: the case's data is not on this machine.
+# Accepts what the program says now: run.sh --update PROGRAM FOLDER...
 set -u
 update=no
-if [ "$1" = --update ]; then update=yes; shift; fi
+if [ "$1" = --update ]; then
+  update=yes; shift
+  if [ $# -gt 2 ]; then
+    program=$1; shift
+    for folder; do "$0" --update "$program" "$folder"; done
+    exit 0
+  fi
+fi
 GPUVM=$(realpath "$1"); CASE=$(realpath "$2"); DATA=$CASE/../../../../shared/data
 export GPUVM CASE DATA
 work=$(mktemp -d) || exit 2
