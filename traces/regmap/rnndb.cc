@@ -11,11 +11,11 @@ namespace gpuvm {
 namespace {
 
 constexpr int kMaxDepth = 64;
-constexpr size_t kMaxElements = 1 << 20;    // after groups were copied in
 constexpr size_t kMaxCandidates = 4 << 20;  // in all tables
 constexpr uint64_t kForever = ~uint64_t{0};
 constexpr uint64_t kMaxTries = 256;  // of overlapping copies of a stripe at one address
 constexpr size_t kMaxSteps = 20000;  // of one look-up, all levels together
+constexpr size_t kMaxName = 1024;    // characters of a name that was put together
 
 uint64_t add_capped(uint64_t a, uint64_t b) {
   return a > kForever - b ? kForever : a + b;
@@ -83,21 +83,32 @@ void append_index(uint64_t index, std::string* out) {
 
 struct RnndbNamer::Impl {
   Impl(const rnn::Database& database_in, rnn::Choice choice_in, uint64_t unit_in)
-      : database(&database_in), choice(std::move(choice_in)), types(database_in, choice), unit(unit_in) {}
+      : database(&database_in),
+        choice(std::move(choice_in)),
+        types(database_in, choice, budget),
+        unit(unit_in) {}
 
   // --- Resolving.
+
+  Status spend(uint64_t units) {
+    if (budget.spend(units)) return Ok{};
+    return error(
+        "the register database unfolds to more than can be held; it is not envytools', or it is damaged");
+  }
+
+  void add_problem(const std::string& text) {
+    if (problems.size() < rnn::Database::kMaxProblems)
+      problems.push_back(text.substr(0, rnn::Database::kMaxProblemText));
+  }
 
   Result<uint32_t> resolve(const std::vector<rnn::Element>& elements, const rnn::VariantScope& scope,
                            int depth, Extent* extent) {
     std::vector<uint32_t> alive;
     for (const rnn::Element& element : elements) {
-      if (++visited > kMaxElements)
-        return error("the register database unfolds to more than {} elements", kMaxElements);
+      GPUVM_TRY_STATUS(spend(sizeof(Node) + element.name.size()));
       std::string problem;
-      const rnn::VariantScope own = scope.child(*database, element.scope, &problem);
-      if (!problem.empty() && problems.size() < rnn::Database::kMaxProblems) {
-        problems.push_back(fmt::format("{}: {}", element.name, problem));
-      }
+      const rnn::VariantScope own = scope.child(*database, element.scope, budget, &problem);
+      if (!problem.empty()) add_problem(fmt::format("{}: {}", element.name, problem));
       if (!own.alive(choice)) continue;
       GPUVM_TRY(const std::optional<Node> node, resolve_element(element, own, depth));
       if (!node || node->extent.empty()) continue;
@@ -133,8 +144,7 @@ struct RnndbNamer::Impl {
     if (element.kind == rnn::ElementKind::kUseGroup) {
       const auto group = database->groups.find(element.name);
       if (group == database->groups.end()) {
-        problems.push_back(fmt::format("use-group \"{}\": no such group", element.name));
-        if (problems.size() > rnn::Database::kMaxProblems) problems.pop_back();
+        add_problem(fmt::format("use-group \"{}\": no such group", element.name));
         return std::optional<Node>();
       }
       children = &group->second;
@@ -166,6 +176,7 @@ struct RnndbNamer::Impl {
       if (nodes[node].extent.end != kForever) edges.push_back({nodes[node].extent.end, false, node});
     }
     std::sort(edges.begin(), edges.end(), [](const Edge& a, const Edge& b) { return a.address < b.address; });
+    GPUVM_TRY_STATUS(spend(edges.size() * sizeof(Edge)));
     Table table;
     std::set<uint32_t> active;  // node numbers grow in document order
     for (size_t i = 0; i < edges.size();) {
@@ -203,7 +214,7 @@ struct RnndbNamer::Impl {
   }
 
   bool match_node(const Node& node, uint64_t address, const Indices& indices, int depth, Lookup* look) const {
-    if (++look->steps > kMaxSteps) return false;
+    if (++look->steps > kMaxSteps || look->hit->name.size() > kMaxName) return false;
     switch (node.kind) {
       case rnn::ElementKind::kRegister:
         return match_register(node, address, indices, look->hit);
@@ -288,6 +299,7 @@ struct RnndbNamer::Impl {
 
   const rnn::Database* database;  // while resolving only
   rnn::Choice choice;
+  rnn::Budget budget;
   rnn::TypeTable types;
   uint64_t unit;
   std::string variant;
@@ -295,7 +307,6 @@ struct RnndbNamer::Impl {
   std::vector<Node> nodes;
   std::vector<Table> tables;
   size_t candidate_count = 0;
-  size_t visited = 0;
   uint32_t root = 0;
 };
 
@@ -334,12 +345,14 @@ Result<std::unique_ptr<RnndbNamer>> RnndbNamer::create(const rnn::Database& data
   auto impl = std::make_unique<Impl>(database, std::move(choice), found->second.width);
   impl->variant = variant;
   std::string problem;
-  const rnn::VariantScope scope = rnn::VariantScope().child(database, found->second.scope, &problem);
+  const rnn::VariantScope scope =
+      rnn::VariantScope().child(database, found->second.scope, impl->budget, &problem);
   Extent extent;
   GPUVM_TRY(impl->root, impl->resolve(found->second.elements, scope, 0, &extent));
+  // Types that went over it are hex; names alone would say less than they seem to.
+  GPUVM_TRY_STATUS(impl->spend(0));
   for (const auto& [name, uses] : impl->types.unknown_types()) {
-    if (impl->problems.size() >= rnn::Database::kMaxProblems) break;
-    impl->problems.push_back(fmt::format("type \"{}\" is not known, {} uses are shown in hex", name, uses));
+    impl->add_problem(fmt::format("type \"{}\" is not known, {} uses are shown in hex", name, uses));
   }
   impl->types.seal();
   impl->database = nullptr;

@@ -62,6 +62,7 @@ struct Element {
 struct Enum {
   Scope scope;
   std::vector<Value> values;
+  std::map<std::string, size_t, std::less<>> positions;  // of the first value of each name
 };
 struct Bitset {
   Scope scope;
@@ -86,16 +87,17 @@ struct Database {
   size_t problem_count = 0;
 
   void problem(std::string text) {
-    if (problems.size() < kMaxProblems) problems.push_back(std::move(text));
+    if (problems.size() < kMaxProblems) problems.push_back(text.substr(0, kMaxProblemText));
     ++problem_count;
   }
   static constexpr size_t kMaxProblems = 100;
+  static constexpr size_t kMaxProblemText = 400;
 };
 
 // Loads `path`: a folder (its root.xml and what that imports; without one, every XML file in it) or one file.
 // Errors: nothing there, an import that cannot be read or leads out of the folder, text that is not XML, and
-// files over the limits (16 MiB each, 4,096 files, 64 levels). Elements that make no sense are problems, not
-// errors.
+// files over the limits (16 MiB and 4,096 files in all, 64 levels, 2^19 elements, 1,024 characters in an
+// attribute). Elements that make no sense are problems, not errors.
 Result<Database> load(const std::string& path);
 
 // The same from text, for tests and fuzzing; imports are looked up in `files` (name -> text).

@@ -12,10 +12,12 @@
 namespace gpuvm::rnn {
 namespace {
 
-constexpr size_t kMaxFileBytes = 16 << 20;
+constexpr size_t kMaxBytes = 16 << 20;  // of text, all files together; envytools has 1.4 MB
 constexpr size_t kMaxFiles = 4096;
+constexpr size_t kPiece = 64 << 10;
 constexpr int kMaxDepth = 64;
-constexpr size_t kMaxNodes = 4 << 20;  // elements, fields and values in all
+constexpr size_t kMaxNodes = 1 << 19;   // elements, fields and values in all; envytools has 22,000
+constexpr size_t kMaxAttribute = 1024;  // characters; envytools has 72
 
 using ReadFile = std::function<Result<std::string>(const std::string& name)>;
 
@@ -37,12 +39,15 @@ class Parser {
  public:
   Parser(Database& database, const ReadFile& read) : database_(database), read_(read) {}
 
-  Status file(const std::string& name, int depth) {
+  Status file(const std::string& spelling, int depth) {
+    const std::string name = std::filesystem::path(spelling).lexically_normal().string();
     if (!seen_.insert(name).second) return Ok{};
     if (seen_.size() > kMaxFiles) return error("{}: more than {} files are imported", name, kMaxFiles);
     if (depth > kMaxDepth) return error("{}: imports nest more than {} deep", name, kMaxDepth);
     GPUVM_TRY(const std::string text, read_(name));
-    if (text.size() > kMaxFileBytes) return error("{}: larger than {} MiB", name, kMaxFileBytes >> 20);
+    bytes_ += text.size();
+    if (bytes_ > kMaxBytes)
+      return error("{}: the register database is larger than {} MiB in all", name, kMaxBytes >> 20);
     ++database_.files;
     // The file's names stand for the includer's again afterwards.
     const File outer = std::exchange(file_, File{&text, name, depth});
@@ -54,7 +59,7 @@ class Parser {
                      parsed.description());
     } else if (const pugi::xml_node root = document.document_element();
                std::string_view(root.name()) != "database") {
-      status = error("{}:1: the root is <{}>, not <database>", name, root.name());
+      status = error("{}:1: the root is <{:.64}>, not <database>", name, root.name());
     } else {
       status = top_levels(root, 0);
     }
@@ -79,7 +84,9 @@ class Parser {
                        line_at(static_cast<size_t>(std::max<ptrdiff_t>(0, node.offset_debug()))));
   }
   void problem(const pugi::xml_node& node, std::string_view what) {
-    database_.problem(fmt::format("{}: <{}>: {}", place(node), node.name(), what));
+    // To find a line takes time that grows with the file: only for those that are told.
+    if (database_.problems.size() >= Database::kMaxProblems) return database_.problem({});
+    database_.problem(fmt::format("{}: <{:.64}>: {}", place(node), node.name(), what));
   }
 
   // True if the tag is one that means the same anywhere, and was taken.
@@ -112,6 +119,11 @@ class Parser {
   Status count_node(const pugi::xml_node& node, int depth) {
     if (depth > kMaxDepth) return error("{}: tags nest more than {} deep", place(node), kMaxDepth);
     if (++nodes_ > kMaxNodes) return error("{}: more than {} elements", place(node), kMaxNodes);
+    for (const pugi::xml_attribute& attribute : node.attributes()) {
+      if (std::string_view(attribute.value()).size() > kMaxAttribute)
+        return error("{}: {:.64}=\"{:.20}...\" has more than {} characters", place(node), attribute.name(),
+                     attribute.value(), kMaxAttribute);
+    }
     return Ok{};
   }
 
@@ -141,7 +153,9 @@ class Parser {
     if (target.values.empty()) target.scope = scope_of(node);
     for (const pugi::xml_node& child : node.children()) {
       if (std::string_view(child.name()) == "value") {
+        const size_t before = target.values.size();
         GPUVM_TRY_STATUS(add_value(child, depth + 1, &target.values));
+        if (target.values.size() > before) target.positions.try_emplace(target.values[before].name, before);
       } else {
         GPUVM_TRY_STATUS(other(child, depth + 1));
       }
@@ -334,6 +348,7 @@ class Parser {
   Database& database_;
   const ReadFile& read_;
   std::set<std::string> seen_;
+  size_t bytes_ = 0;
   File file_;
   size_t nodes_ = 0;
 };
@@ -349,11 +364,13 @@ Result<std::string> read_whole(const std::filesystem::path& path) {
   std::error_code problem;
   if (!std::filesystem::is_regular_file(path, problem)) return error("{}: no such file", path.string());
   std::ifstream in(path, std::ios::binary);
-  std::string text(kMaxFileBytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  std::string text;
+  std::vector<char> piece(kPiece);
+  while (in && text.size() <= kMaxBytes) {
+    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    text.append(piece.data(), static_cast<size_t>(in.gcount()));
+  }
   if (in.bad() || (!in && !in.eof())) return error("{}: cannot read", path.string());
-  text.resize(static_cast<size_t>(in.gcount()));
-  text.shrink_to_fit();
   return text;
 }
 

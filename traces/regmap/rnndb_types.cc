@@ -8,7 +8,8 @@
 namespace gpuvm::rnn {
 namespace {
 
-constexpr int kMaxDepth = 16;  // of fields in fields
+constexpr int kMaxDepth = 16;             // of fields in fields
+constexpr size_t kMaxDecodeSteps = 4096;  // fields that one value is taken apart into
 
 struct PlainType {
   std::string_view name;
@@ -54,25 +55,37 @@ double half_of(uint64_t value) {
 
 }  // namespace
 
-TypeTable::TypeTable(const Database& database, const Choice& choice)
-    : database_(&database), choice_(&choice) {
+TypeTable::TypeTable(const Database& database, const Choice& choice, Budget& budget)
+    : database_(&database), choice_(&choice), budget_(&budget) {
   types_.emplace_back();  // 0: hex
   bodies_.emplace_back();
 }
 
-uint32_t TypeTable::enum_body(const std::vector<Value>& values, const VariantScope& scope) {
-  TypeBody body;
+VariantScope TypeTable::scope_of(const Scope& scope) const {
+  std::string problem;
+  return VariantScope().child(*database_, scope, *budget_, &problem);
+}
+
+void TypeTable::fill_enum(uint32_t body, const std::vector<Value>& values, const VariantScope& scope) {
+  std::vector<std::pair<uint64_t, std::string>> resolved;
   std::string problem;
   for (const Value& value : values) {
-    if (!value.value || !scope.child(*database_, value.scope, &problem).alive(*choice_)) continue;
-    // The first name of a value counts.
-    const bool known =
-        std::any_of(body.values.begin(), body.values.end(), [&](auto& v) { return v.first == *value.value; });
-    if (!known) body.values.emplace_back(*value.value, value.name);
+    if (!budget_->spend(sizeof resolved[0] + value.name.size())) break;
+    if (!value.value || !scope.child(*database_, value.scope, *budget_, &problem).alive(*choice_)) continue;
+    resolved.emplace_back(*value.value, value.name);
   }
-  std::sort(body.values.begin(), body.values.end());
-  bodies_.push_back(std::move(body));
-  return static_cast<uint32_t>(bodies_.size() - 1);
+  // The first name of a value counts.
+  std::ranges::stable_sort(resolved, {}, [](auto& v) { return v.first; });
+  const auto rest = std::ranges::unique(resolved, {}, [](auto& v) { return v.first; });
+  resolved.erase(rest.begin(), rest.end());
+  bodies_[body].values = std::move(resolved);
+}
+
+uint32_t TypeTable::enum_body(const std::vector<Value>& values, const VariantScope& scope) {
+  bodies_.emplace_back();
+  const auto body = static_cast<uint32_t>(bodies_.size() - 1);
+  fill_enum(body, values, scope);
+  return body;
 }
 
 void TypeTable::fill_bitset(uint32_t body, const std::vector<Bitfield>& fields, const VariantScope& scope,
@@ -80,7 +93,8 @@ void TypeTable::fill_bitset(uint32_t body, const std::vector<Bitfield>& fields, 
   std::vector<ResolvedField> resolved;
   std::string problem;
   for (const Bitfield& field : fields) {
-    const VariantScope own = scope.child(*database_, field.scope, &problem);
+    if (!budget_->spend(sizeof resolved[0] + field.name.size())) break;
+    const VariantScope own = scope.child(*database_, field.scope, *budget_, &problem);
     if (!own.alive(*choice_)) continue;
     resolved.push_back(
         {field.name, field.low, field.high, add(field.spec, field.high - field.low + 1, own, depth + 1)});
@@ -97,8 +111,7 @@ uint32_t TypeTable::bitset_body(const std::vector<Bitfield>& fields, const Varia
 
 uint32_t TypeTable::add(const TypeSpec& spec, unsigned bits, const VariantScope& scope, int depth) {
   ResolvedType type{.shr = spec.shr, .add = spec.add, .radix = spec.radix};
-  if (depth > kMaxDepth) return 0;
-  std::string problem;
+  if (depth > kMaxDepth || !budget_->spend(sizeof type + sizeof(TypeBody))) return 0;
   const auto use_named = [&](const std::string& key, TypeKind kind, auto fill) {
     type.kind = kind;
     const auto [entry, fresh] = named_.try_emplace(key, 0);
@@ -112,22 +125,20 @@ uint32_t TypeTable::add(const TypeSpec& spec, unsigned bits, const VariantScope&
   };
   const std::string& name = spec.type;
   if (const auto found = database_->enums.find(name); !name.empty() && found != database_->enums.end()) {
-    use_named("e:" + name, TypeKind::kEnum, [&](uint32_t body) {
-      const uint32_t filled =
-          enum_body(found->second.values, VariantScope().child(*database_, found->second.scope, &problem));
-      bodies_[body] = bodies_[filled];
-    });
+    use_named("e:" + name, TypeKind::kEnum,
+              [&](uint32_t body) { fill_enum(body, found->second.values, scope_of(found->second.scope)); });
   } else if (const auto bitset = database_->bitsets.find(name);
              !name.empty() && bitset != database_->bitsets.end()) {
     use_named("b:" + name, TypeKind::kBitset, [&](uint32_t body) {
-      fill_bitset(body, bitset->second.bitfields,
-                  VariantScope().child(*database_, bitset->second.scope, &problem), depth);
+      fill_bitset(body, bitset->second.bitfields, scope_of(bitset->second.scope), depth);
     });
   } else if (const auto special = database_->spectypes.find(name);
              !name.empty() && special != database_->spectypes.end()) {
     // The named type's own shift comes after this one's.
-    const uint32_t inner = add(special->second, bits, VariantScope(), depth + 1);
-    const ResolvedType copy = types_[inner];
+    // Known before it is resolved, as hex: what holds itself ends there.
+    const auto [entry, fresh] = named_.try_emplace((bits == 1 ? "t:" : "s:") + name, 0);
+    if (fresh) entry->second = add(special->second, bits, VariantScope(), depth + 1);
+    const ResolvedType copy = types_[entry->second];
     type.kind = copy.kind;
     type.body = copy.body;
     type.shr = std::min<uint64_t>(63, type.shr + copy.shr);
@@ -153,7 +164,8 @@ uint32_t TypeTable::add(const TypeSpec& spec, unsigned bits, const VariantScope&
   return static_cast<uint32_t>(types_.size() - 1);
 }
 
-void TypeTable::decode_bitset(const TypeBody& body, uint64_t value, int depth, std::string* out) const {
+void TypeTable::decode_bitset(const TypeBody& body, uint64_t value, int depth, Decoding& to) const {
+  std::string* const out = to.out;
   uint64_t covered = 0;
   bool first = true;
   const auto separate = [&] {
@@ -161,6 +173,8 @@ void TypeTable::decode_bitset(const TypeBody& body, uint64_t value, int depth, s
     first = false;
   };
   for (const ResolvedField& field : body.fields) {
+    if (to.full()) return;
+    --to.steps;
     covered |= field.mask();
     const uint64_t bits = (value & field.mask()) >> field.low;
     const bool flag = types_[field.type].kind == TypeKind::kBoolean;
@@ -169,7 +183,8 @@ void TypeTable::decode_bitset(const TypeBody& body, uint64_t value, int depth, s
     *out += field.name;
     if (flag && bits == 1) continue;
     *out += " = ";
-    decode(field.type, bits, field.high - field.low + 1, depth + 1, out);
+    decode(field.type, bits, field.high - field.low + 1, depth + 1, to);
+    if (to.full()) return;
   }
   if ((value & ~covered) != 0) {
     separate();
@@ -178,7 +193,16 @@ void TypeTable::decode_bitset(const TypeBody& body, uint64_t value, int depth, s
   *out += first ? "{ 0 }" : " }";
 }
 
-void TypeTable::decode(uint32_t index, uint64_t raw, unsigned bits, int depth, std::string* out) const {
+void TypeTable::decode(uint32_t type, uint64_t value, unsigned bits, std::string* out) const {
+  Decoding to{.out = out, .end = out->size() + kMaxDecoded, .steps = kMaxDecodeSteps};
+  decode(type, value, bits, 0, to);
+  if (!to.full()) return;
+  out->resize(std::min(out->size(), to.end));
+  *out += " ...";
+}
+
+void TypeTable::decode(uint32_t index, uint64_t raw, unsigned bits, int depth, Decoding& to) const {
+  std::string* const out = to.out;
   const ResolvedType& type = types_[index];
   const uint64_t value = (raw << type.shr) + type.add;
   const auto fixed = [&](double number) { fmt::format_to(std::back_inserter(*out), "{:f}", number); };
@@ -193,7 +217,7 @@ void TypeTable::decode(uint32_t index, uint64_t raw, unsigned bits, int depth, s
     }
     case TypeKind::kBitset:
       if (depth > kMaxDepth) break;
-      decode_bitset(bodies_[type.body], value, depth, out);
+      decode_bitset(bodies_[type.body], value, depth, to);
       return;
     case TypeKind::kUint:
       fmt::format_to(std::back_inserter(*out), "{}", value);

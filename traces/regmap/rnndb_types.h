@@ -38,17 +38,17 @@ struct TypeBody {
 
 class TypeTable {
  public:
-  TypeTable(const Database& database, const Choice& choice);
+  // `budget`: pays for what types unfold to; once it is overdrawn, types are plain hex.
+  TypeTable(const Database& database, const Choice& choice, Budget& budget);
 
   // The type of a register or field of `bits` bits; its number. 0 is plain hex.
   uint32_t add(const TypeSpec& spec, unsigned bits, const VariantScope& scope) {
     return add(spec, bits, scope, 0);
   }
 
-  // Appends the meaning of `value`, which is `bits` wide.
-  void decode(uint32_t type, uint64_t value, unsigned bits, std::string* out) const {
-    decode(type, value, bits, 0, out);
-  }
+  // Appends the meaning of `value`, which is `bits` wide; what is longer than kMaxDecoded ends in " ...".
+  void decode(uint32_t type, uint64_t value, unsigned bits, std::string* out) const;
+  static constexpr size_t kMaxDecoded = 2048;
 
   // Names of types that are not known; each once.
   const std::map<std::string, size_t>& unknown_types() const { return unknown_; }
@@ -57,21 +57,35 @@ class TypeTable {
   void seal() {
     database_ = nullptr;
     choice_ = nullptr;
+    budget_ = nullptr;
   }
 
  private:
+  // A value that is being written out: how much more may come.
+  struct Decoding {
+    std::string* out;
+    size_t end;    // most characters in `out`
+    size_t steps;  // fields that may still be looked at
+    bool full() const { return out->size() >= end || steps == 0; }
+  };
+
   uint32_t add(const TypeSpec& spec, unsigned bits, const VariantScope& scope, int depth);
+  VariantScope scope_of(const Scope& scope) const;  // of something that has a name of its own
   uint32_t enum_body(const std::vector<Value>& values, const VariantScope& scope);
+  void fill_enum(uint32_t body, const std::vector<Value>& values, const VariantScope& scope);
   uint32_t bitset_body(const std::vector<Bitfield>& fields, const VariantScope& scope, int depth);
   void fill_bitset(uint32_t body, const std::vector<Bitfield>& fields, const VariantScope& scope, int depth);
-  void decode(uint32_t type, uint64_t value, unsigned bits, int depth, std::string* out) const;
-  void decode_bitset(const TypeBody& body, uint64_t value, int depth, std::string* out) const;
+  void decode(uint32_t type, uint64_t value, unsigned bits, int depth, Decoding& to) const;
+  void decode_bitset(const TypeBody& body, uint64_t value, int depth, Decoding& to) const;
 
   const Database* database_;
   const Choice* choice_;
+  Budget* budget_;
   std::vector<ResolvedType> types_;
   std::vector<TypeBody> bodies_;
-  std::map<std::string, uint32_t> named_;  // bodies of named enums ("e:NAME") and bitsets ("b:NAME")
+  // Bodies of named enums ("e:NAME") and bitsets ("b:NAME"), types of named types ("s:NAME", of one bit
+  // "t:NAME").
+  std::map<std::string, uint32_t> named_;
   std::map<std::string, size_t> unknown_;
 };
 

@@ -8,14 +8,12 @@ namespace {
 using Enums = std::map<std::string, Enum, std::less<>>;
 
 std::optional<size_t> position_of(const Enum& values, std::string_view name) {
-  for (size_t i = 0; i < values.values.size(); ++i) {
-    if (values.values[i].name == name) return i;
-  }
-  return std::nullopt;
+  const auto found = values.positions.find(name);
+  return found == values.positions.end() ? std::nullopt : std::optional(found->second);
 }
 
 // Marks one item of a list: A, A-B, A:B, A-, A:, -B, :B. False if it names no value.
-bool mark(const Enum& values, std::string_view item, std::vector<bool>* flags) {
+bool mark(const Enum& values, std::string_view item, Budget& budget, std::vector<bool>* flags) {
   const size_t split = item.find_first_of("-:");
   if (split == std::string_view::npos) {
     const std::optional<size_t> at = position_of(values, item);
@@ -34,13 +32,17 @@ bool mark(const Enum& values, std::string_view item, std::vector<bool>* flags) {
     if (!at) return false;
     end = *at + (item[split] == '-' ? 1 : 0);
   }
-  for (size_t i = first; i < end; ++i) (*flags)[i] = true;
+  if (first < end && budget.spend(end - first)) {
+    std::fill(flags->begin() + static_cast<ptrdiff_t>(first), flags->begin() + static_cast<ptrdiff_t>(end),
+              true);
+  }
   return true;
 }
 
 }  // namespace
 
-VariantScope VariantScope::child(const Database& database, const Scope& scope, std::string* problem) const {
+VariantScope VariantScope::child(const Database& database, const Scope& scope, Budget& budget,
+                                 std::string* problem) const {
   VariantScope result = *this;
   if (scope.prefix == "none") {
     result.prefix_ = nullptr;
@@ -61,24 +63,28 @@ VariantScope VariantScope::child(const Database& database, const Scope& scope, s
     return result;
   }
   const Enum& values = found->second;
-  std::vector<bool> flags(values.values.size() + 1);
+  if (!budget.spend(scope.variants.size() + 2 * values.values.size())) return result;
+  Flags flags(values.values.size() + 1);
   for (size_t at = 0; at < scope.variants.size();) {
     const size_t end = std::min(scope.variants.find(' ', at), scope.variants.size());
     const std::string_view item(scope.variants.data() + at, end - at);
-    if (!item.empty() && !mark(values, item, &flags)) {
+    if (!item.empty() && !mark(values, item, budget, &flags)) {
       *problem = fmt::format("\"{}\" in variants=\"{}\" is no value of {}", item, scope.variants, name);
     }
     at = end + 1;
   }
   const auto same =
       std::find_if(result.sets_.begin(), result.sets_.end(), [&](const Set& s) { return *s.name == name; });
-  if (same == result.sets_.end()) {
-    result.sets_.push_back({&found->first, flags});
-  } else {
-    for (size_t i = 0; i < flags.size(); ++i) flags[i] = flags[i] && same->flags[i];
-    same->flags = flags;
+  if (same != result.sets_.end()) {
+    for (size_t i = 0; i < flags.size(); ++i) flags[i] = flags[i] && (*same->flags)[i];
   }
   if (std::find(flags.begin(), flags.end(), true) == flags.end()) result.dead_ = true;
+  const auto shared = std::make_shared<const Flags>(std::move(flags));
+  if (same == result.sets_.end()) {
+    result.sets_.push_back({&found->first, shared});
+  } else {
+    same->flags = shared;
+  }
   return result;
 }
 
@@ -86,7 +92,7 @@ bool VariantScope::alive(const Choice& choice) const {
   if (dead_) return false;
   return std::all_of(sets_.begin(), sets_.end(), [&](const Set& set) {
     const auto chosen = choice.find(*set.name);
-    return chosen == choice.end() || chosen->second >= set.flags.size() || set.flags[chosen->second];
+    return chosen == choice.end() || chosen->second >= set.flags->size() || (*set.flags)[chosen->second];
   });
 }
 

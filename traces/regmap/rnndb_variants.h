@@ -2,9 +2,11 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "traces/regmap/rnndb_budget.h"
 #include "traces/regmap/rnndb_model.h"
 
 namespace gpuvm::rnn {
@@ -17,15 +19,18 @@ using Choice = std::map<std::string, size_t, std::less<>>;
 class VariantScope {
  public:
   // The scope of a child. `problem` takes one line if the variants make no sense (they then do not restrict).
-  VariantScope child(const Database& database, const Scope& scope, std::string* problem) const;
+  // Once `budget` is overdrawn, variants restrict no more.
+  VariantScope child(const Database& database, const Scope& scope, Budget& budget,
+                     std::string* problem) const;
 
   // An enum without a choice counts as a match, unless no variant is left at all.
   bool alive(const Choice& choice) const;
 
  private:
+  using Flags = std::vector<bool>;  // one per value of an enum, and one for newer ones
   struct Set {
-    const std::string* name;  // of the enum
-    std::vector<bool> flags;  // one per value, and one for newer ones
+    const std::string* name;             // of the enum
+    std::shared_ptr<const Flags> flags;  // shared with the scopes below
   };
   const std::string* prefix_ = nullptr;  // the active prefix's enum
   std::string varset_;
