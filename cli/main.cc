@@ -7,8 +7,8 @@
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "replayer/replay.h"
-#include "tracer/guest/qemu_command.h"
-#include "tracer/guest/workloads.h"
+#include "tracer/protocol/workloads.h"
+#include "tracer/qemu/qemu_command.h"
 #include "traces/meta.h"
 
 namespace {

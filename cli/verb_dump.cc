@@ -7,7 +7,7 @@
 #include "cli/page_tables.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
-#include "tracer/guest/stop_signals.h"
+#include "tracer/posix/stop_signals.h"
 #include "traces/export/export.h"
 
 namespace gpuvm::cli {

@@ -21,8 +21,8 @@
 
 #include "emulator/card/card.h"
 #include "tracer/guest/device_session.h"
-#include "tracer/guest/local_socket.h"
-#include "tracer/guest/wait.h"
+#include "tracer/posix/local_socket.h"
+#include "tracer/posix/wait.h"
 
 namespace gpuvm {
 namespace {

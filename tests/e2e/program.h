@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tracer/guest/child_process.h"
+#include "tracer/posix/child_process.h"
 #include "traces/core/unique_fd.h"
 
 #include <fcntl.h>

@@ -6,9 +6,9 @@
 #include <signal.h>
 
 #include "tests/e2e/program.h"
-#include "tracer/guest/guest_link.h"
-#include "tracer/guest/local_socket.h"
 #include "tracer/guest/prepare.h"
+#include "tracer/posix/local_socket.h"
+#include "tracer/protocol/guest_link.h"
 #include "traces/format/gvt.h"
 
 namespace gpuvm {

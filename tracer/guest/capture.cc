@@ -4,10 +4,10 @@
 
 #include "emulator/hypervisor/machine.h"
 #include "tracer/guest/guest_session.h"
-#include "tracer/guest/one_cpu.h"
-#include "tracer/guest/stop_signals.h"
-#include "tracer/guest/wait.h"
 #include "tracer/guest/witness.h"
+#include "tracer/posix/one_cpu.h"
+#include "tracer/posix/stop_signals.h"
+#include "tracer/posix/wait.h"
 #include "tracer/recorder/page_table_tap.h"
 
 namespace gpuvm {

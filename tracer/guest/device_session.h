@@ -7,8 +7,8 @@
 #include <string>
 
 #include "emulator/pci/pci_device.h"
-#include "tracer/guest/qemu_interrupts.h"
 #include "tracer/qemu/device_link.h"
+#include "tracer/qemu/qemu_interrupts.h"
 #include "tracer/recorder/recorder.h"
 #include "traces/format/gvt.h"
 

@@ -1,6 +1,6 @@
 #include "tracer/guest/guest_session.h"
 
-#include "tracer/guest/local_socket.h"
+#include "tracer/posix/local_socket.h"
 
 namespace gpuvm {
 namespace {

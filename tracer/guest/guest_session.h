@@ -9,7 +9,7 @@
 #include "tracer/callsites/call_site_sampler.h"
 #include "tracer/guest/device_session.h"
 #include "tracer/guest/prepare.h"
-#include "tracer/guest/qemu_process.h"
+#include "tracer/qemu/qemu_process.h"
 
 namespace gpuvm {
 

@@ -1,6 +1,6 @@
 #include "tracer/guest/prepare.h"
 
-#include "tracer/guest/initramfs.h"
+#include "tracer/image/initramfs.h"
 
 namespace gpuvm {
 

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "tracer/guest/packages.h"
-#include "tracer/guest/qemu_command.h"
-#include "tracer/guest/qemu_process.h"
-#include "tracer/guest/workloads.h"
+#include "tracer/image/packages.h"
+#include "tracer/protocol/workloads.h"
+#include "tracer/qemu/qemu_command.h"
+#include "tracer/qemu/qemu_process.h"
 #include "traces/core/result.h"
 
 namespace gpuvm {

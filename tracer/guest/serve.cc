@@ -7,12 +7,12 @@
 #include <cstring>
 
 #include "emulator/hypervisor/machine.h"
-#include "tracer/guest/child_process.h"
 #include "tracer/guest/device_session.h"
-#include "tracer/guest/local_socket.h"
-#include "tracer/guest/qtest_client.h"
-#include "tracer/guest/stop_signals.h"
-#include "tracer/guest/wait.h"
+#include "tracer/posix/child_process.h"
+#include "tracer/posix/local_socket.h"
+#include "tracer/posix/stop_signals.h"
+#include "tracer/posix/wait.h"
+#include "tracer/qemu/qtest_client.h"
 #include "tracer/recorder/page_table_tap.h"
 
 namespace gpuvm {

@@ -8,7 +8,7 @@
 #include "emulator/card/card.h"
 #include "emulator/hypervisor/mode.h"
 #include "tracer/guest/capture.h"
-#include "tracer/guest/qemu_command.h"
+#include "tracer/qemu/qemu_command.h"
 #include "traces/format/gvt.h"
 
 namespace gpuvm {

@@ -10,12 +10,12 @@
 #include <fstream>
 #include <random>
 
-#include "tracer/guest/child_process.h"
-#include "tracer/guest/cpio.h"
-#include "tracer/guest/initramfs.h"
-#include "tracer/guest/kernel_modules.h"
-#include "tracer/guest/packages.h"
-#include "tracer/guest/qemu_process.h"
+#include "tracer/image/cpio.h"
+#include "tracer/image/initramfs.h"
+#include "tracer/image/kernel_modules.h"
+#include "tracer/image/packages.h"
+#include "tracer/posix/child_process.h"
+#include "tracer/qemu/qemu_process.h"
 
 namespace gpuvm {
 namespace {

@@ -1,4 +1,4 @@
-#include "tracer/guest/guest_link.h"
+#include "tracer/protocol/guest_link.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "tracer/guest/qemu_process.h"
+#include "tracer/qemu/qemu_process.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -4,8 +4,8 @@
 
 #include <thread>
 
-#include "tracer/guest/qmp_client.h"
-#include "tracer/guest/qtest_client.h"
+#include "tracer/qemu/qmp_client.h"
+#include "tracer/qemu/qtest_client.h"
 
 namespace gpuvm {
 namespace {

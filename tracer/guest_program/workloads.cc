@@ -1,0 +1,90 @@
+#include "tracer/guest_program/workloads.h"
+
+#include "tracer/guest_program/client_workloads.h"
+#include "tracer/guest_program/kernel.h"
+#include "tracer/protocol/workloads.h"
+
+namespace gpuvm::guest {
+namespace {
+
+struct Workload {
+  std::string_view name;
+  bool loads_driver;
+  Result<std::string> (*run)(GpuDriver& driver, Reporter& reporter);
+};
+
+Result<std::string> run_none(GpuDriver&, Reporter& reporter) {
+  GPUVM_TRY_STATUS(reporter.phase("none"));
+  return std::string("booted");
+}
+
+Result<std::string> run_load(GpuDriver&, Reporter&) {
+  return std::string("the driver is loaded");
+}
+
+Result<std::string> run_reload(GpuDriver& driver, Reporter& reporter) {
+  GPUVM_TRY_STATUS(check_fresh_channel(4));
+  GPUVM_TRY_STATUS(driver.unload());
+  GPUVM_TRY_STATUS(driver.load());
+  GPUVM_TRY(std::string copied, run_copy(reporter));
+  return "unloaded and loaded again, " + copied;
+}
+
+template <Result<std::string> (*run)(Reporter&)>
+Result<std::string> as_client(GpuDriver&, Reporter& reporter) {
+  return run(reporter);
+}
+
+constexpr Workload kTable[] = {
+    {"none", false, run_none},
+    {"load", true, run_load},
+    {"load-noaccel", true, run_load},
+    {"copy", true, as_client<run_copy>},
+    {"twod", true, as_client<run_twod>},
+    {"channels", true, as_client<run_channels>},
+    {"reload", true, run_reload},
+    {"fault", true, as_client<run_fault>},
+    {"stress", true, as_client<run_stress>},
+    {"intruder", true, as_client<run_intruder>},
+};
+
+constexpr bool tables_agree() {
+  if (std::size(kTable) != std::size(kWorkloads)) return false;
+  for (size_t i = 0; i < std::size(kTable); ++i)
+    if (kTable[i].name != kWorkloads[i].name) return false;
+  return true;
+}
+static_assert(tables_agree(), "tracer/protocol/workloads.h lists the same workloads in the same order");
+
+}  // namespace
+
+Status GpuDriver::load() {
+  if (list_file_.empty()) return Ok{};
+  put_kernel_workers_first();
+  GPUVM_TRY_STATUS(reporter_.phase("load"));
+  GPUVM_TRY_STATUS(load_modules(list_file_, options_));
+  put_kernel_workers_first();  // also those that loading has brought to life
+  if (symbols_wanted_) reporter_.attach("kallsyms.txt", kernel_symbols());
+  return Ok{};
+}
+
+Status GpuDriver::unload() {
+  if (list_file_.empty()) return error("only the guest's /init can unload the driver");
+  GPUVM_TRY_STATUS(reporter_.phase("unload"));
+  GPUVM_TRY(std::vector<std::string> files, read_lines(list_file_));
+  return unload_module(files.back());
+}
+
+Result<std::string> run_workload(std::string_view name, GpuDriver& driver, Reporter& reporter) {
+  for (const Workload& workload : kTable) {
+    if (workload.name != name) continue;
+    if (workload.loads_driver) GPUVM_TRY_STATUS(driver.load());
+    GPUVM_TRY(std::string did, workload.run(driver, reporter));
+    // What the kernel does at power-off is nobody's phase.
+    GPUVM_TRY_STATUS(reporter.phase("end"));
+    return did;
+  }
+  return error("this guest image has no workload \"{}\"", name);
+}
+
+}  // namespace gpuvm::guest

@@ -1,0 +1,72 @@
+#include "tracer/image/initramfs.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <vector>
+
+#include "tracer/image/cpio.h"
+#include "tracer/image/kernel_modules.h"
+
+namespace gpuvm {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string module_path(const std::string& name) {
+  return fmt::format("{}/{}.ko", kImageModulesFolder, name);
+}
+
+}  // namespace
+
+Result<fs::path> find_guest_program() {
+  std::error_code code;
+  fs::path program = fs::read_symlink("/proc/self/exe", code).parent_path() / "gpuvm-guest-workload";
+  if (code || !fs::exists(program, code))
+    return error("the guest program {} is missing; build the target gpuvm-guest-workload", program.string());
+  return program;
+}
+
+Status build_initramfs(const GuestKernel& kernel, const fs::path& guest_program, const fs::path& file) {
+  std::ifstream program(guest_program, std::ios::binary);
+  std::string program_bytes(std::istreambuf_iterator<char>(program), {});
+  if (!program || program_bytes.empty())
+    return error("cannot read the guest program {}", guest_program.string());
+
+  GPUVM_TRY(auto available, find_modules(kernel.modules));
+  GPUVM_TRY(std::vector<KernelModule> transport, modules_in_load_order(available, kTransportModules));
+  GPUVM_TRY(std::vector<KernelModule> gpu, modules_in_load_order(available, std::span(&kGpuModule, 1)));
+
+  CpioWriter image;
+  for (const char* directory : {"dev", "proc", "sys", kImageModulesFolder}) image.add_directory(directory);
+  image.add_character_device("dev/console", 5,
+                             1);  // the kernel opens it for /init before anything is mounted
+  image.add_file("init", program_bytes, /*executable=*/true);
+  std::string transport_list, gpu_list;
+  std::set<std::string> present;
+  for (const KernelModule& module : transport) {
+    image.add_file(module_path(module.name), module.elf);
+    present.insert(module.name);
+    transport_list += "/" + module_path(module.name) + "\n";
+  }
+  for (const KernelModule& module : gpu) {
+    if (!present.insert(module.name).second) continue;
+    image.add_file(module_path(module.name), module.elf);
+    gpu_list += "/" + module_path(module.name) + "\n";
+  }
+  image.add_file(kImageTransportList, transport_list);
+  image.add_file(kImageGpuList, gpu_list);
+
+  std::string bytes = image.finish();
+  std::ofstream out(file, std::ios::binary);
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  out.close();
+  if (!out)
+    return error("cannot write the guest image {}: {}; is the disk full?", file.string(), strerror(errno));
+  return Ok{};
+}
+
+}  // namespace gpuvm

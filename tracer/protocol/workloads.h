@@ -1,0 +1,43 @@
+// What a guest can be told to do. The guest program has a function for each name
+// (tracer/guest_program/workloads.cc).
+#pragma once
+
+#include <string_view>
+
+namespace gpuvm {
+
+struct WorkloadInfo {
+  std::string_view name;
+  std::string_view summary;         // for --help
+  std::string_view module_options;  // further options of nouveau, "noaccel=1"
+  unsigned memory_mib;              // of the guest
+  unsigned vram_mib;      // at most this much on the card, 0: no wish. "stress" must be able to fill it
+  unsigned time_limit_s;  // generous: the machine may be busy, and a trap costs microseconds
+};
+
+inline constexpr WorkloadInfo kWorkloads[] = {
+    {"none", "boot and power off; the driver is not loaded", "", 1024, 0, 60},
+    {"load", "load the driver", "", 1024, 0, 300},
+    {"load-noaccel", "load the driver with noaccel=1: no channels", "noaccel=1", 1024, 0, 300},
+    {"copy", "load, then copies by copy engine, M2MF and BAR1, every byte verified", "", 1024, 0, 300},
+    {"twod", "load, then 2D fills and copies, verified", "", 1024, 0, 300},
+    {"channels", "load, then several clients with several channels each, at once", "", 1024, 0, 300},
+    {"reload", "load, unload and load the driver again, then copy", "", 1024, 0, 600},
+    {"fault", "load, then a push buffer that touches an unmapped address, then a fresh channel", "", 1024, 0,
+     300},
+    {"stress", "load, then random copies and more VRAM buffers than there is VRAM", "", 1024, 128, 900},
+    {"intruder", "load, then search and overwrite VRAM beyond its own; for --guests 2", "", 1024, 0, 600},
+};
+
+constexpr const WorkloadInfo* find_workload(std::string_view name) {
+  for (const WorkloadInfo& workload : kWorkloads)
+    if (workload.name == name) return &workload;
+  return nullptr;
+}
+
+// Keys on the guest's kernel command line.
+inline constexpr std::string_view kWorkloadKey = "gpuvm.workload";
+inline constexpr std::string_view kMmiotraceKey = "gpuvm.mmiotrace";
+inline constexpr std::string_view kSymbolsKey = "gpuvm.symbols";  // =1: attach kallsyms
+
+}  // namespace gpuvm

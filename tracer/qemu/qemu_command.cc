@@ -1,0 +1,135 @@
+#include "tracer/qemu/qemu_command.h"
+
+#include <cctype>
+#include <charconv>
+#include <sstream>
+
+#include "tracer/posix/child_process.h"
+#include "tracer/protocol/protocol.h"
+
+namespace gpuvm {
+namespace {
+
+constexpr unsigned kOldestQemu = 702;  // 7.2
+constexpr std::string_view kProxyDevice = "x-pci-proxy-dev";
+// Harmless and needed by every workload: no GPIO power check (the card has no GPIO table), no display heads.
+constexpr std::string_view kConfigOption = "NvPowerChecks=0";
+constexpr std::string_view kModuleOptions = "modeset=2";
+
+// QEMU splits option values at commas; a doubled comma stands for one.
+std::string escape_commas(const std::string& text) {
+  std::string escaped;
+  for (char c : text) escaped.append(c == ',' ? 2 : 1, c);
+  return escaped;
+}
+
+}  // namespace
+
+const QemuMachineInfo& machine_info(QemuMachine machine) {
+  for (const QemuMachineInfo& info : kQemuMachines)
+    if (info.machine == machine) return info;
+  GPUVM_CHECK(false && "machine without a row in kQemuMachines");
+  return kQemuMachines[0];
+}
+
+const QemuMachineInfo* find_machine(std::string_view name) {
+  for (const QemuMachineInfo& info : kQemuMachines)
+    if (info.name == name) return &info;
+  return nullptr;
+}
+
+std::vector<std::string> qemu_command(const QemuConfig& config, const QemuDescriptors& descriptors,
+                                      const std::filesystem::path& serial_log,
+                                      const std::filesystem::path& mmiotrace_file) {
+  std::string memory = fmt::format("{}M", config.memory_mib);
+  // clang-format off
+  std::vector<std::string> command = {
+      config.program, "-accel", "tcg",
+      "-machine", fmt::format("{},memory-backend=mem", machine_info(config.machine).name),
+      "-object", fmt::format("memory-backend-memfd,id=mem,size={},share=on", memory),  // share: the GPU maps guest RAM
+      "-m", memory, "-smp", "1", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+      "-chardev", fmt::format("file,id=console,path={}", escape_commas(serial_log.string())), "-serial", "chardev:console",
+      "-kernel", config.kernel.string(), "-initrd", config.initrd.string(), "-append", config.kernel_arguments};
+  // clang-format on
+  auto add = [&](std::initializer_list<std::string> arguments) { command.insert(command.end(), arguments); };
+  if (config.icount_shift) add({"-icount", fmt::format("shift={},sleep=off", *config.icount_shift)});
+  if (descriptors.qmp >= 0)
+    add({"-chardev", fmt::format("socket,id=qmp,fd={}", descriptors.qmp), "-mon",
+         "chardev=qmp,mode=control"});
+  if (descriptors.qtest >= 0)  // log=none: else two lines to stderr for every interrupt
+    add({"-chardev", fmt::format("socket,id=qtest,fd={}", descriptors.qtest), "-object",
+         "qtest,id=qtest0,chardev=qtest,log=none"});
+  if (descriptors.guest_port >= 0 || config.mmiotrace) add({"-device", "virtio-serial"});
+  if (descriptors.guest_port >= 0)
+    add({"-chardev", fmt::format("socket,id=guest,fd={}", descriptors.guest_port), "-device",
+         fmt::format("virtserialport,chardev=guest,name={}", kGuestPort)});
+  if (config.mmiotrace)
+    add({"-chardev", fmt::format("file,id=mmiotrace,path={}", escape_commas(mmiotrace_file.string())),
+         "-device", fmt::format("virtserialport,chardev=mmiotrace,name={}", kMmiotracePort)});
+  if (descriptors.gpu >= 0)
+    add({"-device", fmt::format("{},id=gpu,fd={},addr={}", kProxyDevice, descriptors.gpu, config.gpu_slot)});
+  command.insert(command.end(), config.extra_arguments.begin(), config.extra_arguments.end());
+  return command;
+}
+
+Result<std::string> guest_kernel_arguments(const GuestKernelOptions& options) {
+  const WorkloadInfo* workload = find_workload(options.workload);
+  if (workload == nullptr) {
+    std::string names;
+    for (const WorkloadInfo& known : kWorkloads)
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", known.name);
+    return error("there is no workload \"{}\"; choose one of {}", options.workload, names);
+  }
+  // panic=-1 with QEMU's -no-reboot: a panic ends QEMU at once. The dmesg that is kept needs a buffer of some
+  // size. The kernel's test of its timer takes a busy host for broken hardware.
+  std::string arguments = "console=ttyS0 quiet panic=-1 oops=panic loglevel=4 log_buf_len=4M no_timer_check";
+  if (options.mmiotrace) arguments += fmt::format(" mmiotrace.trace_pc=1 {}=1", kMmiotraceKey);
+  if (options.symbols) arguments += fmt::format(" {}=1", kSymbolsKey);
+  arguments += fmt::format(" {}={}", kWorkloadKey, workload->name);
+
+  std::string config = fmt::format("config=NvMSI={},{}", options.msi ? 1 : 0, kConfigOption);
+  std::istringstream module_options(
+      fmt::format("{} {} {}", kModuleOptions, workload->module_options, options.module_options));
+  for (std::string option; module_options >> option;) {
+    if (option.starts_with("config="))
+      config += "," + option.substr(7);
+    else
+      arguments += " nouveau." + option;
+  }
+  arguments += " nouveau." + config;
+  if (!options.kernel_arguments.empty()) arguments += " " + options.kernel_arguments;
+  return arguments;
+}
+
+unsigned qemu_version_number(std::string_view text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (!std::isdigit(static_cast<unsigned char>(text[i]))) continue;
+    unsigned major = 0, minor = 0;
+    const char* end = text.data() + text.size();
+    auto after_major = std::from_chars(text.data() + i, end, major);
+    if (after_major.ec != std::errc{} || after_major.ptr == end || *after_major.ptr != '.' || major > 1000)
+      return 0;
+    if (std::from_chars(after_major.ptr + 1, end, minor).ec != std::errc{} || minor > 99) return 0;
+    return major * 100 + minor;
+  }
+  return 0;
+}
+
+Result<std::string> check_qemu(const std::string& program) {
+  constexpr std::string_view kAdvice = "install the package qemu-system-x86";
+  auto version = run_command({program, "--version"});
+  if (!version) return error("{}; {}", version.error().message, kAdvice);
+  std::string first = version.value().text.substr(0, version.value().text.find('\n'));
+  if (!version.value().succeeded || first.find("QEMU") == std::string::npos)
+    return error("{} is not a QEMU that works ({}); {}", program, last_line(version.value().text), kAdvice);
+  if (qemu_version_number(first) < kOldestQemu)
+    return error("{} is \"{}\", 7.2 or newer is needed; {}", program, first, kAdvice);
+  GPUVM_TRY(CommandOutput devices, run_command({program, "-device", "help"}));
+  if (devices.text.find(kProxyDevice) == std::string::npos)
+    return error("{} ({}) has no device {}, which carries the GPU; use Debian's", program, first,
+                 kProxyDevice);
+  size_t number = first.find("version ");
+  return number == std::string::npos ? first : first.substr(number + 8);
+}
+
+}  // namespace gpuvm

@@ -1,0 +1,99 @@
+#include "tracer/qemu/qemu_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "tracer/posix/local_socket.h"
+
+namespace gpuvm {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The end of a log, in one line: what it says last matters most.
+std::string log_tail(const fs::path& file, size_t lines) {
+  constexpr std::streamoff kBytes = 4096;
+  std::ifstream in(file, std::ios::binary | std::ios::ate);
+  if (!in) return "";
+  in.seekg(std::max<std::streamoff>(0, in.tellg() - kBytes));
+  std::string text(std::istreambuf_iterator<char>(in), {}), tail;
+  for (; lines > 0; --lines) {
+    std::string line = last_line(text);
+    if (line.empty()) break;
+    text.erase(text.rfind(line));
+    for (char& c : line)
+      if (static_cast<unsigned char>(c) < ' ') c = ' ';
+    tail = tail.empty() ? line : line + " | " + tail;
+  }
+  return tail;
+}
+
+}  // namespace
+
+Result<RunDirectory> RunDirectory::create(const fs::path& wanted) {
+  std::error_code code;
+  if (!wanted.empty()) {
+    fs::create_directories(wanted, code);
+    if (code) return error("cannot make the folder {}: {}", wanted.string(), code.message());
+    return RunDirectory(fs::absolute(wanted), false);
+  }
+  std::string pattern = (fs::temp_directory_path(code) / "gpuvm-run-XXXXXX").string();
+  if (mkdtemp(pattern.data()) == nullptr) return error("cannot make {}: {}", pattern, strerror(errno));
+  return RunDirectory(pattern, true);
+}
+
+RunDirectory::~RunDirectory() {
+  std::error_code ignored;
+  if (remove_) fs::remove_all(path_, ignored);
+}
+
+Result<QemuProcess> QemuProcess::start(const QemuConfig& config, UniqueFd gpu_end,
+                                       const fs::path& directory) {
+  GPUVM_TRY(SocketPair guest, socket_pair());
+  GPUVM_TRY(SocketPair qmp, socket_pair());
+  GPUVM_TRY(SocketPair qtest, socket_pair());
+  UniqueFd log(open((directory / kQemuLogFile).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!log.valid()) return error("cannot write {}: {}", (directory / kQemuLogFile).string(), strerror(errno));
+
+  QemuDescriptors descriptors{gpu_end.get(), qmp.theirs.get(), qtest.theirs.get(), guest.theirs.get()};
+  std::vector<int> inherited = {descriptors.qmp, descriptors.qtest, descriptors.guest_port};
+  if (gpu_end.valid()) inherited.push_back(descriptors.gpu);
+  std::vector<std::string> command =
+      qemu_command(config, descriptors, directory / kSerialLogFile, directory / kMmiotraceFile);
+  GPUVM_TRY(ChildProcess child,
+            ChildProcess::spawn(command, {.output_fd = log.get(), .inherited_fds = inherited}));
+  return QemuProcess(std::move(child), std::move(guest.ours), std::move(qmp.ours), std::move(qtest.ours),
+                     directory);
+}
+
+void QemuProcess::stop(std::chrono::milliseconds grace) {
+  if (!child_.running()) return;
+  child_.signal(SIGTERM);  // QEMU takes it as a request to quit
+  if (!child_.wait_for(grace)) child_.kill_and_reap();
+}
+
+std::optional<std::string> QemuProcess::guest_panic() const {
+  std::ifstream in(serial_log(), std::ios::binary);
+  for (std::string line; std::getline(in, line);) {
+    size_t at = line.find("Kernel panic");
+    if (at != std::string::npos) return last_line(line.substr(at, 300));
+  }
+  return std::nullopt;
+}
+
+Error QemuProcess::ended() const {
+  if (auto panic = guest_panic()) return error("the guest crashed: {}", *panic);
+  std::string log = log_tail(qemu_log(), 3);
+  if (!child_.succeeded())
+    return error("QEMU {} before the guest was done: {}", child_.how_it_ended(),
+                 log.empty() ? "it said nothing" : log);
+  std::string serial = log_tail(serial_log(), 2);
+  return error("the guest powered off before it was done; the last it said on its console: {}",
+               serial.empty() ? "nothing" : serial);
+}
+
+}  // namespace gpuvm

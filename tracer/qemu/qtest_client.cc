@@ -1,0 +1,64 @@
+#include "tracer/qemu/qtest_client.h"
+
+namespace gpuvm {
+namespace {
+
+std::string writel_command(uint64_t address, uint32_t value) {
+  return fmt::format("writel {:#x} {:#x}\n", address, value);
+}
+
+std::string irq_command(std::string_view controller, unsigned line, int level) {
+  return fmt::format("set_irq_in {} unnamed-gpio-in {} {}\n", controller, line, level);
+}
+
+}  // namespace
+
+Status QtestClient::writel(uint64_t address, uint32_t value) {
+  GPUVM_TRY_STATUS(post_writel(address, value));
+  return wait_until_answered();
+}
+
+Status QtestClient::set_irq_in(std::string_view controller, unsigned line, int level) {
+  GPUVM_TRY_STATUS(post_set_irq_in(controller, line, level));
+  return wait_until_answered();
+}
+
+Status QtestClient::post_writel(uint64_t address, uint32_t value) {
+  return post(writel_command(address, value));
+}
+
+Status QtestClient::post_set_irq_in(std::string_view controller, unsigned line, int level) {
+  return post(irq_command(controller, line, level));
+}
+
+Status QtestClient::post(const std::string& command) {
+  GPUVM_TRY_STATUS(channel_.send(command, LineChannel::Clock::now() + limit_));
+  ++unanswered_;
+  return Ok{};
+}
+
+Status QtestClient::take_answer(const std::string& line) {
+  if (line.starts_with("IRQ "))
+    return Ok{};  // a report of an intercepted line; we ask for none, but they are harmless
+  if (!line.starts_with("OK")) return error("QEMU's qtest socket refused a command: {}", line.substr(0, 200));
+  if (unanswered_ == 0) return error("QEMU's qtest socket answered a command that was not given");
+  --unanswered_;
+  return Ok{};
+}
+
+Status QtestClient::on_readable() {
+  GPUVM_TRY_STATUS(channel_.on_readable());
+  while (auto line = channel_.next_line()) GPUVM_TRY_STATUS(take_answer(*line));
+  return Ok{};
+}
+
+Status QtestClient::wait_until_answered() {
+  LineChannel::Clock::time_point deadline = LineChannel::Clock::now() + limit_;
+  while (unanswered_ > 0) {
+    GPUVM_TRY(std::string line, channel_.wait_for_line(deadline));
+    GPUVM_TRY_STATUS(take_answer(line));
+  }
+  return Ok{};
+}
+
+}  // namespace gpuvm
