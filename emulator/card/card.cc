@@ -87,6 +87,7 @@ void Card::bar_write(unsigned bar, uint64_t offset, unsigned width, uint64_t val
 
 void Card::reset() {
   timeline_.clear();
+  fifo_.timeline_cleared();
   fifo_.reset();
   front_end_.reset();
   bar1_.set_instance(0, geometry());

@@ -39,6 +39,9 @@ class Card : public PciDevice {
   fermi::Geometry geometry() const { return front_end_.geometry(); }
   // Sends channel events to `events` instead of the card's own interrupt registers.
   void set_channel_events(ChannelEvents* events) { fifo_.set_events(events); }
+  // Guests that share the card pay for their own work: guest i for that of `channels_each` channels from i *
+  // channels_each on.
+  void share_among_guests(unsigned channels_each) { fifo_.share_among_guests(channels_each); }
   uint64_t ignored_methods() const { return fifo_.ignored_methods(); }
 
  private:

@@ -5,8 +5,6 @@
 namespace gpuvm {
 namespace {
 
-// What one run() may cost before other things get a turn.
-constexpr uint64_t kBudget = uint64_t{64} << 20;
 // Largest indirect buffer: RAMFC's order field is 16 bits wide, and hostile.
 constexpr uint32_t kMaxIbOrder = 16;
 constexpr uint32_t kFetchBytes = 4096;
@@ -38,17 +36,19 @@ Channel::Channel(unsigned chid, uint32_t instance_pointer, PhysicalMemory& memor
   ib_mask_ = (1u << std::min<uint32_t>((ib >> 48) & 0x1f, kMaxIbOrder)) - 1;
 }
 
-Channel::Outcome Channel::run(const Services& services, fermi::Geometry geometry, uint64_t now_ns) {
+Channel::Outcome Channel::run(const Services& services, fermi::Geometry geometry, uint64_t now_ns,
+                              uint64_t budget_ns) {
   services_ = &services;
   now_ns_ = now_ns;
-  spent_ = 0;
+  limit_ = services.memory.cost() + budget_ns;
+  services.memory.charge(kCostOfRun);
   // The directory may have been replaced since the channel was bound; hardware reloads it at a channel
   // switch.
   space_ = address_space_of(services.memory, fermi::instance_aperture(instance_pointer_),
                             fermi::instance_address(instance_pointer_), geometry);
   Outcome outcome = Outcome::kIdle;
   while (!dead_) {
-    if (spent_ > kBudget) {
+    if (services.memory.cost() >= limit_) {
       outcome = Outcome::kMore;
       break;
     }
@@ -65,6 +65,10 @@ Channel::Outcome Channel::run(const Services& services, fermi::Geometry geometry
     const Step step = execute(fetched_[next_word_]);
     if (step == Step::kWaiting) {
       outcome = Outcome::kWaiting;
+      break;
+    }
+    if (step == Step::kAgain) {
+      outcome = Outcome::kMore;
       break;
     }
     if (step == Step::kFault) break;
@@ -86,7 +90,7 @@ bool Channel::fetch_entry() {
   segment_va_ = entry & fermi::kVaMask & ~uint64_t{3};
   segment_dwords_ = (entry >> 42) & 0x1fffff;
   ib_get_ = (ib_get_ + 1) & ib_mask_;
-  spent_ += kCostOfAccess;
+  services_->memory.charge(kCostOfDword);
   return true;
 }
 
@@ -102,7 +106,7 @@ bool Channel::fetch_words() {
   }
   segment_va_ += 4 * uint64_t{dwords};
   segment_dwords_ -= dwords;
-  spent_ += kCostOfDword * dwords;
+  services_->memory.charge(kCostOfDword * dwords);
   return true;
 }
 
@@ -162,7 +166,7 @@ Channel::Step Channel::method(unsigned subchannel, uint32_t method, uint32_t val
   Subchannel& target = subchannels_[subchannel];
   if (method == kSetObject) {
     target.type = find_engine_class(value & 0xffff);
-    spent_ += kCostOfObject;
+    services_->memory.charge(kCostOfObject);
     target.object = target.type != nullptr ? target.type->make() : nullptr;
     if (target.type == nullptr) ++ignored_methods_;
     return Step::kDone;
@@ -170,7 +174,10 @@ Channel::Step Channel::method(unsigned subchannel, uint32_t method, uint32_t val
   if (method < kFirstEngineMethod) {
     if (method >= kSemaphoreA && method < kSemaphoreD) semaphore_[(method - kSemaphoreA) / 4] = value;
     if (method == kSemaphoreD) return semaphore(value);
-    if (method == kNonStallInterrupt) services_->events.nonstall(chid_);
+    if (method == kNonStallInterrupt) {
+      services_->memory.charge(kCostOfAccess);
+      services_->events.nonstall(chid_);
+    }
     return Step::kDone;
   }
   if (target.object == nullptr) {
@@ -178,18 +185,18 @@ Channel::Step Channel::method(unsigned subchannel, uint32_t method, uint32_t val
     return Step::kDone;
   }
   GpuMemory memory(services_->memory);
-  MethodContext context{memory, space_, now_ns_, spent_};
+  MethodContext context{memory, space_, now_ns_, services_->memory.cost(), limit_};
   if (auto fault = target.object->method(context, method, value)) {
     fail(*fault, target.type->fault);
     return Step::kFault;
   }
-  return Step::kDone;
+  return context.again ? Step::kAgain : Step::kDone;
 }
 
 Channel::Step Channel::semaphore(uint32_t operation) {
   const uint64_t va = (uint64_t{semaphore_[0] & 0xff} << 32 | semaphore_[1]) & ~uint64_t{3};
   const uint32_t payload = semaphore_[2];
-  spent_ += kCostOfAccess;
+  services_->memory.charge(kCostOfAccess);
   GpuMemory memory(services_->memory);
   if ((operation & 0xf) == kRelease) {
     const std::array<uint32_t, 4> words{payload, 0, static_cast<uint32_t>(now_ns_),

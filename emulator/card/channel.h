@@ -30,22 +30,22 @@ class Channel {
     kWaiting,  // a semaphore acquire does not hold yet
     kDead,     // a fault has killed the channel
   };
-  // Executes until one of the outcomes. `geometry`: the card's current page sizes.
-  Outcome run(const Services& services, fermi::Geometry geometry, uint64_t now_ns);
+  // Executes until one of the outcomes. `geometry`: the card's current page sizes. `budget_ns`: what it may
+  // cost (work_cost.h); it ends at the first step that goes beyond. What it did cost is in the memory's
+  // meter.
+  Outcome run(const Services& services, fermi::Geometry geometry, uint64_t now_ns, uint64_t budget_ns);
 
   void set_put(uint32_t ib_put) { ib_put_ = ib_put & ib_mask_; }
   bool has_work() const {
     return !dead_ && (ib_get_ != ib_put_ || segment_dwords_ != 0 || !fetched_.empty());
   }
   bool dead() const { return dead_; }
-  // What the last run() cost, in nanoseconds of the card's time.
-  uint64_t spent() const { return spent_; }
   uint32_t instance_pointer() const { return instance_pointer_; }
   // Methods that no engine took, since creation.
   uint64_t ignored_methods() const { return ignored_methods_; }
 
  private:
-  enum class Step { kDone, kWaiting, kFault };
+  enum class Step { kDone, kWaiting, kAgain, kFault };
   struct Subchannel {
     const EngineClass* type = nullptr;
     std::unique_ptr<EngineObject> object;
@@ -85,7 +85,7 @@ class Channel {
   const Services* services_ = nullptr;
   AddressSpace space_;
   uint64_t now_ns_ = 0;
-  uint64_t spent_ = 0;
+  uint64_t limit_ = 0;  // of the memory's meter
 };
 
 }  // namespace gpuvm

@@ -23,14 +23,15 @@ class CopyObject : public EngineObject {
   std::optional<MmuFault> method(MethodContext& context, uint32_t method, uint32_t value) override {
     state_.set(method, value);
     if (method != kExec) return std::nullopt;
-    if (auto fault = exec_copy(context, state_, kCopy, value)) return fault;
-    if ((value & kExecQuery) == 0) return std::nullopt;
+    if (auto fault = exec_copy(context, state_, kCopy, value, progress_)) return fault;
+    if (context.again || (value & kExecQuery) == 0) return std::nullopt;
     return write_query(context, state_.address(kQuery), state_[kQuerySequence],
                        (value & kExecQueryShort) == 0);
   }
 
  private:
   MethodState state_;
+  CopyProgress progress_;
 };
 
 }  // namespace

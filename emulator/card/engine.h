@@ -8,18 +8,25 @@
 
 namespace gpuvm {
 
-// What one method call may use: the channel's address space and the moment it runs at.
+// What one method call may use: the channel's address space, the moment it runs at, and how much it may cost.
 struct MethodContext {
   GpuMemory& memory;
   const AddressSpace& space;
   uint64_t now_ns;
-  uint64_t& cost;  // the engine adds what it did: 1 for a byte, kCostOf... for what takes longer
+  uint64_t& cost;  // memory adds what it is used for; the engine adds what else it does (work_cost.h)
+  uint64_t limit;  // of `cost`: the guest has paid for no more
+  // Set by a method that stopped at the limit: it is called again with the same value once the guest can pay
+  // for more, and goes on where it was. What it needs for that it keeps in its object.
+  bool again = false;
+
+  bool exhausted() const { return cost >= limit; }
 };
 
 class EngineObject {
  public:
   virtual ~EngineObject() = default;
-  // Executes one method of the class; a returned fault kills the channel.
+  // Executes one method of the class; a returned fault kills the channel. Work whose size the guest chooses
+  // looks at `context.exhausted()` as it goes.
   virtual std::optional<MmuFault> method(MethodContext& context, uint32_t method, uint32_t value) = 0;
 };
 
@@ -37,11 +44,5 @@ inline constexpr FaultUnit kFaultCopy1{0x16, 0x02};
 // A single copy or fill larger than this is refused: a hostile channel must not stall the card.
 inline constexpr uint64_t kMaxOperationBytes = uint64_t{256} << 20;
 inline constexpr uint64_t kMaxOperationLines = uint64_t{1} << 18;
-
-// Costs, in nanoseconds of the card's time. Above what they take us (tests/bench/replay_bench: a dword 7 ns,
-// a byte far below 1), so that a card that is always busy still keeps up with the clock.
-inline constexpr uint64_t kCostOfDword = 16;    // fetch and decode
-inline constexpr uint64_t kCostOfAccess = 256;  // a page walk and a small access
-inline constexpr uint64_t kCostOfObject = 4096;
 
 }  // namespace gpuvm

@@ -17,8 +17,22 @@ constexpr uint32_t kMaxPolls =
 
 }  // namespace
 
+// Whatever is done with memory while one lives is charged to the guest.
+class Fifo::Charge {
+ public:
+  Charge(Guest& guest, PhysicalMemory& memory) : guest_(guest), memory_(memory), before_(memory.cost()) {}
+  ~Charge() { guest_.account.charge(memory_.cost() - before_); }
+  Charge(const Charge&) = delete;
+  Charge& operator=(const Charge&) = delete;
+
+ private:
+  Guest& guest_;
+  PhysicalMemory& memory_;
+  const uint64_t before_;
+};
+
 Fifo::Fifo(RegisterFile& registers, PhysicalMemory& memory, Timeline& timeline, uint64_t delay_ns)
-    : registers_(registers), memory_(memory), timeline_(timeline), delay_ns_(delay_ns) {
+    : registers_(registers), memory_(memory), timeline_(timeline), delay_ns_(delay_ns), guests_(1) {
   registers_.on_write(Reg::kPfifoChan, [this](unsigned chid, uint32_t value) {
     registers_.poke(Reg::kPfifoChan, chid, value);
     bind(chid, value);
@@ -33,7 +47,15 @@ Fifo::Fifo(RegisterFile& registers, PhysicalMemory& memory, Timeline& timeline, 
   });
 }
 
+void Fifo::share_among_guests(unsigned channels_each) {
+  channels_each_ = channels_each;
+  guests_ = std::vector<Guest>((kChannels + channels_each - 1) / channels_each);
+}
+
 void Fifo::bind(unsigned chid, uint32_t pointer) {
+  Guest& guest = guest_of(chid);
+  const Charge charge(guest, memory_);
+  std::erase(guest.waiting, chid);
   Slot& slot = slots_[chid];
   ++slot.generation;
   slot.scheduled = false;
@@ -46,9 +68,13 @@ void Fifo::commit_runlist(uint32_t length) {
   const Aperture aperture = fermi::instance_aperture(where);
   const uint64_t base = fermi::instance_address(where);
   runlist_.reset();
-  for (uint32_t i = 0; i < length; ++i) {
-    const uint64_t chid = memory_.read(aperture, base + 8 * uint64_t{i}, 4);
-    if (chid < kChannels) runlist_.set(chid);
+  {
+    // Of a card that is shared, the hypervisor writes the list, which is short.
+    const Charge charge(guests_.front(), memory_);
+    for (uint32_t i = 0; i < length; ++i) {
+      const uint64_t chid = memory_.read(aperture, base + 8 * uint64_t{i}, 4);
+      if (chid < kChannels) runlist_.set(chid);
+    }
   }
   if (events_ != nullptr) events_->runlist_done();
   for (unsigned chid = 0; chid < kChannels; ++chid) {
@@ -91,19 +117,27 @@ void Fifo::schedule_at(unsigned chid, uint64_t due_ns) {
 
 void Fifo::run(unsigned chid) {
   if (!runnable(chid) || events_ == nullptr) return;
-  // Long work takes time, and of all channels together: else an endless ring would have the card execute for
-  // longer than passes meanwhile, and never catch up.
-  if (busy_until_ns_ > timeline_.now_ns()) return schedule_at(chid, busy_until_ns_);
+  Guest& guest = guest_of(chid);
+  // Behind the guest's other channels that wait.
+  if (!guest.waiting.empty() || guest.account.balance(timeline_.now_ns()) <= 0) {
+    return wait_for_turn(guest, chid);
+  }
+  execute(guest, chid);
+}
+
+void Fifo::execute(Guest& guest, unsigned chid) {
   Slot& slot = slots_[chid];
+  const auto budget = static_cast<uint64_t>(guest.account.balance(timeline_.now_ns()));
   const Channel::Services services{memory_, *events_};
   const fermi::Geometry geometry = fermi::geometry_of(registers_.peek(Reg::kPffbVmCfg));
-  switch (slot.channel->run(services, geometry, timeline_.now_ns())) {
+  Channel::Outcome outcome{};
+  {
+    const Charge charge(guest, memory_);
+    outcome = slot.channel->run(services, geometry, timeline_.now_ns(), budget);
+  }
+  switch (outcome) {
     case Channel::Outcome::kMore:
-      busy_until_ns_ = after(slot.channel->spent());
-      if (busy_until_ns_ == kForever) break;  // there is no time left for another turn
-      // Behind the channels that wait for the end of this turn: else an endless ring would be first every
-      // time, and no other channel, another guest's for example, would ever run (S16).
-      schedule_at(chid, busy_until_ns_ + 1);
+      wait_for_turn(guest, chid);
       break;
     case Channel::Outcome::kWaiting:
       if (++slot.polls > kMaxPolls) break;
@@ -116,14 +150,45 @@ void Fifo::run(unsigned chid) {
   }
 }
 
+void Fifo::wait_for_turn(Guest& guest, unsigned chid) {
+  slots_[chid].scheduled = true;
+  guest.waiting.push_back(chid);
+  wake_when_paid(guest);
+}
+
+void Fifo::wake_when_paid(Guest& guest) {
+  if (guest.woken || guest.waiting.empty()) return;
+  const uint64_t due = guest.account.turn_at(timeline_.now_ns());
+  if (due == kForever) return;  // there is no time left for another turn
+  guest.woken = true;
+  timeline_.schedule(due, [this, &guest] {
+    guest.woken = false;
+    take_turns(guest);
+  });
+}
+
+void Fifo::take_turns(Guest& guest) {
+  while (!guest.waiting.empty() && guest.account.balance(timeline_.now_ns()) > 0) {
+    const unsigned chid = guest.waiting.front();
+    guest.waiting.pop_front();
+    slots_[chid].scheduled = false;
+    if (runnable(chid)) execute(guest, chid);
+  }
+  wake_when_paid(guest);
+}
+
 void Fifo::reset() {
   for (Slot& slot : slots_) {
     slot.channel.reset();
     slot.scheduled = false;
     ++slot.generation;
   }
+  for (Guest& guest : guests_) guest.waiting.clear();
   runlist_.reset();
-  busy_until_ns_ = 0;
+}
+
+void Fifo::timeline_cleared() {
+  for (Guest& guest : guests_) guest.woken = false;
 }
 
 uint64_t Fifo::ignored_methods() const {

@@ -1,14 +1,19 @@
-// PFIFO: the channel table, the runlist and the doorbells; decides which channel runs when.
+// PFIFO: the channel table, the runlist and the doorbells; decides which channel runs when. Guests that share
+// the card each have an account: work is done at once while the guest can pay, and else in turns, channel by
+// channel, as its time comes. Nobody waits for another guest's work.
 // Source: nouveau nvkm/engine/fifo/gf100.c, gpfifogf100.c.
 #pragma once
 
 #include <array>
 #include <bitset>
+#include <deque>
 #include <memory>
+#include <vector>
 
 #include "emulator/card/channel.h"
 #include "emulator/card/register_file.h"
 #include "emulator/card/timeline.h"
+#include "emulator/card/work_account.h"
 
 namespace gpuvm {
 
@@ -20,9 +25,15 @@ class Fifo {
   Fifo(RegisterFile& registers, PhysicalMemory& memory, Timeline& timeline, uint64_t delay_ns);
   void set_events(ChannelEvents* events) { events_ = events; }
 
+  // Guest i has the channels from i * n on. Without it, one guest has all.
+  void share_among_guests(unsigned channels_each);
+
   // A write of IB_PUT to the channel's USERD page.
   void doorbell(unsigned chid, uint32_t ib_put);
+  // Forgets all channels. Work that guests owe for stays owed.
   void reset();
+  // Nothing that was due is due any more.
+  void timeline_cleared();
 
   uint64_t ignored_methods() const;
 
@@ -31,8 +42,14 @@ class Fifo {
     std::unique_ptr<Channel> channel;
     uint32_t polls = 0;       // of a semaphore that does not hold yet
     uint64_t generation = 0;  // of the binding: work scheduled for an earlier one is void
-    bool scheduled = false;
+    bool scheduled = false;   // in the timeline, or in the guest's queue
   };
+  struct Guest {
+    WorkAccount account;
+    std::deque<unsigned> waiting;  // channels that have work which is not paid for, each once
+    bool woken = false;            // is the next turn in the timeline?
+  };
+  class Charge;
 
   void bind(unsigned chid, uint32_t pointer);
   void commit_runlist(uint32_t length);
@@ -40,7 +57,12 @@ class Fifo {
   void schedule(unsigned chid, uint64_t delay_ns);
   void schedule_at(unsigned chid, uint64_t due_ns);
   uint64_t after(uint64_t delay_ns) const;
+  Guest& guest_of(unsigned chid) { return guests_[chid / channels_each_]; }
   void run(unsigned chid);
+  void execute(Guest& guest, unsigned chid);
+  void wait_for_turn(Guest& guest, unsigned chid);
+  void wake_when_paid(Guest& guest);
+  void take_turns(Guest& guest);
 
   RegisterFile& registers_;
   PhysicalMemory& memory_;
@@ -49,7 +71,8 @@ class Fifo {
   ChannelEvents* events_ = nullptr;
   std::array<Slot, kChannels> slots_;
   std::bitset<kChannels> runlist_;
-  uint64_t busy_until_ns_ = 0;
+  std::vector<Guest> guests_;
+  unsigned channels_each_ = kChannels;
 };
 
 }  // namespace gpuvm

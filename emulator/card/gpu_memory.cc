@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "traces/core/result.h"
+
 namespace gpuvm {
 namespace {
 
@@ -49,19 +51,11 @@ std::optional<MmuFault> GpuMemory::write32(const AddressSpace& space, uint64_t v
 
 std::optional<MmuFault> GpuMemory::copy(const AddressSpace& space, uint64_t to, uint64_t from,
                                         uint64_t bytes) {
-  std::array<std::byte, 4096> buffer;
-  while (bytes > 0) {
-    // One small page at a time on both sides, so that the traffic does not depend on the page sizes in use.
-    const uint64_t chunk =
-        std::min({bytes, buffer.size() - from % buffer.size(), buffer.size() - to % buffer.size()});
-    const auto span = std::span(buffer).first(chunk);
-    if (auto fault = read(space, from, span)) return fault;
-    if (auto fault = write(space, to, span)) return fault;
-    to += chunk;
-    from += chunk;
-    bytes -= chunk;
-  }
-  return std::nullopt;
+  GPUVM_CHECK(bytes <= kPiece);
+  std::array<std::byte, kPiece> buffer;
+  const auto span = std::span(buffer).first(bytes);
+  if (auto fault = read(space, from, span)) return fault;
+  return write(space, to, span);
 }
 
 }  // namespace gpuvm

@@ -1,6 +1,7 @@
 // Memory as a channel sees it: virtual addresses through the page tables of its instance block.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <span>
 
@@ -17,7 +18,15 @@ class GpuMemory {
   std::optional<MmuFault> read(const AddressSpace& space, uint64_t va, std::span<std::byte> out);
   std::optional<MmuFault> write(const AddressSpace& space, uint64_t va, std::span<const std::byte> in);
   std::optional<MmuFault> write32(const AddressSpace& space, uint64_t va, uint32_t value);
+  // How much of a copy is done in one go: to the end of a small page on either side, so that the traffic does
+  // not depend on the page sizes in use.
+  static uint64_t piece(uint64_t to, uint64_t from, uint64_t bytes) {
+    return std::min({bytes, kPiece - from % kPiece, kPiece - to % kPiece});
+  }
+  // `bytes`: at most a piece.
   std::optional<MmuFault> copy(const AddressSpace& space, uint64_t to, uint64_t from, uint64_t bytes);
+
+  static constexpr uint64_t kPiece = 4096;
 
  private:
   PhysicalMemory& memory_;

@@ -38,8 +38,8 @@ class M2mfObject : public EngineObject {
       pushed_ = 0;
       return std::nullopt;
     }
-    if (auto fault = exec_copy(context, state_, kCopy, value)) return fault;
-    return finish(context);
+    if (auto fault = exec_copy(context, state_, kCopy, value, progress_)) return fault;
+    return context.again ? std::nullopt : finish(context);
   }
 
   std::optional<MmuFault> data(MethodContext& context, uint32_t value) {
@@ -66,6 +66,7 @@ class M2mfObject : public EngineObject {
   }
 
   MethodState state_;
+  CopyProgress progress_;
   uint32_t exec_ = 0;
   uint64_t pushed_ = 0;
 };

@@ -18,7 +18,13 @@ struct LineCopy {
   uint32_t line_bytes;
   uint32_t lines;
 };
-std::optional<MmuFault> copy_lines(MethodContext& context, const LineCopy& copy);
+// How far a copy has come: an object keeps it between the turns of one that takes several.
+struct CopyProgress {
+  uint32_t line = 0;
+  uint64_t bytes = 0;  // of the line
+};
+// Up to the limit of `context`, which says whether there is more to do.
+std::optional<MmuFault> copy_lines(MethodContext& context, const LineCopy& copy, CopyProgress& progress);
 
 // Where a class has the methods that describe a copy.
 struct LineCopyMethods {
@@ -32,6 +38,6 @@ struct LineCopyMethods {
 // Executes the copy that EXEC's value asks for. Tiled layouts are not modelled: such a copy does nothing, and
 // nouveau's moves have none.
 std::optional<MmuFault> exec_copy(MethodContext& context, const MethodState& state,
-                                  const LineCopyMethods& methods, uint32_t exec);
+                                  const LineCopyMethods& methods, uint32_t exec, CopyProgress& progress);
 
 }  // namespace gpuvm

@@ -1,7 +1,7 @@
 // 2D, class 0x902d: solid rectangles and unscaled copies between pitch-linear surfaces.
 // Source: envytools rnndb graph/g80_2d.xml.
 #include <algorithm>
-#include <vector>
+#include <array>
 
 #include "emulator/card/engines.h"
 #include "emulator/card/method_state.h"
@@ -77,14 +77,26 @@ class TwodObject : public EngineObject {
     if (line_bytes * lines > kMaxOperationBytes || lines > kMaxOperationLines)
       return MmuFault{to.address, FaultReason::kLimit, true};
 
+    // A page and a pixel of it, to begin at any byte of a pixel.
     const uint32_t color = state_[kDrawColor];
     const auto pixel = std::as_bytes(std::span(&color, 1)).first(to.pixel_bytes);
-    std::vector<std::byte> line(line_bytes);
-    for (size_t i = 0; i < line.size(); ++i) line[i] = pixel[i % pixel.size()];
-    for (uint32_t y = top; y < bottom; ++y) {
-      if (auto fault = context.memory.write(context.space, to.at(left, y), line)) return fault;
+    std::array<std::byte, GpuMemory::kPiece + sizeof color> pattern;
+    for (size_t i = 0; i < pattern.size(); ++i) pattern[i] = pixel[i % pixel.size()];
+    for (; progress_.line < lines; ++progress_.line, progress_.bytes = 0) {
+      if (progress_.bytes == 0) context.cost += kCostOfAccess;
+      while (progress_.bytes < line_bytes) {
+        if (context.exhausted()) {
+          context.again = true;
+          return std::nullopt;
+        }
+        const uint64_t at = to.at(left, top + progress_.line) + progress_.bytes;
+        const uint64_t piece = GpuMemory::piece(at, 0, line_bytes - progress_.bytes);
+        const auto bytes = std::span(pattern).subspan(progress_.bytes % pixel.size(), piece);
+        if (auto fault = context.memory.write(context.space, at, bytes)) return fault;
+        progress_.bytes += piece;
+      }
     }
-    context.cost += (line_bytes + kCostOfAccess) * lines;
+    progress_ = {};
     return std::nullopt;
   }
 
@@ -101,11 +113,14 @@ class TwodObject : public EngineObject {
     const uint32_t height = std::min({state_[kBlitHeight], to.height - y, from.height - source_y});
     if (uint64_t{width} * to.pixel_bytes > kMaxOperationBytes)
       return MmuFault{to.address, FaultReason::kLimit, true};
-    return copy_lines(context, {from.at(source_x, source_y), to.at(x, y), from.pitch, to.pitch,
-                                width * to.pixel_bytes, height});
+    return copy_lines(
+        context,
+        {from.at(source_x, source_y), to.at(x, y), from.pitch, to.pitch, width * to.pixel_bytes, height},
+        progress_);
   }
 
   MethodState state_;
+  CopyProgress progress_;
 };
 
 // 3D and compute: no shader runs, but a driver that waits for a query gets its answer.

@@ -92,6 +92,7 @@ Hypervisor::Hypervisor(const HypervisorConfig& config, std::span<DmaPort* const>
   GPUVM_CHECK(check(config).ok());
   GPUVM_CHECK(guest_memory.size() == config.vms && guest_interrupts.size() == config.vms);
   card_.set_channel_events(this);
+  card_.share_among_guests(channels_per_vm_);
   set_up_card();
   for (unsigned i = 0; i < config.vms; ++i) {
     const unsigned slot = config.first_slot + i;

@@ -6,6 +6,7 @@
 
 #include "emulator/memory/dma_port.h"
 #include "emulator/memory/vram.h"
+#include "emulator/memory/work_cost.h"
 
 namespace gpuvm {
 
@@ -23,30 +24,49 @@ class PhysicalMemory {
 
   // False: some of the range is not memory; nothing is transferred then.
   bool read_bytes(Aperture aperture, uint64_t address, std::span<std::byte> out) {
+    charge_access(aperture, out.size());
     if (aperture == Aperture::kVram) return vram_.read_bytes(address, out);
     return aperture != Aperture::kInvalid && dma_.read(address, out);
   }
   bool write_bytes(Aperture aperture, uint64_t address, std::span<const std::byte> in) {
+    charge_access(aperture, in.size());
     if (aperture == Aperture::kVram) return vram_.write_bytes(address, in);
     return aperture != Aperture::kInvalid && dma_.write(address, in);
   }
 
   // width 1, 2, 4 or 8 bytes; all ones where there is no memory.
   uint64_t read(Aperture aperture, uint64_t address, unsigned width) {
-    if (aperture == Aperture::kVram) return vram_.read(address, width);
+    if (aperture == Aperture::kVram) {
+      charge(kCostOfVramAccess);
+      return vram_.read(address, width);
+    }
     uint64_t value = 0;
     if (!read_bytes(aperture, address, std::as_writable_bytes(std::span(&value, 1)).first(width)))
       value = ~value;
     return width == 8 ? value : value & ((uint64_t{1} << (8 * width)) - 1);
   }
   void write(Aperture aperture, uint64_t address, unsigned width, uint64_t value) {
-    if (aperture == Aperture::kVram) return vram_.write(address, width, value);
+    if (aperture == Aperture::kVram) {
+      charge(kCostOfVramAccess);
+      return vram_.write(address, width, value);
+    }
     write_bytes(aperture, address, std::as_bytes(std::span(&value, 1)).first(width));
   }
 
+  // The cost of all that was done so far, in nanoseconds (work_cost.h): what a piece of work costs is how far
+  // it moves this. Memory counts for itself; who works adds what else it does.
+  uint64_t& cost() { return cost_; }
+  void charge(uint64_t ns) { cost_ += ns; }
+
  private:
+  void charge_access(Aperture aperture, uint64_t bytes) {
+    charge(aperture == Aperture::kVram ? kCostOfVramAccess + bytes / kVramBytesPerNs
+                                       : kCostOfTransfer + bytes / kBusBytesPerNs);
+  }
+
   Vram& vram_;
   DmaPort& dma_;
+  uint64_t cost_ = 0;
 };
 
 }  // namespace gpuvm
