@@ -106,7 +106,7 @@ void serve(int core, UniqueFd fd, const std::string& path) {
     writer = std::move(created).value();
   }
   stay_on_core(core);
-  DeviceSession session(std::move(writer), steady_clock_in_steps_of(1000));
+  DeviceSession session(std::move(writer), std::make_shared<CardClock>(1000));
   Card card({.vram_bytes = uint64_t{64} << 20}, session.dma(), session.interrupts());
   session.connect(card, std::move(fd));
   std::vector<pollfd> entries = {{session.link().fd(), POLLIN, 0}};

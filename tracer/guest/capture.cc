@@ -57,7 +57,7 @@ Result<std::vector<PreparedGuest>> prepare_guests(const CaptureOptions& options)
 }
 
 Result<std::vector<Seat>> make_seats(const CaptureOptions& options, std::vector<PreparedGuest> prepared,
-                                     const Clock& clock) {
+                                     const std::shared_ptr<CardClock>& clock) {
   std::vector<Seat> seats;
   for (unsigned i = 0; i < options.guests; ++i) {
     std::unique_ptr<PageTableTap> writer;
@@ -76,7 +76,7 @@ Result<std::vector<Seat>> make_seats(const CaptureOptions& options, std::vector<
 // Serves all guests until the last has ended.
 class Loop {
  public:
-  Loop(const CaptureOptions& options, std::vector<Seat>& seats, const Clock& clock, StopSignals& signals)
+  Loop(const CaptureOptions& options, std::vector<Seat>& seats, const CardClock& clock, StopSignals& signals)
       : options_(options), seats_(seats), clock_(clock), signals_(signals) {
     const auto wanted = options.time_limit.count() != 0
                             ? options.time_limit
@@ -93,15 +93,15 @@ class Loop {
       entries.clear();
       for (Seat& seat : seats_) seat.session->add_poll_entries(entries);
       entries.push_back({signals_.fd(), POLLIN, 0});
-      const uint64_t now = clock_();
-      GPUVM_TRY_STATUS(wait_for(entries, now, next_due()));
+      const uint64_t now = clock_.machine_ns();
+      GPUVM_TRY_STATUS(wait_for(entries, clock_.now(), next_due()));
       for (size_t i = 0; i < seats_.size(); ++i) {
         GuestSession& session = *seats_[i].session;
         if (session.finished()) continue;
         if (Status status = session.handle(entries, i * GuestSession::kPollEntries, patience); !status) {
           session.stop(status.error().message);
         }
-        if (!session.finished() && session.next_due() <= clock_()) session.advance();
+        if (!session.finished() && session.next_due() <= clock_.now()) session.advance();
       }
       if (const std::string name = signals_.next(); !name.empty()) {
         stop_all([&](const GuestSession& s) {
@@ -145,7 +145,7 @@ class Loop {
 
   const CaptureOptions& options_;
   std::vector<Seat>& seats_;
-  const Clock& clock_;
+  const CardClock& clock_;
   StopSignals& signals_;
   uint64_t limit_s_ = 0;
   uint64_t next_progress_ns_ = 0;
@@ -168,7 +168,7 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
   // A download may take minutes: Ctrl-C ends it at once, as nothing is to be closed yet, and no clock runs.
   GPUVM_TRY(std::vector<PreparedGuest> prepared, prepare_guests(options));
   GPUVM_TRY(StopSignals signals, StopSignals::take());
-  const Clock clock = steady_clock_in_steps_of(options.writer.time_unit_ns);
+  const auto clock = std::make_shared<CardClock>(options.writer.time_unit_ns);
   GPUVM_TRY(std::vector<Seat> seats, make_seats(options, std::move(prepared), clock));
   std::vector<MachineGuest> guests;
   for (Seat& seat : seats) {
@@ -184,13 +184,13 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
     GPUVM_TRY_STATUS(seats[i].session->start(device, seats[i].prepared,
                                              describe(options, seats[i].prepared, device.info())));
   }
-  GPUVM_TRY_STATUS(Loop(options, seats, clock, signals).run());
+  GPUVM_TRY_STATUS(Loop(options, seats, *clock, signals).run());
 
   std::vector<GuestOutcome> outcomes;
   for (unsigned i = 0; i < seats.size(); ++i) {
     GuestSession& session = *seats[i].session;
     GuestOutcome outcome;
-    outcome.seconds = static_cast<double>(clock()) * 1e-9;
+    outcome.seconds = static_cast<double>(clock->machine_ns()) * 1e-9;
     const Status closed = session.close(describe(options, seats[i].prepared, machine->device(i).info()));
     outcome.succeeded = session.succeeded() && closed.ok();
     outcome.message = closed ? session.message() : closed.error().message;

@@ -10,7 +10,7 @@ constexpr uint64_t kSoonNs = 10'000'000;  // more than the link's own patience
 
 }  // namespace
 
-DeviceSession::DeviceSession(std::unique_ptr<TraceWriter> writer, Clock clock)
+DeviceSession::DeviceSession(std::unique_ptr<TraceWriter> writer, std::shared_ptr<CardClock> clock)
     : writer_(std::move(writer)),
       recorder_(writer_.get(), std::move(clock)),
       dma_(recorder_, memory_),

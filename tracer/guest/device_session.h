@@ -17,7 +17,7 @@ namespace gpuvm {
 class DeviceSession {
  public:
   // A trace to write, or nullptr; the clock that all sessions of a capture share.
-  DeviceSession(std::unique_ptr<TraceWriter> writer, Clock clock);
+  DeviceSession(std::unique_ptr<TraceWriter> writer, std::shared_ptr<CardClock> clock);
   DeviceSession(const DeviceSession&) = delete;
 
   // What the device must be built on.

@@ -16,7 +16,7 @@ namespace gpuvm {
 class GuestSession {
  public:
   // A trace to write, or nullptr; the clock that all guests of the capture share.
-  GuestSession(std::unique_ptr<TraceWriter> writer, Clock clock)
+  GuestSession(std::unique_ptr<TraceWriter> writer, std::shared_ptr<CardClock> clock)
       : session_(std::move(writer), std::move(clock)) {}
 
   // What a device for this guest must be built on.

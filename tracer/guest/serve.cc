@@ -94,7 +94,7 @@ class Service {
           const PageTableTap* tap)
       : options_(options),
         peer_(std::move(peer)),
-        clock_(steady_clock_in_steps_of(options.writer.time_unit_ns)),
+        clock_(std::make_shared<CardClock>(options.writer.time_unit_ns)),
         session_(std::move(writer), clock_),
         tap_(tap) {}
 
@@ -112,11 +112,11 @@ class Service {
       entries.push_back({session_.link().fd(), POLLIN, 0});
       entries.push_back({qtest_fd, POLLIN, 0});
       entries.push_back({signals.fd(), POLLIN, 0});
-      const uint64_t now = clock_();
-      status = wait_for(entries, now, session_.next_due());
+      const uint64_t now = clock_->machine_ns();
+      status = wait_for(entries, clock_->now(), session_.next_due());
       if (status) status = handle(entries);
       if (const std::string name = signals.next(); !name.empty()) ending_ = "stopped by " + name;
-      if (session_.next_due() <= clock_()) session_.advance();
+      if (session_.next_due() <= clock_->now()) session_.advance();
       show_progress(now);
     }
     return outcome(status);
@@ -171,7 +171,7 @@ class Service {
 
   GuestOutcome outcome(const Status& status) {
     GuestOutcome outcome;
-    outcome.seconds = static_cast<double>(clock_()) * 1e-9;
+    outcome.seconds = static_cast<double>(clock_->machine_ns()) * 1e-9;
     const std::string qemu = end_of_command();
     const bool asked_to_stop = ending_.starts_with("stopped");
     Status closed = session_.describe(describe(options_, machine_->device(0).info()));
@@ -192,7 +192,7 @@ class Service {
 
   const ServeOptions& options_;
   Peer peer_;
-  Clock clock_;
+  std::shared_ptr<CardClock> clock_;
   DeviceSession session_;
   const PageTableTap* tap_;  // owned by the session; null if nothing is recorded
   std::unique_ptr<Machine> machine_;

@@ -1,18 +1,14 @@
 #include "tracer/recorder/recorder.h"
 
-#include <chrono>
+#include <algorithm>
 
 namespace gpuvm {
+namespace {
 
-Clock steady_clock_in_steps_of(uint64_t time_unit_ns) {
-  const auto start = std::chrono::steady_clock::now();
-  return [start, time_unit_ns] {
-    const auto elapsed = std::chrono::steady_clock::now() - start;
-    const auto ns =
-        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
-    return ns - ns % time_unit_ns;
-  };
-}
+// What an access takes as a rule; one that takes longer than this stops the card's time meanwhile.
+constexpr uint64_t kLongAccessNs = 200'000;
+
+}  // namespace
 
 bool RecordingDma::read(uint64_t address, std::span<std::byte> out) {
   const bool ok = memory_.read(address, out);
@@ -36,6 +32,33 @@ void RecordingInterrupts::send_msi(uint64_t address, uint32_t data) {
   next_.send_msi(address, data);
 }
 
+void RecordingDevice::advance() {
+  const uint64_t now = recorder_.now();
+  CardClock* clock = recorder_.clock();
+  if (clock == nullptr || device_.next_due() > now) return device_.advance(now);
+  catch_up(*clock, now);
+}
+
+// One piece of work after the other, each at a time that the trace can hold.
+void RecordingDevice::catch_up(CardClock& clock, uint64_t target) {
+  const uint64_t began = clock.machine_ns();
+  const uint64_t unit = clock.unit_ns();
+  uint64_t at = 0;
+  do {
+    const uint64_t due = device_.next_due();
+    at = due > target ? target : std::min(target, due + (unit - due % unit) % unit);
+    recorder_.set_current(at);
+    device_.advance(at);
+  } while (at < target && clock.machine_ns() - began < kPatienceNs);
+  clock.stand_at(at);
+}
+
+void RecordingDevice::settle() {
+  CardClock* clock = recorder_.clock();
+  if (clock != nullptr && clock->now() > recorder_.current() + kLongAccessNs)
+    clock->stand_at(recorder_.current());
+}
+
 uint64_t RecordingDevice::bar_read(unsigned bar, uint64_t offset, unsigned width) {
   advance();
   const uint32_t context = context_of(EventKind::kMmioRead, bar, offset);
@@ -46,6 +69,7 @@ uint64_t RecordingDevice::bar_read(unsigned bar, uint64_t offset, unsigned width
                    .kind = EventKind::kMmioRead,
                    .space = static_cast<uint8_t>(bar),
                    .width = static_cast<uint8_t>(width)});
+  settle();
   return value;
 }
 
@@ -60,6 +84,7 @@ void RecordingDevice::bar_write(unsigned bar, uint64_t offset, unsigned width, u
                    .space = static_cast<uint8_t>(bar),
                    .width = static_cast<uint8_t>(width)});
   device_.bar_write(bar, offset, width, value);
+  settle();
 }
 
 uint32_t RecordingDevice::config_read(unsigned offset, unsigned width) {
@@ -79,12 +104,14 @@ void RecordingDevice::config_write(unsigned offset, unsigned width, uint32_t val
                    .kind = EventKind::kConfigWrite,
                    .width = static_cast<uint8_t>(width)});
   device_.config_write(offset, width, value);
+  settle();
 }
 
 void RecordingDevice::reset() {
   advance();
   recorder_.write({.kind = EventKind::kReset});
   device_.reset();
+  settle();
 }
 
 void RecordingDevice::mark(std::string_view text) {
@@ -93,6 +120,7 @@ void RecordingDevice::mark(std::string_view text) {
   recorder_.write({.value = device_.memory_digest(), .kind = EventKind::kDigest, .space = kDigestVram});
   recorder_.write(
       {.value = device_.register_digest(), .kind = EventKind::kDigest, .space = kDigestRegisters});
+  settle();
 }
 
 }  // namespace gpuvm

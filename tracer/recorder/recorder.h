@@ -1,28 +1,30 @@
 // Puts a recorder between a bus and a device: everything that crosses, in both directions, becomes an event.
 #pragma once
 
-#include <functional>
+#include <memory>
 #include <optional>
 
 #include "emulator/memory/dma_port.h"
 #include "emulator/pci/pci_device.h"
+#include "tracer/recorder/card_clock.h"
 #include "traces/stream.h"
 
 namespace gpuvm {
 
-// Nanoseconds since the start of the recording, in steps of the trace's time unit: the device must see the
-// very times that the trace keeps, or a replay could not repeat it.
-using Clock = std::function<uint64_t()>;
-Clock steady_clock_in_steps_of(uint64_t time_unit_ns);
-
 // Where the parts below write. Without a sink it only keeps time.
 class Recorder {
  public:
-  Recorder(EventSink* sink, Clock clock) : sink_(sink), clock_(std::move(clock)) {}
+  // The clock that all devices of one card share.
+  Recorder(EventSink* sink, std::shared_ptr<CardClock> clock) : sink_(sink), clock_(std::move(clock)) {}
+  // For devices whose time is made up: nothing takes any.
+  Recorder(EventSink* sink, CardClock::Source made_up) : sink_(sink), made_up_(std::move(made_up)) {}
 
-  uint64_t now() { return now_ns_ = clock_(); }
+  uint64_t now() { return now_ns_ = clock_ != nullptr ? clock_->now() : made_up_(); }
   // The moment that is being recorded: of the access in progress.
   uint64_t current() const { return now_ns_; }
+  void set_current(uint64_t ns) { now_ns_ = ns; }
+  // nullptr: the time is made up.
+  CardClock* clock() { return clock_.get(); }
   void write(Event event, Bytes payload = {}) {
     if (sink_ == nullptr || failure_) return;
     event.time_ns = now_ns_;
@@ -33,7 +35,8 @@ class Recorder {
 
  private:
   EventSink* sink_;
-  Clock clock_;
+  std::shared_ptr<CardClock> clock_;
+  CardClock::Source made_up_;
   uint64_t now_ns_ = 0;
   std::optional<Error> failure_;
 };
@@ -82,8 +85,10 @@ class RecordingDevice {
   uint32_t config_read(unsigned offset, unsigned width);
   void config_write(unsigned offset, unsigned width, uint32_t value);
   void reset();
-  // Lets the device do what is due by now.
-  void advance() { device_.advance(recorder_.now()); }
+  // Lets the device do what is due by now, or as much of it as fits into kPatienceNs of the machine's time:
+  // the device's time is where it has come to then, and the rest stays due.
+  void advance();
+  static constexpr uint64_t kPatienceNs = 4'000'000;
   uint64_t next_due() const { return device_.next_due(); }
   // `call_sites` outlives the device; nullptr: nobody is asked.
   void set_call_sites(CallSites* call_sites) { call_sites_ = call_sites; }
@@ -97,6 +102,9 @@ class RecordingDevice {
   uint32_t context_of(EventKind kind, unsigned bar, uint64_t offset) {
     return call_sites_ == nullptr ? 0 : call_sites_->context_of(kind, bar, offset);
   }
+
+  void catch_up(CardClock& clock, uint64_t target);
+  void settle();
 
   Recorder& recorder_;
   PciDevice& device_;

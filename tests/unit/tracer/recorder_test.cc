@@ -151,15 +151,98 @@ TEST(RecorderWithAFullDisk, StopsAtTheFirstErrorAndKeepsIt) {
   EXPECT_EQ(recorder.status().error().message, "no space");
 }
 
-TEST(SteadyClock, MovesInStepsOfTheUnit) {
-  const Clock clock = steady_clock_in_steps_of(1000);
+TEST(CardClock, MovesInStepsOfTheUnit) {
+  const CardClock clock(1000);
   uint64_t before = 0;
   for (int i = 0; i < 1000; ++i) {
-    const uint64_t time = clock();
+    const uint64_t time = clock.now();
     EXPECT_EQ(time % 1000, 0u);
     EXPECT_GE(time, before);
     before = time;
   }
+}
+
+// A card with work due every 10 us, each piece of which takes the machine 1 ms: a hundred times too much.
+class SlowDevice : public BusyDevice {
+ public:
+  SlowDevice(DmaPort& dma, InterruptSink& interrupts, uint64_t& machine_ns)
+      : BusyDevice(dma, interrupts), machine_ns_(machine_ns) {}
+  void advance(uint64_t now) override {
+    while (due <= now) {
+      due += 10'000;
+      machine_ns_ += 1'000'000;
+      ++done;
+    }
+  }
+  unsigned done = 0;
+
+ private:
+  uint64_t& machine_ns_;
+};
+
+class SlowCardTest : public testing::Test {
+ protected:
+  SlowCardTest()
+      : clock(std::make_shared<CardClock>(1000, [this] { return machine_ns; })),
+        recorder(&trace, clock),
+        dma(recorder, machine),
+        interrupts(recorder, machine),
+        slow(dma, interrupts, machine_ns),
+        device(recorder, slow) {
+    slow.due = 5'500;
+  }
+
+  uint64_t machine_ns = 0;
+  test::TestMachine machine;
+  MemoryTrace trace;
+  std::shared_ptr<CardClock> clock;
+  Recorder recorder;
+  RecordingDma dma;
+  RecordingInterrupts interrupts;
+  SlowDevice slow;
+  RecordingDevice device;
+};
+
+TEST_F(SlowCardTest, AnAccessIsAnsweredBeforeAllIsDone) {
+  machine_ns = 1'000'000'000;
+  device.bar_read(0, 0, 4);
+  EXPECT_LE(slow.done, 5u);
+  EXPECT_LT(machine_ns, 1'010'000'000u);
+  // The access is recorded when the card had come so far, at a time that the trace can hold.
+  const uint64_t at = trace.events().back().time_ns;
+  EXPECT_EQ(at % 1000, 0u);
+  EXPECT_LT(at, 100'000u);
+  EXPECT_GT(slow.due, at);
+}
+
+TEST_F(SlowCardTest, TheCardsTimeStandsStillWhileItWorks) {
+  for (int i = 0; i < 1000; ++i) {
+    machine_ns += 20'000;  // the guest, between two accesses
+    const uint64_t before = machine_ns;
+    device.bar_write(0, 0, 4, 1);
+    ASSERT_LE(machine_ns - before, 5'000'000u) << i;
+  }
+  EXPECT_LE(clock->now(), 20'000'000u);
+  EXPECT_GT(clock->behind_ns(), 1'000'000'000u);
+  EXPECT_NEAR(slow.done, 2000, 10);
+  uint64_t last = 0;
+  for (const Event& e : trace.events()) {
+    ASSERT_GE(e.time_ns, last);
+    last = e.time_ns;
+  }
+}
+
+// The same accesses at the recorded times, with no limit to what is done at once, do the same.
+TEST_F(SlowCardTest, AReplayDoesTheSame) {
+  for (int i = 0; i < 50; ++i) {
+    machine_ns += 20'000;
+    device.bar_write(0, 0, 4, 1);
+  }
+  uint64_t ignored = 0;
+  SlowDevice again(machine, machine, ignored);
+  again.due = 5'500;
+  for (const Event& e : trace.events()) again.advance(e.time_ns);
+  EXPECT_EQ(again.done, slow.done);
 }
 
 }  // namespace

@@ -101,6 +101,7 @@ TEST_P(ChannelTest, RunsEveryEntryUpToPut) {
 TEST_P(ChannelTest, WrapsAtTheEndOfTheRing) {
   for (uint32_t i = 0; i < 1500; ++i) {
     channel.used = 0;
+    gpu.wait(20'000);  // as between two accesses of a guest: time pays for the work
     gpu.run(channel, semaphore(kData, i, test::kRelease | test::kShort));
     ASSERT_EQ(gpu.vram32(data), i);
   }
@@ -390,8 +391,8 @@ TEST_P(ChannelTest, AnEndlessRingDoesNotOutrunTheClock) {
   gpu.map_vram(space, GpuBench::kPushVa, 0x800000);
   gpu.ring(channel);
   const uint64_t due = gpu.card.next_due();
-  EXPECT_GT(due, 10'000'000u);  // one turn: tens of milliseconds of card time
-  EXPECT_LT(due, 1'000'000'000u);
+  EXPECT_GT(due, 1'000'000u);  // when time has paid for the next turn
+  EXPECT_LT(due, 100'000'000u);
   EXPECT_LT(gpu.ib_get(channel), 10u);
 }
 
