@@ -151,8 +151,7 @@ TEST_F(WorkTest, ACopyTakesAsManyTurnsAsItNeeds) {
   unsigned turns = 0;
   for (; gpu.card.next_due() != ~uint64_t{0}; ++turns) gpu.card.advance(gpu.card.next_due());
   EXPECT_GT(turns, 0u);
-  for (uint64_t at = 8; at <= last; at += 8)
-    ASSERT_EQ(gpu.card.vram().read64(big + half + at), at) << at;
+  for (uint64_t at = 8; at <= last; at += 8) ASSERT_EQ(gpu.card.vram().read64(big + half + at), at) << at;
   EXPECT_EQ(gpu.vram32(big), 99u) << "what follows the copy comes after it";
 }
 
@@ -167,8 +166,7 @@ TEST_F(WorkTest, AFillTakesAsManyTurnsAsItNeeds) {
   unsigned turns = 0;
   for (; gpu.card.next_due() != ~uint64_t{0}; ++turns) gpu.card.advance(gpu.card.next_due());
   EXPECT_GT(turns, 0u);
-  for (uint64_t at = 0; at < kWidth * kHeight * 4; at += 4)
-    ASSERT_EQ(gpu.vram32(big + at), 0x01020304u);
+  for (uint64_t at = 0; at < kWidth * kHeight * 4; at += 4) ASSERT_EQ(gpu.vram32(big + at), 0x01020304u);
   EXPECT_EQ(gpu.vram32(big + kWidth * kHeight * 4), 0u);
 }
 
