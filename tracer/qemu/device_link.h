@@ -7,32 +7,26 @@
 #include <vector>
 
 #include "emulator/pci/config_space.h"
+#include "tracer/device_transport.h"
 #include "tracer/qemu/guest_memory.h"
 #include "tracer/recorder/recorder.h"
 #include "traces/core/unique_fd.h"
 
 namespace gpuvm {
 
-class DeviceLink {
+class DeviceLink : public DeviceTransport {
  public:
   // `device` records and executes; `memory` receives the guest's memory map. Both outlive the link.
   DeviceLink(UniqueFd socket, RecordingDevice& device, GuestMemory& memory);
 
-  int fd() const { return socket_.get(); }
-  // The peer has closed its end.
-  bool closed() const { return closed_; }
-  // Serves every request that has arrived whole; does not wait. Errors: the peer broke the protocol, or a
-  // recording failed.
-  Status on_readable();
-  // As on_readable(), but waits some milliseconds for a request, and says whether one came. A CPU that has
-  // its answer soon asks again: waiting here costs one system call where poll and on_readable() cost two.
-  Result<bool> serve_next();
+  int fd() const override { return socket_.get(); }
+  bool closed() const override { return closed_; }
+  Status on_readable() override;
+  Result<bool> serve_next() override;
   // QEMU's main thread waits for us only before the machine runs: then interrupts must not wait for it.
-  bool machine_running() const { return resets_ > 0; }
-  // Where the guest last had the BARs, by number; 0: nowhere yet.
-  const std::array<uint64_t, 6>& bar_bases() const { return bar_bases_; }
-  // BAR accesses that lay in no BAR.
-  uint64_t stray_accesses() const { return stray_; }
+  bool machine_running() const override { return resets_ > 0; }
+  const std::array<uint64_t, 6>& bar_bases() const override { return bar_bases_; }
+  uint64_t stray_accesses() const override { return stray_; }
 
  private:
   // False: nothing had come.

@@ -4,14 +4,25 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace gpuvm {
+namespace {
+
+constexpr size_t kMaxSections = 1024;
+constexpr uint64_t kMaxAddress = uint64_t{1} << 62;
+
+bool is_regular_file(const UniqueFd& fd) {
+  struct stat info {};
+  return fstat(fd.get(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+}  // namespace
 
 Status GuestMemory::set_map(const std::vector<wire::MemorySection>& sections, std::vector<UniqueFd> fds) {
   std::vector<Region> regions;
   for (size_t i = 0; i < sections.size(); ++i) {
-    struct stat info {};
-    if (fstat(fds[i].get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+    if (!is_regular_file(fds[i])) {
       return error(
           "QEMU link: memory section {} is not backed by a file; start QEMU with "
           "memory-backend-memfd,share=on",
@@ -21,6 +32,23 @@ Status GuestMemory::set_map(const std::vector<wire::MemorySection>& sections, st
   }
   regions_ = std::move(regions);
   return Ok{};
+}
+
+int GuestMemory::add(const wire::MemorySection& section, bool writable, UniqueFd fd) {
+  const auto [address, bytes, file_offset] = section;
+  if (bytes == 0 || bytes > kMaxAddress || address > kMaxAddress || file_offset > kMaxAddress) return EINVAL;
+  if (fd.valid() && !is_regular_file(fd)) return EINVAL;
+  for (const Region& r : regions_) {
+    if (address < r.address + r.bytes && r.address < address + bytes) return EEXIST;
+  }
+  if (regions_.size() >= kMaxSections) return ENOSPC;
+  regions_.push_back({address, bytes, file_offset, std::move(fd), writable});
+  return 0;
+}
+
+bool GuestMemory::remove(uint64_t address, uint64_t bytes) {
+  return std::erase_if(regions_, [&](const Region& r) { return r.address == address && r.bytes == bytes; }) !=
+         0;
 }
 
 const GuestMemory::Region* GuestMemory::find(uint64_t address, uint64_t bytes) const {
@@ -39,7 +67,7 @@ bool GuestMemory::read(uint64_t address, std::span<std::byte> out) {
 
 bool GuestMemory::write(uint64_t address, std::span<const std::byte> in) {
   const Region* r = find(address, in.size());
-  if (r == nullptr) return false;
+  if (r == nullptr || !r->writable) return false;
   const auto at = static_cast<off_t>(r->file_offset + (address - r->address));
   // Never past the end: that would grow the peer's file.
   struct stat info {};
@@ -49,7 +77,9 @@ bool GuestMemory::write(uint64_t address, std::span<const std::byte> in) {
 
 uint64_t GuestMemory::end() const {
   uint64_t end = 0;
-  for (const Region& r : regions_) end = std::max(end, r.address + r.bytes);
+  for (const Region& r : regions_) {
+    if (r.fd.valid()) end = std::max(end, r.address + r.bytes);
+  }
   return end;
 }
 

@@ -16,9 +16,17 @@ class GuestMemory : public DmaPort {
   // Replaces the whole map; sections[i] lies in fds[i]. Errors: a descriptor that is no regular file.
   Status set_map(const std::vector<wire::MemorySection>& sections, std::vector<UniqueFd> fds);
 
+  // One more section, or one less: for a peer that tells of changes. A section without a descriptor is
+  // known, but a transfer there fails. 0, or the errno that says why not: EEXIST if it overlaps another,
+  // EINVAL if it cannot be or its descriptor is no regular file, ENOSPC if there are too many.
+  int add(const wire::MemorySection& section, bool writable, UniqueFd fd);
+  // Address and length must be a section's.
+  bool remove(uint64_t address, uint64_t bytes);
+  void clear() { regions_.clear(); }
+
   bool read(uint64_t address, std::span<std::byte> out) override;
   bool write(uint64_t address, std::span<const std::byte> in) override;
-  // One past the highest address.
+  // One past the highest address that a transfer can reach.
   uint64_t end() const;
 
  private:
@@ -27,6 +35,7 @@ class GuestMemory : public DmaPort {
     uint64_t bytes;
     uint64_t file_offset;
     UniqueFd fd;
+    bool writable = true;
   };
   const Region* find(uint64_t address, uint64_t bytes) const;
 
