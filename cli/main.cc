@@ -169,6 +169,14 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
       ->type_name("FILE");
   verb->add_option("--kernel-arguments", options.kernel_arguments, "further arguments of the guest's kernel")
       ->type_name("TEXT");
+  verb->add_option("--qemu", options.qemu, "the QEMU to run")->capture_default_str()->type_name("PROGRAM");
+  using enum gpuvm::Transport;
+  static const Choices<std::optional<gpuvm::Transport>> kTransports = {
+      {"auto", std::nullopt}, {"proxy", kProxy}, {"vfio-user", kVfioUser}};
+  add_choice(
+      verb.app, "--transport", options.transport, kTransports,
+      "how QEMU gets the GPU: proxy (QEMU 7.2 to 9.2), vfio-user (10.1 and newer), or auto: by what QEMU has",
+      "T");
   verb->add_option("--run-directory", options.run_directory, "keep QEMU's logs there")->type_name("DIR");
   verb->add_option("--cache", options.cache_directory, "where the guest's kernel is kept")->type_name("DIR");
 }

@@ -34,6 +34,8 @@ int run_capture(const CaptureVerbOptions& options) {
   guest.kernel.module_options = options.module_options;
   guest.kernel.kernel_arguments = options.kernel_arguments;
   guest.kernel.mmiotrace = options.mmiotrace;
+  guest.qemu = options.qemu;
+  guest.transport = options.transport;
   guest.run_directory = options.run_directory;
   guest.package.cache_directory = options.cache_directory;
   guest.machine = machine->machine;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "emulator/hypervisor/mode.h"
+#include "tracer/transport/device_transport.h"
 #include "traces/format/gvt.h"
 
 namespace gpuvm::cli {
@@ -47,9 +48,11 @@ struct CaptureVerbOptions : DeviceVerbOptions {
   std::string workload = "copy";
   std::string module_options;
   std::string kernel_arguments;
-  std::string run_directory;    // kept if named
-  std::string cache_directory;  // empty: the user's
-  std::string page_tables;      // page-table traffic as JSON lines while it happens; empty: none
+  std::string qemu = "qemu-system-x86_64";
+  std::optional<Transport> transport;  // else by what QEMU has
+  std::string run_directory;           // kept if named
+  std::string cache_directory;         // empty: the user's
+  std::string page_tables;             // page-table traffic as JSON lines while it happens; empty: none
   std::optional<uint64_t> call_site_rate;
   bool intx = false;
   bool mmiotrace = false;

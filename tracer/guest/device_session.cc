@@ -1,5 +1,7 @@
 #include "tracer/guest/device_session.h"
 
+#include "tracer/vfio_user/vfio_user_link.h"
+
 namespace gpuvm {
 namespace {
 
@@ -14,12 +16,18 @@ DeviceSession::DeviceSession(std::unique_ptr<TraceWriter> writer, std::shared_pt
     : writer_(std::move(writer)),
       recorder_(writer_.get(), std::move(clock)),
       dma_(recorder_, memory_),
-      interrupts_(recorder_, qemu_interrupts_) {}
+      delivery_(qemu_interrupts_),
+      interrupts_(recorder_, delivery_) {}
 
-void DeviceSession::connect(PciDevice& device, UniqueFd socket) {
+void DeviceSession::connect(PciDevice& device, UniqueFd socket, Transport transport) {
   bare_device_ = &device;
   device_.emplace(recorder_, device);
-  link_.emplace(std::move(socket), *device_, memory_);
+  if (transport == Transport::kVfioUser) {
+    delivery_.go_to(event_interrupts_);
+    link_ = std::make_unique<VfioUserLink>(std::move(socket), *device_, memory_, event_interrupts_);
+  } else {
+    link_ = std::make_unique<DeviceLink>(std::move(socket), *device_, memory_);
+  }
 }
 
 void DeviceSession::route_interrupts(QtestClient& qtest, std::string controller) {

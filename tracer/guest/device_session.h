@@ -10,6 +10,7 @@
 #include "tracer/qemu/device_link.h"
 #include "tracer/qemu/qemu_interrupts.h"
 #include "tracer/recorder/recorder.h"
+#include "tracer/vfio_user/irq_eventfds.h"
 #include "traces/format/gvt.h"
 
 namespace gpuvm {
@@ -24,13 +25,14 @@ class DeviceSession {
   DmaPort& dma() { return dma_; }
   InterruptSink& interrupts() { return interrupts_; }
 
-  // Puts `device`, which outlives the session's run, behind `socket`.
-  void connect(PciDevice& device, UniqueFd socket);
-  // From now on its interrupts go through `qtest`; INTx to an input of `controller`.
+  // Puts `device`, which outlives the session's run, behind `socket`, whose peer speaks `transport`.
+  void connect(PciDevice& device, UniqueFd socket, Transport transport);
+  // For a transport without interrupts: from now on they go through `qtest`; INTx to an input of
+  // `controller`.
   void route_interrupts(QtestClient& qtest, std::string controller);
 
   // Valid once connected.
-  const DeviceLink& link() const { return *link_; }
+  const DeviceTransport& link() const { return *link_; }
   RecordingDevice& device() { return *device_; }
   Recorder& recorder() { return recorder_; }
 
@@ -53,18 +55,34 @@ class DeviceSession {
 
   uint64_t events() const { return writer_ ? writer_->events() : 0; }
   uint64_t stray_accesses() const { return link_ ? link_->stray_accesses() : 0; }
-  uint64_t undelivered_interrupts() const { return qemu_interrupts_.undelivered(); }
+  uint64_t undelivered_interrupts() const {
+    return qemu_interrupts_.undelivered() + event_interrupts_.undelivered();
+  }
 
  private:
+  // To where the transport takes them.
+  class Interrupts : public InterruptSink {
+   public:
+    explicit Interrupts(InterruptSink& next) : next_(&next) {}
+    void go_to(InterruptSink& next) { next_ = &next; }
+    void set_intx(bool asserted) override { next_->set_intx(asserted); }
+    void send_msi(uint64_t address, uint32_t data) override { next_->send_msi(address, data); }
+
+   private:
+    InterruptSink* next_;
+  };
+
   std::unique_ptr<TraceWriter> writer_;
   Recorder recorder_;
   GuestMemory memory_;
   RecordingDma dma_;
   QemuInterrupts qemu_interrupts_;
+  IrqEventfds event_interrupts_;
+  Interrupts delivery_;
   RecordingInterrupts interrupts_;
   PciDevice* bare_device_ = nullptr;
   std::optional<RecordingDevice> device_;
-  std::optional<DeviceLink> link_;
+  std::unique_ptr<DeviceTransport> link_;
 };
 
 }  // namespace gpuvm

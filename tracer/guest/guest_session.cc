@@ -1,24 +1,22 @@
 #include "tracer/guest/guest_session.h"
 
+#include <array>
+
 #include "tracer/posix/local_socket.h"
 
 namespace gpuvm {
 namespace {
 
 constexpr std::chrono::milliseconds kDeathNotice{200};
+constexpr int kConnectPatienceMs = 60'000;
 constexpr size_t kMaxGuestLog = 1 << 20;
 
 }  // namespace
 
 Status GuestSession::start(PciDevice& device, const PreparedGuest& prepared, const TraceMeta& meta) {
-  GPUVM_TRY(SocketPair link, socket_pair());
-  session_.connect(device, std::move(link.ours));
   GPUVM_TRY_STATUS(session_.describe(meta));
-  GPUVM_TRY(QemuProcess qemu,
-            QemuProcess::start(prepared.config, std::move(link.theirs), prepared.directory.path()));
-  qemu_.emplace(std::move(qemu));
-  session_.route_interrupts(qemu_->qtest(),
-                            std::string(machine_info(prepared.config.machine).interrupt_controller));
+  GPUVM_TRY_STATUS(prepared.config.transport == Transport::kVfioUser ? start_with_vfio_user(device, prepared)
+                                                                     : start_with_proxy(device, prepared));
   if (call_site_rate_) {
     // A BAR access comes from the guest's CPU, so QEMU's monitor is free to answer while we keep it waiting.
     const auto monitor = [this](std::string_view command) {
@@ -30,13 +28,40 @@ Status GuestSession::start(PciDevice& device, const PreparedGuest& prepared, con
   return Ok{};
 }
 
+Status GuestSession::start_with_proxy(PciDevice& device, const PreparedGuest& prepared) {
+  GPUVM_TRY(SocketPair link, socket_pair());
+  session_.connect(device, std::move(link.ours), Transport::kProxy);
+  GPUVM_TRY(QemuProcess qemu,
+            QemuProcess::start(prepared.config, std::move(link.theirs), prepared.directory.path()));
+  qemu_.emplace(std::move(qemu));
+  session_.route_interrupts(qemu_->qtest(),
+                            std::string(machine_info(prepared.config.machine).interrupt_controller));
+  return Ok{};
+}
+
+// QEMU connects by a path while it makes its devices; nobody else may, and the path goes once it has.
+Status GuestSession::start_with_vfio_user(PciDevice& device, const PreparedGuest& prepared) {
+  GPUVM_TRY(LocalListener listener, LocalListener::at(prepared.config.gpu_socket.string()));
+  GPUVM_TRY(QemuProcess qemu, QemuProcess::start(prepared.config, {}, prepared.directory.path()));
+  qemu_.emplace(std::move(qemu));
+  std::array<pollfd, 2> entries{{{listener.fd(), POLLIN, 0}, {qemu_->exit_fd(), POLLIN, 0}}};
+  poll(entries.data(), entries.size(), kConnectPatienceMs);
+  if (entries[0].revents == 0) {
+    if (entries[1].revents != 0) return qemu_->ended();
+    return error("QEMU has not connected to its GPU in {} s; is the machine very busy?",
+                 kConnectPatienceMs / 1000);
+  }
+  session_.connect(device, listener.accept(), Transport::kVfioUser);
+  return Ok{};
+}
+
 void GuestSession::add_poll_entries(std::vector<pollfd>& entries) {
   // A negative descriptor is skipped by poll.
   const int gone = -1;
   entries.push_back({finished_ || session_.link().closed() ? gone : session_.link().fd(), POLLIN, 0});
   entries.push_back({finished_ || qemu_->guest().closed() ? gone : qemu_->guest().fd(), POLLIN, 0});
   entries.push_back({finished_ ? gone : qemu_->qmp().fd(), POLLIN, 0});
-  entries.push_back({finished_ ? gone : qemu_->qtest().fd(), POLLIN, 0});
+  entries.push_back({finished_ || !qemu_->has_qtest() ? gone : qemu_->qtest().fd(), POLLIN, 0});
   entries.push_back({finished_ ? gone : qemu_->exit_fd(), POLLIN, 0});
 }
 

@@ -52,6 +52,8 @@ class GuestSession {
   uint64_t stray_accesses() const { return session_.stray_accesses(); }
 
  private:
+  Status start_with_proxy(PciDevice& device, const PreparedGuest& prepared);
+  Status start_with_vfio_user(PciDevice& device, const PreparedGuest& prepared);
   Status take_guest_records();
   void take(const GuestRecord& record);
 

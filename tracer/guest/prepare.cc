@@ -8,7 +8,7 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
   GPUVM_TRY(std::string arguments, guest_kernel_arguments(options.kernel));
   const WorkloadInfo* workload = find_workload(options.kernel.workload);
   GPUVM_CHECK(workload != nullptr);
-  GPUVM_TRY(std::string qemu_version, check_qemu(options.qemu));
+  GPUVM_TRY(QemuProgram qemu, check_qemu(options.qemu, options.transport));
   std::filesystem::path guest_program = options.guest_program;
   if (guest_program.empty()) {
     GPUVM_TRY(guest_program, find_guest_program());
@@ -18,6 +18,8 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
 
   QemuConfig config;
   config.program = options.qemu;
+  config.transport = qemu.transport;
+  if (qemu.transport == Transport::kVfioUser) config.gpu_socket = directory.path() / kGpuSocketFile;
   config.machine = options.machine;
   config.memory_mib = options.memory_mib.value_or(workload->memory_mib);
   config.icount_shift = options.icount_shift;
@@ -28,7 +30,7 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
   config.extra_arguments = options.qemu_arguments;
   GPUVM_TRY_STATUS(build_initramfs(kernel, guest_program, config.initrd));
   return PreparedGuest{std::move(directory), std::move(config), std::move(kernel), workload,
-                       std::move(qemu_version)};
+                       std::move(qemu.version)};
 }
 
 }  // namespace gpuvm

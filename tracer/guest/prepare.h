@@ -18,6 +18,7 @@ struct GuestOptions {
   GuestKernelOptions kernel = {};
   KernelRequest package = {};
   std::string qemu = "qemu-system-x86_64";
+  std::optional<Transport> transport = {};  // else by what QEMU has
   QemuMachine machine = QemuMachine::kPc;
   std::optional<unsigned> memory_mib = {};  // else what the workload asks for
   std::optional<unsigned> icount_shift = {};

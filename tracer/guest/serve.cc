@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -25,6 +26,7 @@ constexpr uint64_t kNever = ~uint64_t{0};
 // Who is at the other end, and what has to live as long as it does.
 struct Peer {
   UniqueFd link;
+  Transport transport = Transport::kProxy;
   UniqueFd qtest;                    // invalid: a path, or none
   std::optional<ChildProcess> qemu;  // if we have started it
 };
@@ -45,7 +47,7 @@ Result<Peer> start_command(std::vector<std::string> command) {
   }
   GPUVM_TRY(ChildProcess child,
             ChildProcess::spawn(command, {.inherited_fds = inherited, .foreground = true}));
-  return Peer{std::move(link.ours), std::move(qtest.ours), std::move(child)};
+  return Peer{std::move(link.ours), Transport::kProxy, std::move(qtest.ours), std::move(child)};
 }
 
 // Waits until `fd` is readable; false: a signal came first.
@@ -56,6 +58,16 @@ Result<bool> wait_for_input(int fd, StopSignals& signals) {
     if (!signals.next().empty()) return false;
     if (entries[0].revents != 0) return true;
   }
+}
+
+// What the first request at `fd` is written in; nothing if the peer has gone. vfio-user's first request is
+// its version, whose command (1) is in bytes 2 and 3; the other way they belong to a small number in four
+// bytes.
+std::optional<Transport> spoken_at(int fd) {
+  std::array<std::byte, 4> first{};
+  const ssize_t got = recv(fd, first.data(), first.size(), MSG_PEEK | MSG_DONTWAIT);
+  if (got <= 0) return std::nullopt;
+  return first[2] == std::byte{1} && first[3] == std::byte{0} ? Transport::kVfioUser : Transport::kProxy;
 }
 
 // A peer with a request; invalid link: a signal came first.
@@ -70,8 +82,7 @@ Result<Peer> wait_for_peer(const ServeOptions& options, StopSignals& signals) {
     GPUVM_TRY(const bool spoke, wait_for_input(link.get(), signals));
     if (!spoke) return Peer{};
     // One that leaves without a word is a QEMU whose command line was wrong: the next attempt is welcome.
-    char first;
-    if (recv(link.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1) return Peer{std::move(link), {}, {}};
+    if (const auto transport = spoken_at(link.get())) return Peer{std::move(link), *transport, {}, {}};
   }
 }
 
@@ -103,7 +114,7 @@ class Service {
     GPUVM_TRY(machine_, make_machine(options_.mode,
                                      {{options_.card, kUnknownRam, &session_.dma(), &session_.interrupts()}},
                                      options_.translation));
-    session_.connect(machine_->device(0), std::move(peer_.link));
+    session_.connect(machine_->device(0), std::move(peer_.link), peer_.transport);
     Status status = session_.describe(describe(options_, machine_->device(0).info()));
     std::vector<pollfd> entries;
     while (status && ending_.empty()) {
@@ -126,7 +137,7 @@ class Service {
   Status handle(const std::vector<pollfd>& entries) {
     if (entries[0].revents != 0) {
       // A request comes only from a QEMU that has opened its sockets already.
-      if (!qtest_) GPUVM_TRY_STATUS(connect_qtest());
+      if (!qtest_ && peer_.transport == Transport::kProxy) GPUVM_TRY_STATUS(connect_qtest());
       GPUVM_TRY_STATUS(session_.serve(DeviceSession::Patience::kForABurst));
       if (session_.link().closed()) ending_ = "the peer has left";
     }

@@ -7,9 +7,10 @@
 #include <vector>
 
 #include "emulator/pci/config_space.h"
-#include "tracer/device_transport.h"
-#include "tracer/qemu/guest_memory.h"
 #include "tracer/recorder/recorder.h"
+#include "tracer/qemu/wire.h"
+#include "tracer/transport/device_transport.h"
+#include "tracer/transport/guest_memory.h"
 #include "traces/core/unique_fd.h"
 
 namespace gpuvm {

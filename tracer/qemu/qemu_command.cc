@@ -4,6 +4,8 @@
 #include <charconv>
 #include <sstream>
 
+#include <nlohmann/json.hpp>
+
 #include "tracer/posix/child_process.h"
 #include "tracer/protocol/protocol.h"
 
@@ -12,6 +14,9 @@ namespace {
 
 constexpr unsigned kOldestQemu = 702;  // 7.2
 constexpr std::string_view kProxyDevice = "x-pci-proxy-dev";
+constexpr unsigned kProxyBrokenSince = 1000;  // 10.0: it asks KVM for what TCG does not have
+constexpr std::string_view kVfioUserDevice = "vfio-user-pci";
+constexpr unsigned kVfioUserPatienceMs = 60'000;  // QEMU gives a request up after this long
 // Harmless and needed by every workload: no GPIO power check (the card has no GPIO table), no display heads.
 constexpr std::string_view kConfigOption = "NvPowerChecks=0";
 constexpr std::string_view kModuleOptions = "modeset=2";
@@ -68,6 +73,14 @@ std::vector<std::string> qemu_command(const QemuConfig& config, const QemuDescri
          "-device", fmt::format("virtserialport,chardev=mmiotrace,name={}", kMmiotracePort)});
   if (descriptors.gpu >= 0)
     add({"-device", fmt::format("{},id=gpu,fd={},addr={}", kProxyDevice, descriptors.gpu, config.gpu_slot)});
+  if (!config.gpu_socket.empty()) {
+    const nlohmann::json device = {{"driver", kVfioUserDevice},
+                                   {"id", "gpu"},
+                                   {"addr", fmt::format("{:x}", config.gpu_slot)},
+                                   {"x-msg-timeout", kVfioUserPatienceMs},
+                                   {"socket", {{"type", "unix"}, {"path", config.gpu_socket.string()}}}};
+    add({"-device", device.dump()});
+  }
   command.insert(command.end(), config.extra_arguments.begin(), config.extra_arguments.end());
   return command;
 }
@@ -115,21 +128,37 @@ unsigned qemu_version_number(std::string_view text) {
   return 0;
 }
 
-Result<std::string> check_qemu(const std::string& program) {
+Result<QemuProgram> check_qemu(const std::string& program, std::optional<Transport> wanted) {
   constexpr std::string_view kAdvice = "install the package qemu-system-x86";
   auto version = run_command({program, "--version"});
   if (!version) return error("{}; {}", version.error().message, kAdvice);
-  std::string first = version.value().text.substr(0, version.value().text.find('\n'));
+  const std::string first = version.value().text.substr(0, version.value().text.find('\n'));
   if (!version.value().succeeded || first.find("QEMU") == std::string::npos)
     return error("{} is not a QEMU that works ({}); {}", program, last_line(version.value().text), kAdvice);
-  if (qemu_version_number(first) < kOldestQemu)
-    return error("{} is \"{}\", 7.2 or newer is needed; {}", program, first, kAdvice);
-  GPUVM_TRY(CommandOutput devices, run_command({program, "-device", "help"}));
-  if (devices.text.find(kProxyDevice) == std::string::npos)
-    return error("{} ({}) has no device {}, which carries the GPU; use Debian's", program, first,
-                 kProxyDevice);
-  size_t number = first.find("version ");
-  return number == std::string::npos ? first : first.substr(number + 8);
+  const unsigned number = qemu_version_number(first);
+  if (number < kOldestQemu) return error("{} is \"{}\", 7.2 or newer is needed; {}", program, first, kAdvice);
+  // Asked for by name: the list of all devices would load every module, also those of another build.
+  const auto has = [&](std::string_view device) -> Result<bool> {
+    GPUVM_TRY(const CommandOutput help, run_command({program, "-device", fmt::format("{},help", device)}));
+    return help.succeeded && help.text.find(fmt::format("{} options", device)) != std::string::npos;
+  };
+  const size_t at = first.find("version ");
+  const std::string text = at == std::string::npos ? first : first.substr(at + 8);
+  if (wanted != Transport::kProxy) {
+    GPUVM_TRY(const bool vfio_user, has(kVfioUserDevice));
+    if (vfio_user) return QemuProgram{text, Transport::kVfioUser};
+    if (wanted == Transport::kVfioUser)
+      return error("{} ({}) has no device {}; QEMU 10.1 and newer have it", program, text, kVfioUserDevice);
+  }
+  if (number >= kProxyBrokenSince) {
+    return error(
+        "{} ({}) has no {}, and its {} crashes without KVM; choose another QEMU with --qemu: 7.2 to 9.2, "
+        "or 10.1 and newer, e.g. debian:sid",
+        program, text, kVfioUserDevice, kProxyDevice);
+  }
+  GPUVM_TRY(const bool proxy, has(kProxyDevice));
+  if (proxy) return QemuProgram{text, Transport::kProxy};
+  return error("{} ({}) has no device {}, which carries the GPU; use Debian's", program, text, kProxyDevice);
 }
 
 }  // namespace gpuvm

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tracer/protocol/workloads.h"
+#include "tracer/transport/device_transport.h"
 #include "traces/core/result.h"
 
 namespace gpuvm {
@@ -32,8 +33,10 @@ struct QemuConfig {
   QemuMachine machine = QemuMachine::kPc;
   unsigned memory_mib = 1024;
   std::optional<unsigned> icount_shift;  // a virtual clock that counts instructions: 2^shift ns each
-  unsigned gpu_slot = 8;                 // PCI slot; nothing else may share its INTx line
-  bool mmiotrace = false;                // second port for the guest's own tracer, written to mmiotrace_file
+  Transport transport = Transport::kProxy;
+  std::filesystem::path gpu_socket;  // where vfio-user connects; empty: no GPU by that way
+  unsigned gpu_slot = 8;             // PCI slot; nothing else may share its INTx line
+  bool mmiotrace = false;            // second port for the guest's own tracer, written to mmiotrace_file
   std::filesystem::path kernel;
   std::filesystem::path initrd;
   std::string kernel_arguments;
@@ -63,9 +66,13 @@ struct GuestKernelOptions {
 // The kernel's command line for a workload.
 Result<std::string> guest_kernel_arguments(const GuestKernelOptions& options);
 
-// The version of `program`, e.g. "7.2.22 (Debian 1:7.2+dfsg-7)"; an error if it is missing, older than 7.2 or
-// built without x-pci-proxy-dev.
-Result<std::string> check_qemu(const std::string& program);
+struct QemuProgram {
+  std::string version;  // e.g. "7.2.22 (Debian 1:7.2+dfsg-7)"
+  Transport transport;
+};
+// What `program` is, and how it can have our device: by `wanted`, or by what it has. Errors: it is missing,
+// older than 7.2, or has no way that works.
+Result<QemuProgram> check_qemu(const std::string& program, std::optional<Transport> wanted = {});
 // The first "MAJOR.MINOR" of what `--version` prints, as major * 100 + minor; 0 if there is none.
 unsigned qemu_version_number(std::string_view text);
 

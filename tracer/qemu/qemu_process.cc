@@ -56,18 +56,21 @@ Result<QemuProcess> QemuProcess::start(const QemuConfig& config, UniqueFd gpu_en
   GPUVM_TRY(SocketPair guest, socket_pair());
   GPUVM_TRY(SocketPair qmp, socket_pair());
   GPUVM_TRY(SocketPair qtest, socket_pair());
+  if (config.transport != Transport::kProxy) qtest = {};
   UniqueFd log(open((directory / kQemuLogFile).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!log.valid()) return error("cannot write {}: {}", (directory / kQemuLogFile).string(), strerror(errno));
 
   QemuDescriptors descriptors{gpu_end.get(), qmp.theirs.get(), qtest.theirs.get(), guest.theirs.get()};
-  std::vector<int> inherited = {descriptors.qmp, descriptors.qtest, descriptors.guest_port};
+  std::vector<int> inherited = {descriptors.qmp, descriptors.guest_port};
+  if (qtest.theirs.valid()) inherited.push_back(descriptors.qtest);
   if (gpu_end.valid()) inherited.push_back(descriptors.gpu);
   std::vector<std::string> command =
       qemu_command(config, descriptors, directory / kSerialLogFile, directory / kMmiotraceFile);
   GPUVM_TRY(ChildProcess child,
             ChildProcess::spawn(command, {.output_fd = log.get(), .inherited_fds = inherited}));
-  return QemuProcess(std::move(child), std::move(guest.ours), std::move(qmp.ours), std::move(qtest.ours),
-                     directory);
+  QemuProcess process(std::move(child), std::move(guest.ours), std::move(qmp.ours), directory);
+  if (qtest.ours.valid()) process.qtest_.emplace(std::move(qtest.ours));
+  return process;
 }
 
 void QemuProcess::stop(std::chrono::milliseconds grace) {

@@ -19,6 +19,7 @@ namespace gpuvm {
 // Files of a run, in its directory.
 inline constexpr char kSerialLogFile[] = "serial.log";  // the guest's console
 inline constexpr char kQemuLogFile[] = "qemu.log";
+inline constexpr char kGpuSocketFile[] = "gpu.sock";       // where QEMU connects by vfio-user
 inline constexpr char kMmiotraceFile[] = "mmiotrace.txt";  // text of the guest kernel's tracer, if it ran
 
 // A directory for the files of one run; removed with everything in it unless it was asked for by name.
@@ -46,8 +47,9 @@ class RunDirectory {
 // No threads, and nothing blocks but the commands that say so.
 class QemuProcess {
  public:
-  // `gpu_end`: QEMU's end of the remote device's socket, may be invalid (no GPU). It and QEMU's ends of the
-  // other sockets are closed here once QEMU has them, so that each side sees the end of the other.
+  // `gpu_end`: QEMU's end of the remote device's socket, may be invalid (no GPU, or one by vfio-user). It and
+  // QEMU's ends of the other sockets are closed here once QEMU has them, so that each side sees the end of
+  // the other.
   static Result<QemuProcess> start(const QemuConfig& config, UniqueFd gpu_end,
                                    const std::filesystem::path& directory);
 
@@ -56,7 +58,9 @@ class QemuProcess {
   bool ends_within(std::chrono::milliseconds limit) { return child_.wait_for(limit); }
   GuestLink& guest() { return guest_; }
   QmpClient& qmp() { return qmp_; }
-  QtestClient& qtest() { return qtest_; }
+  // Of a QEMU whose device has no interrupts of its own.
+  QtestClient& qtest() { return *qtest_; }
+  bool has_qtest() const { return qtest_.has_value(); }
 
   // Asks QEMU to end, insists after `grace`.
   void stop(std::chrono::milliseconds grace = std::chrono::seconds(3));
@@ -70,18 +74,16 @@ class QemuProcess {
   std::filesystem::path qemu_log() const { return directory_ / kQemuLogFile; }
 
  private:
-  QemuProcess(ChildProcess child, UniqueFd guest, UniqueFd qmp, UniqueFd qtest,
-              std::filesystem::path directory)
+  QemuProcess(ChildProcess child, UniqueFd guest, UniqueFd qmp, std::filesystem::path directory)
       : child_(std::move(child)),
         guest_(std::move(guest)),
         qmp_(std::move(qmp)),
-        qtest_(std::move(qtest)),
         directory_(std::move(directory)) {}
 
   ChildProcess child_;
   GuestLink guest_;
   QmpClient qmp_;
-  QtestClient qtest_;
+  std::optional<QtestClient> qtest_;
   std::filesystem::path directory_;
 };
 

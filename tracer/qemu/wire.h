@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "tracer/transport/guest_memory.h"
 #include "traces/core/result.h"
 
 namespace gpuvm::wire {
@@ -51,11 +52,6 @@ struct BarAccess {
 };
 Result<BarAccess> parse_bar(std::span<const std::byte> body);
 
-struct MemorySection {
-  uint64_t address;  // guest-physical
-  uint64_t bytes;
-  uint64_t file_offset;
-};
 // One section for each descriptor that came along. Errors: no or too many descriptors, sections that wrap
 // around.
 Result<std::vector<MemorySection>> parse_memory_map(std::span<const std::byte> body, size_t descriptors);

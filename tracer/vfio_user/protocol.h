@@ -85,8 +85,8 @@ static_assert(sizeof(RegionIoFds) == 16);
 // Bytes that one access or transfer may have: BARs are accessed in 1 to 8 bytes, configuration space is read
 // whole.
 inline constexpr uint32_t kMaxTransferBytes = 4096;
-// Room for a transfer, or for the peer's list of capabilities.
-inline constexpr uint32_t kMaxMessageBytes = kMaxTransferBytes + 64;
+// Room for a transfer, for the peer's list of capabilities, and for what QEMU coalesces: 200 writes.
+inline constexpr uint32_t kMaxMessageBytes = 8192;
 inline constexpr size_t kMaxFds = 8;
 inline constexpr size_t kMaxDmaMaps = 1024;
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "emulator/pci/config_space.h"
-#include "tracer/device_transport.h"
-#include "tracer/qemu/guest_memory.h"
+#include "tracer/transport/device_transport.h"
+#include "tracer/transport/guest_memory.h"
 #include "tracer/recorder/recorder.h"
 #include "tracer/vfio_user/irq_eventfds.h"
 #include "tracer/vfio_user/message_stream.h"

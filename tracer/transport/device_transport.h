@@ -8,6 +8,11 @@
 
 namespace gpuvm {
 
+enum class Transport {
+  kProxy,     // x-pci-proxy-dev of QEMU 7.2 to 9.2; interrupts by qtest, so TCG only
+  kVfioUser,  // vfio-user, of QEMU 10.1 and newer and of others; interrupts by event descriptors
+};
+
 class DeviceTransport {
  public:
   virtual ~DeviceTransport() = default;

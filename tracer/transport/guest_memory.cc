@@ -1,4 +1,4 @@
-#include "tracer/qemu/guest_memory.h"
+#include "tracer/transport/guest_memory.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,12 +19,12 @@ bool is_regular_file(const UniqueFd& fd) {
 
 }  // namespace
 
-Status GuestMemory::set_map(const std::vector<wire::MemorySection>& sections, std::vector<UniqueFd> fds) {
+Status GuestMemory::set_map(const std::vector<MemorySection>& sections, std::vector<UniqueFd> fds) {
   std::vector<Region> regions;
   for (size_t i = 0; i < sections.size(); ++i) {
     if (!is_regular_file(fds[i])) {
       return error(
-          "QEMU link: memory section {} is not backed by a file; start QEMU with "
+          "memory section {} is not backed by a file; start QEMU with "
           "memory-backend-memfd,share=on",
           i);
     }
@@ -34,7 +34,7 @@ Status GuestMemory::set_map(const std::vector<wire::MemorySection>& sections, st
   return Ok{};
 }
 
-int GuestMemory::add(const wire::MemorySection& section, bool writable, UniqueFd fd) {
+int GuestMemory::add(const MemorySection& section, bool writable, UniqueFd fd) {
   const auto [address, bytes, file_offset] = section;
   if (bytes == 0 || bytes > kMaxAddress || address > kMaxAddress || file_offset > kMaxAddress) return EINVAL;
   if (fd.valid() && !is_regular_file(fd)) return EINVAL;
