@@ -8,6 +8,8 @@
 //   record_ns      the same, recording; the writer's thread runs elsewhere and is not in it
 //   serve_share    of serve_ns over echo_ns, in percent; the promise is less than 10
 //   record_share   of record_ns over serve_ns, in percent; the promise is less than 5
+//   vfio_user_ns   VfioUserLink and Card, not recording
+//   vfio_user_share  of vfio_user_ns over serve_ns, in percent: what the newer protocol costs more
 #include <benchmark/benchmark.h>
 #include <pthread.h>
 #include <sched.h>
@@ -23,6 +25,7 @@
 #include "tracer/guest/device_session.h"
 #include "tracer/posix/local_socket.h"
 #include "tracer/posix/wait.h"
+#include "tracer/vfio_user/protocol.h"
 
 namespace gpuvm {
 namespace {
@@ -45,10 +48,22 @@ void stay_on_core(int core) {
   pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
+// What a driver's load does, mostly: `client` has read and write of an offset in BAR0.
+template <typename Client>
+void batch(Client& client) {
+  for (unsigned i = 0; i < kBatch; ++i) {
+    if (i % 16 == 0) {
+      client.read(kTimer);
+    } else {
+      client.write(kPramin + 4 * (i % 1024), i);
+    }
+  }
+}
+
 // QEMU's side: header and body in one writev, the answer's header and body in two reads.
-class Client {
+class ProxyClient {
  public:
-  explicit Client(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit ProxyClient(UniqueFd fd) : fd_(std::move(fd)) {}
 
   uint64_t request(wire::Command command, const void* body, size_t body_bytes) {
     std::array<std::byte, wire::kHeaderBytes> header{};
@@ -77,17 +92,50 @@ class Client {
     config_write(0x10, kBar0);
     config_write(0x04, 0x2);  // memory decoding
   }
-  void batch() {
-    for (unsigned i = 0; i < kBatch; ++i) {
-      if (i % 16 == 0) {
-        access(wire::Command::kBarRead, kBar0 + kTimer, 0);
-      } else {
-        access(wire::Command::kBarWrite, kBar0 + kPramin + 4 * (i % 1024), i);
-      }
-    }
+  void read(uint64_t offset) { access(wire::Command::kBarRead, kBar0 + offset, 0); }
+  void write(uint64_t offset, uint32_t value) { access(wire::Command::kBarWrite, kBar0 + offset, value); }
+
+ private:
+  UniqueFd fd_;
+};
+
+// As QEMU 11's vfio-user-pci sends and receives: the message in one piece, the answer's header and body
+// apart.
+class VfioUserClient {
+ public:
+  explicit VfioUserClient(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  void make_ready() {
+    const uint16_t version[] = {0, 1};
+    request(vfio_user::Command::kVersion, version, sizeof version);
+    request(vfio_user::Command::kDeviceReset, nullptr, 0);
+  }
+  void read(uint64_t offset) {
+    const vfio_user::RegionAccess access{offset, 0, 4};
+    request(vfio_user::Command::kRegionRead, &access, sizeof access);
+  }
+  void write(uint64_t offset, uint32_t value) {
+    const struct {
+      vfio_user::RegionAccess access;
+      uint32_t value;
+    } body{{offset, 0, 4}, value};
+    request(vfio_user::Command::kRegionWrite, &body, sizeof body.access + sizeof body.value);
   }
 
  private:
+  void request(vfio_user::Command command, const void* body, size_t body_bytes) {
+    vfio_user::Header header{1, static_cast<uint16_t>(command),
+                             static_cast<uint32_t>(sizeof header + body_bytes), 0, 0};
+    iovec parts[] = {{&header, sizeof header}, {const_cast<void*>(body), body_bytes}};
+    GPUVM_CHECK(writev(fd_.get(), parts, 2) == static_cast<ssize_t>(header.size));
+    GPUVM_CHECK(recv(fd_.get(), &header, sizeof header, MSG_WAITALL) == sizeof header);
+    std::array<std::byte, 256> answer;
+    const size_t rest = header.size - sizeof header;
+    GPUVM_CHECK(rest <= answer.size() && (header.flags & vfio_user::kError) == 0);
+    if (rest != 0) {
+      GPUVM_CHECK(recv(fd_.get(), answer.data(), rest, MSG_WAITALL) == static_cast<ssize_t>(rest));
+    }
+  }
   UniqueFd fd_;
 };
 
@@ -98,7 +146,7 @@ void echo(int fd) {
 }
 
 // As `capture` does it. A trace at `path`, or none; the writer's thread is not bound to `core`.
-void serve(int core, UniqueFd fd, const std::string& path) {
+void serve(int core, UniqueFd fd, Transport transport, const std::string& path) {
   std::unique_ptr<TraceWriter> writer;
   if (!path.empty()) {
     auto created = TraceWriter::create(path, {});
@@ -108,7 +156,7 @@ void serve(int core, UniqueFd fd, const std::string& path) {
   stay_on_core(core);
   DeviceSession session(std::move(writer), std::make_shared<CardClock>(1000));
   Card card({.vram_bytes = uint64_t{64} << 20}, session.dma(), session.interrupts());
-  session.connect(card, std::move(fd));
+  session.connect(card, std::move(fd), transport);
   std::vector<pollfd> entries = {{session.link().fd(), POLLIN, 0}};
   while (!session.link().closed()) {
     GPUVM_CHECK(wait_for(entries, 0, session.next_due()).ok());
@@ -118,6 +166,7 @@ void serve(int core, UniqueFd fd, const std::string& path) {
 }
 
 // A server in a thread of its own, and its client.
+template <typename Client>
 class Contender {
  public:
   template <typename Server>
@@ -129,7 +178,7 @@ class Contender {
         [core, server, fd = std::move(pair.value().theirs)]() mutable { server(core, std::move(fd)); });
     pthread_getcpuclockid(thread_.native_handle(), &clock_);
     client_->make_ready();
-    client_->batch();  // warm
+    batch(*client_);  // warm
   }
   ~Contender() {
     client_.reset();
@@ -138,7 +187,7 @@ class Contender {
   // CPU time of client and server together, per round trip.
   double run() {
     const uint64_t before = cpu_ns(CLOCK_THREAD_CPUTIME_ID) + cpu_ns(clock_);
-    client_->batch();
+    batch(*client_);
     return static_cast<double>(cpu_ns(CLOCK_THREAD_CPUTIME_ID) + cpu_ns(clock_) - before) / kBatch;
   }
 
@@ -159,23 +208,31 @@ void BM_MmioRoundTrip(benchmark::State& state) {
   pthread_getaffinity_np(pthread_self(), sizeof before, &before);
   const auto path = std::filesystem::temp_directory_path() / fmt::format("gpuvm-bench-{}.gvt", getpid());
   {
-    Contender bare(core, [](int c, UniqueFd fd) { stay_on_core(c), echo(fd.get()); });
-    Contender served(core, [](int c, UniqueFd fd) { serve(c, std::move(fd), ""); });
-    Contender recorded(core, [path](int c, UniqueFd fd) { serve(c, std::move(fd), path); });
+    using Proxy = Contender<ProxyClient>;
+    Proxy bare(core, [](int c, UniqueFd fd) { stay_on_core(c), echo(fd.get()); });
+    Proxy served(core, [](int c, UniqueFd fd) { serve(c, std::move(fd), Transport::kProxy, ""); });
+    Proxy recorded(core, [path](int c, UniqueFd fd) { serve(c, std::move(fd), Transport::kProxy, path); });
+    Contender<VfioUserClient> by_vfio_user(
+        core, [](int c, UniqueFd fd) { serve(c, std::move(fd), Transport::kVfioUser, ""); });
     stay_on_core(core);
-    std::vector<double> echo_ns, serve_ns, record_ns, serve_share, record_share;
+    std::vector<double> echo_ns, serve_ns, record_ns, vfio_user_ns, serve_share, record_share,
+        vfio_user_share;
     for (auto _ : state) {
       echo_ns.push_back(bare.run());
       serve_ns.push_back(served.run());
       record_ns.push_back(recorded.run());
+      vfio_user_ns.push_back(by_vfio_user.run());
       serve_share.push_back(100 * (serve_ns.back() / echo_ns.back() - 1));
       record_share.push_back(100 * (record_ns.back() / serve_ns.back() - 1));
+      vfio_user_share.push_back(100 * (vfio_user_ns.back() / serve_ns.back() - 1));
     }
     state.counters["echo_ns"] = median(echo_ns);
     state.counters["serve_ns"] = median(serve_ns);
     state.counters["record_ns"] = median(record_ns);
     state.counters["serve_share"] = median(serve_share);
     state.counters["record_share"] = median(record_share);
+    state.counters["vfio_user_ns"] = median(vfio_user_ns);
+    state.counters["vfio_user_share"] = median(vfio_user_share);
     pthread_setaffinity_np(pthread_self(), sizeof before, &before);
   }
   std::filesystem::remove(path);

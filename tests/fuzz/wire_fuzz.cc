@@ -1,20 +1,13 @@
 // Any bytes as what a peer sends on the QEMU socket, with any descriptors: served by a real card with a
 // recorder between. Neither may it crash, hang or leak a descriptor, nor may what was recorded break the
 // rules of the event vocabulary. An operation is a message.
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "emulator/card/card.h"
 #include "tests/support/byte_source.h"
+#include "tests/support/hostile_peer.h"
 #include "tests/support/operation_count.h"
 #include "tracer/qemu/device_link.h"
-#include "traces/core/memory_stream.h"
 
 namespace {
 
@@ -22,40 +15,6 @@ using namespace gpuvm;
 using namespace gpuvm::test;
 
 constexpr unsigned kMaxMessages = 2000;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "wire_fuzz: %s\n", what);
-  std::abort();
-}
-
-class NoInterrupts : public InterruptSink {
- public:
-  void set_intx(bool) override {}
-  void send_msi(uint64_t, uint32_t) override {}
-};
-
-UniqueFd some_descriptor(uint8_t kind) {
-  switch (kind & 7) {
-    case 0:
-      return UniqueFd(open("/dev/null", O_RDWR | O_CLOEXEC));
-    case 1: {
-      int ends[2];
-      if (pipe2(ends, O_CLOEXEC) != 0) return {};
-      ::close(ends[1]);
-      return UniqueFd(ends[0]);
-    }
-    case 2:
-      return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    case 3:
-      return UniqueFd(open("/", O_RDONLY | O_CLOEXEC));
-    default: {
-      UniqueFd fd(memfd_create("ram", MFD_CLOEXEC));
-      if (ftruncate(fd.get(), kind & 8 ? 0x10000 : 100) != 0) return {};
-      return fd;
-    }
-  }
-}
 
 // A message that is mostly well-formed, so that what lies behind the parser is reached.
 std::vector<std::byte> make_message(ByteSource& in) {
@@ -92,41 +51,6 @@ std::vector<std::byte> make_message(ByteSource& in) {
     put(16, how & 32 ? in.u32() : uint32_t{1} << (in.u8() & 3));
   }
   return bytes;
-}
-
-void send_with(int socket, std::span<const std::byte> bytes, const std::vector<UniqueFd>& fds) {
-  iovec iov{const_cast<std::byte*>(bytes.data()), bytes.size()};
-  std::array<char, CMSG_SPACE(16 * sizeof(int))> control{};
-  msghdr message{};
-  message.msg_iov = &iov;
-  message.msg_iovlen = 1;
-  if (!fds.empty()) {
-    message.msg_control = control.data();
-    message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
-    cmsghdr* c = CMSG_FIRSTHDR(&message);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-    for (size_t i = 0; i < fds.size(); ++i) {
-      const int fd = fds[i].get();
-      std::memcpy(CMSG_DATA(c) + i * sizeof fd, &fd, sizeof fd);
-    }
-  }
-  (void)sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-void check(const MemoryTrace& trace) {
-  for (const Event& event : trace.events()) {
-    if (is_mmio(event.kind)) {
-      require(event.width == 1 || event.width == 2 || event.width == 4 || event.width == 8,
-              "a width that is none");
-      require(event.space < 6, "a BAR that is none");
-      require((event.value & ~width_mask(event.width)) == 0, "a value wider than its access");
-    }
-    if (event.kind == EventKind::kConfigRead || event.kind == EventKind::kConfigWrite) {
-      require(event.address + event.width <= 256, "configuration space beyond its end");
-    }
-  }
 }
 
 // One connection, until the peer has gone, the link has had enough, or there is no more input. The peer
@@ -208,17 +132,12 @@ void serve(const uint8_t* data, size_t size) {
   RecordingDevice device(recorder, card);
   unsigned messages = 0;
   while (messages < kMaxMessages && !in.empty()) connect(in, device, memory, messages);
-  check(trace);
+  check_events(trace);
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const int before = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  ::close(before);
-  serve(data, size);
-  const int after = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  ::close(after);
-  require(before == after, "a descriptor leaked");
+  leaves_no_descriptor([&] { serve(data, size); });
   return 0;
 }

@@ -152,9 +152,9 @@ Result<QemuProgram> check_qemu(const std::string& program, std::optional<Transpo
   }
   if (number >= kProxyBrokenSince) {
     return error(
-        "{} ({}) has no {}, and its {} crashes without KVM; choose another QEMU with --qemu: 7.2 to 9.2, "
-        "or 10.1 and newer, e.g. debian:sid",
-        program, text, kVfioUserDevice, kProxyDevice);
+        "{} ({}) cannot have the GPU: {} crashes without KVM from QEMU 10.0 on, and {} comes with 10.1; "
+        "choose another with --qemu, or --transport auto",
+        program, text, kProxyDevice, kVfioUserDevice);
   }
   GPUVM_TRY(const bool proxy, has(kProxyDevice));
   if (proxy) return QemuProgram{text, Transport::kProxy};

@@ -8,6 +8,8 @@
 
 #include <fstream>
 
+#include <nlohmann/json.hpp>
+
 namespace gpuvm {
 namespace {
 
@@ -52,6 +54,18 @@ TEST(QemuCommand, HasWhatTheSpecificationSays) {
   EXPECT_EQ(command.back(), "x");
 }
 
+TEST(QemuCommand, NamesTheSocketForVfioUser) {
+  QemuConfig config;
+  config.transport = Transport::kVfioUser;
+  config.gpu_socket = "/tmp/a,b\"c/gpu.sock";
+  config.gpu_slot = 10;
+  const std::vector<std::string> command = qemu_command(config, {}, "/tmp/s", "/tmp/m");
+  const auto device = nlohmann::json::parse(command.back());
+  EXPECT_EQ(device["driver"], "vfio-user-pci");
+  EXPECT_EQ(device["socket"]["path"], "/tmp/a,b\"c/gpu.sock");
+  EXPECT_EQ(device["addr"], "a");
+}
+
 TEST(KernelArguments, JoinWhatEveryoneWants) {
   GuestKernelOptions options{
       .workload = "load-noaccel", .msi = false, .module_options = "debug=info config=gr=0"};
@@ -81,8 +95,29 @@ TEST_F(FakeQemu, UnusableOnesAreNamed) {
   EXPECT_THAT(check_qemu(config_.program).error().message, HasSubstr("x-pci-proxy-dev"));
   program("echo 'Illegal instruction'; exit 132");
   EXPECT_THAT(check_qemu(config_.program).error().message, HasSubstr("Illegal instruction"));
-  program("echo 'QEMU emulator version 7.2.1 (x)'; echo x-pci-proxy-dev");
-  EXPECT_EQ(check_qemu(config_.program).value(), "7.2.1 (x)");
+}
+
+// A QEMU that knows these devices, as `-device NAME,help` tells.
+std::string qemu_with(std::string_view version, std::string_view devices) {
+  return fmt::format(
+      "[ \"$1\" = --version ] && echo 'QEMU emulator version {}' && exit\n"
+      "case \" {} \" in *\" ${{2%,help}} \"*) echo \"${{2%,help}} options:\" ;; *) exit 1 ;; esac",
+      version, devices);
+}
+
+TEST_F(FakeQemu, TheTransportIsWhatItHas) {
+  program(qemu_with("7.2.1 (x)", "x-pci-proxy-dev"));
+  EXPECT_EQ(check_qemu(config_.program).value().version, "7.2.1 (x)");
+  EXPECT_EQ(check_qemu(config_.program).value().transport, Transport::kProxy);
+  EXPECT_THAT(check_qemu(config_.program, Transport::kVfioUser).error().message,
+              HasSubstr("has no device vfio-user-pci; QEMU 10.1 and newer have it"));
+  program(qemu_with("11.1.3", "x-pci-proxy-dev vfio-user-pci"));
+  EXPECT_EQ(check_qemu(config_.program).value().transport, Transport::kVfioUser);
+  EXPECT_THAT(check_qemu(config_.program, Transport::kProxy).error().message,
+              HasSubstr("crashes without KVM"));
+  program(qemu_with("10.0.2", "x-pci-proxy-dev"));
+  EXPECT_THAT(check_qemu(config_.program).error().message,
+              HasSubstr("x-pci-proxy-dev crashes without KVM from QEMU 10.0 on"));
 }
 
 TEST_F(FakeQemu, EarlyDeathIsReportedWithItsLastWords) {
