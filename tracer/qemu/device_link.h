@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "emulator/pci/config_space.h"
-#include "tracer/recorder/recorder.h"
 #include "tracer/qemu/wire.h"
+#include "tracer/recorder/recorder.h"
 #include "tracer/transport/device_transport.h"
 #include "tracer/transport/guest_memory.h"
 #include "traces/core/unique_fd.h"

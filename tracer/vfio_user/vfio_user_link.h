@@ -2,9 +2,9 @@
 #pragma once
 
 #include "emulator/pci/config_space.h"
+#include "tracer/recorder/recorder.h"
 #include "tracer/transport/device_transport.h"
 #include "tracer/transport/guest_memory.h"
-#include "tracer/recorder/recorder.h"
 #include "tracer/vfio_user/irq_eventfds.h"
 #include "tracer/vfio_user/message_stream.h"
 
