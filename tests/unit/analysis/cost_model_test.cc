@@ -27,8 +27,24 @@ TEST(CostModel, TrapsAndHypercallsCostAnExitEachButNotTwice) {
   EXPECT_DOUBLE_EQ(estimate_overhead(mode, scenario).traps.low_us, 1500);
 }
 
+// However much the guest and the card do: what nobody intercepts costs nothing.
 TEST(CostModel, PassthroughCostsNothing) {
-  EXPECT_DOUBLE_EQ(estimate_overhead(ModeResult{}, reference_scenario()).total().high_us, 0);
+  ModeResult mode;
+  mode.mode = "passthrough";
+  mode.accesses.bar = {1'000'000, 1000, 0, 250'000, 0};
+  mode.accesses.reads = 1'251'000;
+  mode.tlb_flushes = 84;
+  mode.reads_checked = 1'000'000;
+  mode.dma_reads = mode.dma_writes_checked = 5000;
+  mode.interrupts_checked = 40;
+  EXPECT_DOUBLE_EQ(estimate_overhead(mode, reference_scenario()).total().high_us, 0);
+  // The same with one trap, or with one entry of a shadow, costs something.
+  ModeResult trapped = mode;
+  trapped.traps.add(0, true);
+  EXPECT_GT(estimate_overhead(trapped, reference_scenario()).total().low_us, 0);
+  ModeResult shadowed = mode;
+  shadowed.shadow.entries_scanned = 1;
+  EXPECT_GT(estimate_overhead(shadowed, reference_scenario()).total().low_us, 0);
 }
 
 TEST(Format, NumbersForPeople) {

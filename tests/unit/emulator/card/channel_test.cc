@@ -327,8 +327,21 @@ TEST_P(ChannelTest, GraphFaultsAreGraphs) {
 TEST_P(ChannelTest, MemoryThatIsNotThereFaults) {
   gpu.map(space, 0x300000, uint64_t{1} << 30, Target::kSystem);
   gpu.map(space, 0x301000, uint64_t{1} << 39, Target::kVram);
-  gpu.run(channel, semaphore(0x300000, 1, test::kRelease));
-  EXPECT_TRUE(faulted());
+  for (const uint64_t va : {uint64_t{0x300000}, uint64_t{0x301000}}) {
+    gpu.run(channel, semaphore(va, 1, test::kRelease));
+    EXPECT_TRUE(faulted()) << std::hex << va;
+    // Bound anew, the channel lives, and memory that is there does not fault.
+    gpu.reg_write(0x00259c, ~0u);
+    gpu.reg_write(0x003000 + 8 * 5, 0xc0000000 | static_cast<uint32_t>(space.instance >> 12));
+    channel.put = 0;
+    channel.used = 0;
+    gpu.run(channel, semaphore(kData, static_cast<uint32_t>(va), test::kRelease));
+    EXPECT_FALSE(faulted());
+    EXPECT_EQ(gpu.vram32(data), va);
+    gpu.reg_write(0x003000 + 8 * 5, 0xc0000000 | static_cast<uint32_t>(space.instance >> 12));
+    channel.put = 0;
+    channel.used = 0;
+  }
 }
 
 TEST_P(ChannelTest, RunsOnlyWhenEnabledAndOnTheRunlist) {

@@ -230,25 +230,7 @@ TEST(Bug, B18RunlistsAbove4GiB) {
   EXPECT_EQ(b.card_vram().read64(list), (b.card_channel(2, 5)) | uint64_t{4} << 32);
 }
 
-// GPUvm's socket and queue threads share a buffer for replies.
-TEST(Bug, B19RepliesDoNotMix) {
-  VmBench b = bench(Mode::kPvMulticall);
-  for (unsigned vm : {0u, 1u}) {
-    for (uint64_t i = 0; i < 16; ++i) b.store(vm, 0x5000 + 8 * i, (uint64_t{vm} << 56) + i * 0x0101010101);
-    b.reg(vm, 0x404000, 0x100 + vm);
-  }
-  for (uint64_t i = 0; i < 16; ++i) {
-    for (unsigned vm : {0u, 1u}) {
-      for (unsigned width : {1u, 2u, 4u, 8u}) {
-        b.reg(vm, 0x1700, 0);
-        const uint64_t want = (uint64_t{vm} << 56) + i * 0x0101010101;
-        EXPECT_EQ(b.vm(vm).bar_read(0, 0x705000 + 8 * i, width), want & width_mask(width));
-        EXPECT_EQ(b.vm(1 - vm).bar_read(4, 8, 4), 0xdeadbeefu);
-        EXPECT_EQ(b.reg(vm, 0x404000), 0x100 + vm);
-      }
-    }
-  }
-}
+// B19: Pv.B19RepliesDoNotMix.
 
 TEST(Bug, B20ContextSwitchHandshakeIsPerGuest) {
   VmBench b = bench();

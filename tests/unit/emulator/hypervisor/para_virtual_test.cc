@@ -1,7 +1,9 @@
 // Para-virtual calls (spec/gpuvm-mechanisms.md 5P) and what hostile ones get (S4, S11-S13).
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <time.h>
+
+#include <algorithm>
 #include <cstring>
 
 #include "tests/support/vm_bench.h"
@@ -80,15 +82,60 @@ TEST_F(Pv, AnEngineLosesADirectoryThatIsFreed) {
   EXPECT_NE(root(), used) << "its memory may be another guest's next";
 }
 
+// Processor time, which a loaded machine does not change much: searching all objects for each of the 8192
+// entries would make it thousands of times longer.
 TEST_F(Pv, FreeingADirectoryTakesNoLongerWithManyObjects) {
-  const uint32_t pgd = alloc(0, 0x10000), pgt = alloc(0, 0x40000);
-  for (uint32_t i = 0; i < 8192; ++i) ASSERT_EQ(call(0, PvOp::kMapPgt, {pgd, pgt, 0, i}), pv::kOk);
-  while (call(0, PvOp::kMemAlloc, {0x1000}) == pv::kOk) {
+  const auto seconds_to_free = [this](bool among_many) {
+    const uint32_t pgd = alloc(0, 0x10000), pgt = alloc(0, 0x40000);
+    for (uint32_t i = 0; i < 8192; ++i) EXPECT_EQ(call(0, PvOp::kMapPgt, {pgd, pgt, 0, i}), pv::kOk);
+    uint32_t others = 0;
+    while (among_many && call(0, PvOp::kMemAlloc, {0x1000}) == pv::kOk) ++others;
+    EXPECT_TRUE(!among_many || others > 1000);
+    const auto now = [] {
+      timespec t{};
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+      return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+    };
+    const double start = now();
+    EXPECT_EQ(call(0, PvOp::kMemFree, {pgd}), pv::kOk);
+    const double seconds = now() - start;
+    EXPECT_EQ(call(0, PvOp::kMemFree, {pgt}), pv::kOk) << "all references are gone";
+    return seconds;
+  };
+  const double alone = std::min(seconds_to_free(false), seconds_to_free(false));
+  EXPECT_LT(seconds_to_free(true), 50 * alone);
+}
+
+// GPUvm's socket and queue threads share a buffer for replies. Here calls of two guests and reads of
+// registers and memory come in between each other; each finds its own answer.
+TEST_F(Pv, B19RepliesDoNotMix) {
+  uint32_t previous[2] = {0, 0};
+  for (const unsigned vm : {0u, 1u}) {
+    b.reg(vm, 0x404000, 0x100 + vm);
+    b.store(vm, 0x5000, 0x1111111122222222 * (vm + 1));
   }
-  const auto start = std::chrono::steady_clock::now();
-  EXPECT_EQ(call(0, PvOp::kMemFree, {pgd}), pv::kOk);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
-  EXPECT_EQ(call(0, PvOp::kMemFree, {pgt}), pv::kOk) << "all references are gone";
+  for (uint32_t round = 0; round < 16; ++round) {
+    for (const unsigned vm : {0u, 1u}) {
+      // One that succeeds and one that does not, in two slots of each guest.
+      for (const unsigned slot : {0u, 1u}) {
+        b.machines[vm].store(kSlots + slot * pv::kSlotBytes, static_cast<uint32_t>(PvOp::kMemAlloc));
+        b.machines[vm].store(kSlots + slot * pv::kSlotBytes + 4, slot == 0 ? 0x1000u : 0u);
+      }
+      b.vm(vm).bar_write(4, 0xc, 4, 0);
+      EXPECT_EQ(b.reg(1 - vm, 0x404000), 0x101 - vm);
+      EXPECT_EQ(b.vm(1 - vm).bar_read(4, 8, 4), 0xdeadbeefu);
+      b.vm(vm).bar_write(4, 0xc, 4, 1);
+      EXPECT_EQ(b.load(vm, 0x5000), 0x1111111122222222 * (vm + 1));
+    }
+    for (const unsigned vm : {0u, 1u}) {
+      TestMachine& memory = b.machines[vm];
+      EXPECT_EQ(memory.load<uint32_t>(kSlots), pv::kOk);
+      EXPECT_EQ(memory.load<uint32_t>(kSlots + 4), ++previous[vm]) << "handles are counted for each guest";
+      EXPECT_EQ(memory.load<uint32_t>(kSlots + pv::kSlotBytes), pv::kInvalid);
+      EXPECT_EQ(memory.load<uint32_t>(kSlots + pv::kSlotBytes + 4), 0u)
+          << "a call that failed answers one word";
+    }
+  }
 }
 
 // How many calls 300 pages take at each size is the driver's doing: PvRewriter.ScatteredPagesTakeACallABatch.

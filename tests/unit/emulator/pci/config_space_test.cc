@@ -107,11 +107,29 @@ TEST(ConfigSpace, MsiTellsItsMessage) {
 }
 
 TEST(ConfigSpace, NarrowWritesLeaveTheRest) {
+  // All bits of the upper half of an address can be written.
+  for (const unsigned width : {1u, 2u}) {
+    for (unsigned at = 0; at < 4; at += width) {
+      ConfigSpace config = gf100();
+      config.write(kBar1High, 4, 0xabcdef57);
+      config.write(kBar1High + at, width, 0x1234 >> (width == 1 ? 8 : 0));
+      const uint32_t mask = (width == 1 ? 0xffu : 0xffffu) << (8 * at);
+      const uint32_t stored = (width == 1 ? 0x12u : 0x1234u) << (8 * at);
+      EXPECT_EQ(config.read(kBar1High, 4), (0xabcdef57 & ~mask) | stored) << width << " at " << at;
+    }
+  }
+  // Of a lower half those above the size.
   ConfigSpace config = gf100();
   config.write(kBar3, 4, 0xabcdef00);
+  EXPECT_EQ(config.read(kBar3, 4), 0xa800000cu);
+  config.write(kBar3, 1, 0xff);
+  config.write(kBar3 + 1, 2, 0xffff);
+  EXPECT_EQ(config.read(kBar3, 4), 0xa800000cu);
   config.write(kBar3 + 3, 1, 0x10);
-  EXPECT_EQ(config.read(kBar3, 4), 0x1000000cu | (0xabcdef00 & 0x00000000));
+  EXPECT_EQ(config.read(kBar3, 4), 0x1000000cu);
   config.write(0x3c, 1, 11);
+  EXPECT_EQ(config.read(0x3c, 2), 0x010bu);
+  config.write(0x3d, 1, 4);  // the pin is not the guest's
   EXPECT_EQ(config.read(0x3c, 2), 0x010bu);
 }
 
