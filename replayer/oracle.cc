@@ -136,7 +136,7 @@ std::optional<OracleViolation> Oracle::compare(const Reach& reach, const fermi::
 }
 
 uint64_t Oracle::entry_at(const Reach& reach, const AddressSpace& space, uint64_t va,
-                          uint64_t* page_bytes) const {
+                          bool (*hides)(const Reach& reach, uint64_t raw), uint64_t* page_bytes) const {
   const fermi::Geometry& geometry = space.geometry;
   const uint64_t place = space.directory + 8 * (va >> geometry.span_shift());
   if (space.directory_aperture != Aperture::kVram || !inside(place, 8, reach.vram_bytes)) return 0;
@@ -146,7 +146,7 @@ uint64_t Oracle::entry_at(const Reach& reach, const AddressSpace& space, uint64_
   *page_bytes = 4096;
   if (t.small != nullptr) {
     const uint64_t raw = load(t.small, within >> fermi::kSmallShift);
-    if (allowed(reach, raw, 4096) != 0) return raw;
+    if (hides(reach, raw)) return raw;
   }
   *page_bytes = uint64_t{1} << geometry.large_shift;
   const uint64_t index = within >> geometry.large_shift;
@@ -163,15 +163,19 @@ std::optional<OracleViolation> Oracle::check_page_by_page(const Reach& reach, co
     const uint64_t place = space.directory + 8 * (va >> space.geometry.span_shift());
     return inside(place, 8, r.vram_bytes) && vram_.read64(r.vram_base + place) != 0;
   };
+  // Of a guest's entries what is refused is absent; in a shadow whatever is present counts, wherever it
+  // leads.
+  const auto permitted = [](const Reach& r, uint64_t raw) { return allowed(r, raw, 4096) != 0; };
+  const auto present = [](const Reach&, uint64_t raw) { return fermi::Pte{raw}.present(); };
   const uint64_t step = std::min(guest.geometry.span(), shadow.geometry.span());
   for (uint64_t region = 0; region <= guest.limit && region <= fermi::kVaMask; region += step) {
     if (!has_tables(reach, guest, region) && !has_tables(card, shadow, region)) continue;
     for (uint64_t va = region; va < region + step && va <= guest.limit; va += 4096) {
       ++entries_compared_;
       uint64_t guest_page = 4096, shadow_page = 4096;
-      const uint64_t guest_raw = entry_at(reach, guest, va, &guest_page);
+      const uint64_t guest_raw = entry_at(reach, guest, va, permitted, &guest_page);
       const uint64_t want = allowed(reach, guest_raw, guest_page);
-      const uint64_t raw = entry_at(card, shadow, va, &shadow_page);
+      const uint64_t raw = entry_at(card, shadow, va, present, &shadow_page);
       const uint64_t got = fermi::Pte{raw}.present() ? raw : 0;
       const uint64_t want_address = fermi::Pte{want}.address() + (va & (guest_page - 1));
       const uint64_t got_address = fermi::Pte{got}.address() + (va & (shadow_page - 1));
@@ -204,9 +208,10 @@ std::optional<OracleViolation> Oracle::check_other_geometry(const Reach& reach, 
   const uint64_t print = fingerprint(shadow);
   const auto known = verified_.find(key);
   const bool uncommitted = known != verified_.end() && known->second.complete &&
-                           known->second.epoch == epoch && known->second.directory.shadow == print;
+                           known->second.epoch == epoch && known->second.limit == guest.limit &&
+                           known->second.directory.shadow == print;
   if (!violation) {
-    verified_[key] = {true, epoch, {0, print}, {}};
+    verified_[key] = {true, epoch, guest.limit, {0, print}, {}};
   } else if (uncommitted) {
     return std::nullopt;
   } else {
@@ -235,8 +240,9 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
   const std::byte* shadow_directory = vram_.view(shadow.directory, directory_bytes).data();
 
   Verified& known = verified_[{reach.vram_base + guest.directory, shadow.directory}];
+  if (known.limit != guest.limit) known = {};
   const Print directory{(guest_readable ? versions(reach.vram_base + guest.directory, directory_bytes) : 1) +
-                            geometry.large_shift + guest.limit * kMix,
+                            geometry.large_shift,
                         versions(shadow.directory, directory_bytes)};
   const bool directory_known = known.complete && known.directory == directory;
   // Nothing was committed since the shadow was found right.
@@ -250,7 +256,9 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
     if (guest_pde.raw == 0 && shadow_pde.raw == 0) return std::nullopt;
     const Tables guest_t = guest_tables(reach, geometry, guest_pde);
     const Tables shadow_t = shadow_tables(geometry, shadow_pde, guest.limit - index * geometry.span());
-    const Print print{guest_t.fingerprint, shadow_t.fingerprint};
+    // The entries themselves, too: tables of two sizes may lie in the same page.
+    const Print print{guest_t.fingerprint + guest_pde.raw * kMix,
+                      shadow_t.fingerprint + shadow_pde.raw * kMix};
     const auto before = known.entries.find(index);
     const Print old = before != known.entries.end() ? before->second : Print{};
     if (old == print && before != known.entries.end()) {
@@ -279,7 +287,7 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
     verified_.erase({reach.vram_base + guest.directory, shadow.directory});
     return violation;
   }
-  known = {true, epoch, directory, std::move(found)};
+  known = {true, epoch, guest.limit, directory, std::move(found)};
   return std::nullopt;
 }
 

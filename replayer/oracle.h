@@ -52,6 +52,7 @@ class Oracle {
   struct Verified {
     bool complete = false;  // at least once
     uint64_t epoch = 0;     // number of flushes before it
+    uint64_t limit = 0;     // how far was looked; another limit is no store, and no reason to be late
     Print directory;
     std::map<uint32_t, Print> entries;  // by index, of those with tables
   };
@@ -78,8 +79,10 @@ class Oracle {
                                                       const AddressSpace& shadow, uint64_t epoch);
   // Changes with every store to the directory or one of its tables.
   uint64_t fingerprint(const AddressSpace& shadow) const;
-  // The entry that counts for an address, and what it maps; 0: none.
-  uint64_t entry_at(const Reach& reach, const AddressSpace& space, uint64_t va, uint64_t* page_bytes) const;
+  // The entry that counts for an address, and what it maps; 0: none. `hides`: whether a small entry stands in
+  // front of the large one.
+  uint64_t entry_at(const Reach& reach, const AddressSpace& space, uint64_t va,
+                    bool (*hides)(const Reach& reach, uint64_t raw), uint64_t* page_bytes) const;
   uint64_t versions(uint64_t address, uint64_t bytes) const;
 
   const Vram& vram_;

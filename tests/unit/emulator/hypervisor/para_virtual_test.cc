@@ -103,7 +103,7 @@ TEST_F(Pv, FreeingADirectoryTakesNoLongerWithManyObjects) {
     return seconds;
   };
   const double alone = std::min(seconds_to_free(false), seconds_to_free(false));
-  EXPECT_LT(seconds_to_free(true), 50 * alone);
+  EXPECT_LT(seconds_to_free(true), 20 * alone);
 }
 
 // GPUvm's socket and queue threads share a buffer for replies. Here calls of two guests and reads of
