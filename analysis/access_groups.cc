@@ -30,7 +30,7 @@ constexpr uint64_t kUserdBytes = 128 * 0x1000;
 
 bool is_gf100(const DeviceInfo& device) {
   if (device.boot0 != 0) return ((device.boot0 >> 20) & 0x1ff) == 0x0c0;
-  return device.chip.empty() || device.chip == "GF100";
+  return device.chip.empty() || device.chip == gf100::kChip;
 }
 
 Stability stability_of(const Register& reg) {

@@ -1,5 +1,6 @@
 #include "replayer/mode_replay.h"
 
+#include "emulator/mmu/fermi.h"
 #include "traces/regmap/gf100.h"
 
 namespace gpuvm {
@@ -106,13 +107,12 @@ Result<bool> ModeReplay::step() {
 void ModeReplay::note_flush(const Event& event) {
   constexpr uint32_t kPd = gf100::offset_of(gf100::Reg::kPffbVmPd);
   constexpr uint32_t kFlush = gf100::offset_of(gf100::Reg::kPffbVmFlush);
-  constexpr uint32_t kAllDirectories = 1u << 1;
   if (event.address == kPd) flush_directory_ = static_cast<uint32_t>(event.value);
   if (event.address != kFlush) return;
-  if ((event.value & kAllDirectories) != 0) {
+  if (fermi::kFlushAllDirectories.any(static_cast<uint32_t>(event.value))) {
     options_.flushed(std::nullopt);
   } else {
-    options_.flushed(uint64_t{flush_directory_ >> 4} << 12);
+    options_.flushed(fermi::directory_address(flush_directory_));
   }
 }
 

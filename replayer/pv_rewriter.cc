@@ -12,7 +12,6 @@ using gf100::Reg;
 constexpr uint64_t kNone = ~uint64_t{0};
 constexpr uint64_t kPage = Vram::kPageBytes;
 constexpr uint32_t kEntriesPerPage = kPage / 8;
-constexpr uint32_t kFlushAllDirectories = 1u << 1;
 // Runs shorter than this go along with their scattered neighbours.
 constexpr size_t kShortRun = 4;
 
@@ -83,11 +82,11 @@ void PvGuest::bar_write(unsigned bar, uint64_t offset, unsigned width, uint64_t 
     const std::array words{d.id, 1u};
     call(PvOp::kVmFlush, words);
   };
-  if ((value & kFlushAllDirectories) != 0) {
+  if (fermi::kFlushAllDirectories.any(static_cast<uint32_t>(value))) {
     for (auto& [root, d] : directories_) flush_one(root, d);
     return;
   }
-  const uint64_t root = uint64_t{gpu_.registers().peek(Reg::kPffbVmPd) >> 4} << 12;
+  const uint64_t root = fermi::directory_address(gpu_.registers().peek(Reg::kPffbVmPd));
   flush_one(root, directory(root));
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 using gf100::Reg;
 
-constexpr uint32_t kPmcFifo = 1u << 8;
+constexpr Field kPfifoOn = gf100::field(Reg::kPmcEnable, "PFIFO");
 
 }  // namespace
 
@@ -25,7 +25,7 @@ Card::Card(const CardConfig& config, DmaPort& dma, InterruptSink& interrupts)
   registers_.on_write(Reg::kPmcEnable, [this](unsigned, uint32_t value) {
     const uint32_t before = registers_.peek(Reg::kPmcEnable);
     registers_.poke(Reg::kPmcEnable, value);
-    if ((before & ~value & kPmcFifo) != 0) fifo_.reset();
+    if (kPfifoOn.any(before & ~value)) fifo_.reset();
   });
   attach_memory_windows();
 }

@@ -17,7 +17,7 @@ DeviceInfo device_info(const CardConfig& config) {
   info.subsystem_device = 0x076f;
   info.revision = 0xa3;
   info.class_code = config.vga_class ? 0x030000 : 0x030200;
-  info.chip = "GF100";
+  info.chip = gf100::kChip;
   info.boot0 = gf100::describe(gf100::Reg::kPmcId).reset;
   info.vram_bytes = config.vram_bytes;
   info.delay_ns = config.delay_ns;
@@ -33,7 +33,7 @@ Result<CardConfig> config_of(const DeviceInfo& info) {
   config.delay_ns = info.delay_ns;
   // Foreign logs do not say: the card's usual size, so that they can be replayed and their traps counted.
   if (info.vram_bytes != 0) config.vram_bytes = info.vram_bytes;
-  if (info.vendor != 0x10de || info.chip != "GF100") {
+  if (info.vendor != 0x10de || info.chip != gf100::kChip) {
     return error("the recorded device {:04x}:{:04x} '{}' is not the GF100 that this emulator models",
                  info.vendor, info.device, info.chip);
   }

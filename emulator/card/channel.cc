@@ -29,8 +29,8 @@ Channel::Channel(unsigned chid, uint32_t instance_pointer, PhysicalMemory& memor
   const uint64_t instance = fermi::instance_address(instance_pointer);
   const Aperture aperture = fermi::instance_aperture(instance_pointer);
   const uint64_t userd = memory.read(aperture, instance + fermi::kRamfcUserdLow, 8);
-  userd_aperture_ = static_cast<Aperture>(userd & 3);
-  userd_ = userd & fermi::kVaMask & ~uint64_t{0xfff};
+  userd_aperture_ = fermi::block_aperture(userd);
+  userd_ = fermi::block_address(userd);
   const uint64_t ib = memory.read(aperture, instance + fermi::kRamfcIbLow, 8);
   ib_va_ = ib & fermi::kVaMask & ~uint64_t{7};
   ib_mask_ = (1u << std::min<uint32_t>((ib >> 48) & 0x1f, kMaxIbOrder)) - 1;

@@ -8,7 +8,8 @@ namespace {
 
 using gf100::Reg;
 
-constexpr uint32_t kChannelEnable = 1u << 0;
+constexpr Field kRunnable = gf100::field(Reg::kPfifoChanState, "RUNNABLE");
+constexpr Field kLength = gf100::field(Reg::kPfifoPlaylistLen, "LEN");
 constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
 constexpr uint64_t kFirstPollNs = 20'000;
 constexpr unsigned kMaxPollShift = 9;  // polls back off to about 10 ms
@@ -43,7 +44,7 @@ Fifo::Fifo(RegisterFile& registers, PhysicalMemory& memory, Timeline& timeline, 
   });
   registers_.on_write(Reg::kPfifoPlaylistLen, [this](unsigned, uint32_t value) {
     registers_.poke(Reg::kPfifoPlaylistLen, value);
-    commit_runlist(value & 0xfff);
+    commit_runlist(kLength.get(value));
   });
 }
 
@@ -92,7 +93,7 @@ void Fifo::doorbell(unsigned chid, uint32_t ib_put) {
 bool Fifo::runnable(unsigned chid) const {
   const Slot& slot = slots_[chid];
   return slot.channel != nullptr && runlist_.test(chid) &&
-         (registers_.peek(Reg::kPfifoChanState, chid) & kChannelEnable) != 0 && slot.channel->has_work();
+         kRunnable.any(registers_.peek(Reg::kPfifoChanState, chid)) && slot.channel->has_work();
 }
 
 void Fifo::schedule(unsigned chid, uint64_t delay_ns) {

@@ -5,11 +5,19 @@ namespace {
 
 using gf100::Reg;
 
-constexpr uint32_t kFifoVmFault = 1u << 28;
-constexpr uint32_t kFifoRunlist = 1u << 30;
-constexpr uint32_t kFifoEngine = 1u << 31;
-constexpr uint32_t kPmcFifo = 1u << 8;
-constexpr uint32_t kRunlistEvent = 1u << 28;
+using gf100::field;
+
+constexpr uint32_t kFifoVmFault = field(Reg::kPfifoIntr, "VM_FAULT").mask();
+constexpr uint32_t kFifoRunlist = field(Reg::kPfifoIntr, "RUNLIST").mask();
+constexpr uint32_t kFifoEngine = field(Reg::kPfifoIntr, "ENGINE_INTR").mask();
+constexpr uint32_t kPmcFifo = field(Reg::kPmcIntr, "PFIFO").mask();
+constexpr uint32_t kRunlistEvent = field(Reg::kPfifoRunlistIntr, "EVENT_GLBL").mask();
+constexpr Field kLineEnabled = field(Reg::kPmcIntrEnHost, "HARDWARE");
+// What a fault report says: the hub's client, as no GPC runs shaders here.
+constexpr Field kReason = field(Reg::kPfifoVmFaultFlags, "REASON");
+constexpr Field kHub = field(Reg::kPfifoVmFaultFlags, "HUB");
+constexpr Field kWrite = field(Reg::kPfifoVmFaultFlags, "WRITE");
+constexpr Field kClient = field(Reg::kPfifoVmFaultFlags, "CLIENT");
 
 }  // namespace
 
@@ -58,7 +66,7 @@ uint32_t FifoInterrupts::pmc_pending() const {
 }
 
 void FifoInterrupts::update() {
-  line_(pmc_pending() != 0 && (registers_.peek(Reg::kPmcIntrEnHost) & 1) != 0);
+  line_(pmc_pending() != 0 && kLineEnabled.any(registers_.peek(Reg::kPmcIntrEnHost)));
 }
 
 void FifoInterrupts::nonstall(unsigned) {
@@ -73,13 +81,12 @@ void FifoInterrupts::runlist_done() {
 
 void FifoInterrupts::mmu_fault(const ChannelFault& f) {
   const unsigned unit = f.unit.unit;
-  constexpr uint32_t kHub = 1u << 6;
-  registers_.poke(Reg::kPfifoVmFaultInst, unit, f.instance_pointer & 0x0fffffff);
+  registers_.poke(Reg::kPfifoVmFaultInst, unit, fermi::kInstanceAddress.get(f.instance_pointer));
   registers_.poke(Reg::kPfifoVmFaultLow, unit, static_cast<uint32_t>(f.fault.va));
   registers_.poke(Reg::kPfifoVmFaultHigh, unit, static_cast<uint32_t>(f.fault.va >> 32));
   registers_.poke(Reg::kPfifoVmFaultFlags, unit,
-                  static_cast<uint32_t>(f.fault.reason) | kHub | (f.fault.write ? 1u << 7 : 0) |
-                      uint32_t{f.unit.client} << 8);
+                  kReason.put(static_cast<uint32_t>(f.fault.reason)) | kHub.mask() |
+                      kWrite.put(f.fault.write ? 1 : 0) | kClient.put(f.unit.client));
   registers_.poke(Reg::kPfifoVmFaultSource, registers_.peek(Reg::kPfifoVmFaultSource) | 1u << unit);
   update();
 }

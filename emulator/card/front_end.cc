@@ -12,8 +12,9 @@ using gf100::Reg;
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint32_t kPbdmas = 0x7;
-constexpr uint32_t kVmCfgAlwaysSet = 0x00ff8000;  // free flush slots, flush done
-constexpr uint64_t kMaxFbps = 6;                  // of the real card
+constexpr uint32_t kVmCfgAlwaysSet = gf100::field(Reg::kPffbVmCfg, "FLUSH_SLOTS").mask() |  // all are free
+                                     gf100::field(Reg::kPffbVmCfg, "FLUSH_DONE").mask();
+constexpr uint64_t kMaxFbps = 6;  // of the real card
 
 // The driver wants the same size on every memory controller: as many controllers as divide the size evenly.
 uint64_t fbp_count(uint64_t vram_mib) {

@@ -5,8 +5,10 @@
 namespace gpuvm {
 namespace {
 
-constexpr uint32_t kTargetMask = 3u << 28;
-constexpr uint32_t kFlushPageAll = 0x80000001;
+// The guest's pointer with a block of the hypervisor's instead, which is in VRAM.
+constexpr uint32_t to_shadow(uint32_t pointer, uint64_t block) {
+  return fermi::with_instance(pointer & ~fermi::kInstanceTarget.mask(), block);
+}
 
 }  // namespace
 
@@ -85,7 +87,7 @@ void ChannelSet::refresh(InstanceShadow& shadow, fermi::Geometry geometry) {
   const bool usable = !context_.partition.strict() || guest.directory_aperture == Aperture::kVram;
   shadow.set_space(usable ? space_of(guest) : nullptr);
   if (shadow.space() != nullptr && !services_.mode.lazy) {
-    release(*shadow.space(), kFlushPageAll);
+    release(*shadow.space(), fermi::kFlushPages);
   }
 }
 
@@ -117,8 +119,8 @@ uint32_t ChannelSet::bind(unsigned chid, uint32_t pointer, fermi::Geometry geome
   slot.shadow->set_pv_directory(slot.pv_directory);
   observe_pv(chid, geometry);
   // The reference keeps the target bits with the new address (S3).
-  const uint32_t flags = pointer & (context_.partition.strict() ? 0xf0000000 & ~kTargetMask : 0xf0000000);
-  return flags | static_cast<uint32_t>(slot.shadow->host() >> 12);
+  return context_.partition.strict() ? to_shadow(pointer, slot.shadow->host())
+                                     : fermi::with_instance(pointer, slot.shadow->host());
 }
 
 void ChannelSet::unbind(unsigned chid) {
@@ -134,7 +136,7 @@ void ChannelSet::use(unsigned chid, fermi::Geometry geometry) {
 void ChannelSet::use_slot(Slot& slot, int channel, UseKind kind, fermi::Geometry geometry) {
   InstanceShadow& shadow = *slot.shadow;
   if (context_.partition.strict()) refresh(shadow, geometry);
-  if (shadow.space() != nullptr) release(*shadow.space(), kFlushPageAll);
+  if (shadow.space() != nullptr) release(*shadow.space(), fermi::kFlushPages);
   observe(shadow, channel, kind, geometry);
 }
 
@@ -162,7 +164,6 @@ uint32_t ChannelSet::use_engine(gf100::Reg reg, uint32_t pointer, UseKind kind, 
     return 0;
   }
   const uint64_t address = fermi::instance_address(pointer);
-  const uint32_t flags = pointer & 0xf0000000;
   Slot* slot = nullptr;
   int channel = kChannelEngine;
   for (size_t i = 0; i < channels_.size(); ++i) {
@@ -174,8 +175,7 @@ uint32_t ChannelSet::use_engine(gf100::Reg reg, uint32_t pointer, UseKind kind, 
   if (slot == nullptr && !context_.partition.strict()) {
     // S14: GPUvm gives FECS the shifted address and PCOPY the guest's own.
     const bool fecs = kind == UseKind::kFecs;
-    return flags |
-           static_cast<uint32_t>((fecs ? address + context_.partition.view().vram_base : address) >> 12);
+    return fermi::with_instance(pointer, fecs ? address + context_.partition.view().vram_base : address);
   }
   if (!acceptable(pointer)) {
     if (own != engines_.end()) detach(own->second);
@@ -196,7 +196,7 @@ uint32_t ChannelSet::use_engine(gf100::Reg reg, uint32_t pointer, UseKind kind, 
     detach(own->second);
   }
   use_slot(*slot, channel, kind, geometry);
-  return (flags & ~kTargetMask) | static_cast<uint32_t>(slot->shadow->host() >> 12);
+  return to_shadow(pointer, slot->shadow->host());
 }
 
 bool ChannelSet::has_work(unsigned chid) const {
@@ -204,9 +204,8 @@ bool ChannelSet::has_work(unsigned chid) const {
   if (slot.shadow == nullptr) return false;
   PhysicalMemory& memory = context_.host.card.memory();
   const uint64_t userd = memory.vram().read64(slot.shadow->host() + fermi::kRamfcUserdLow);
-  const auto aperture = static_cast<Aperture>(userd & 3);
-  if (aperture != Aperture::kVram) return true;  // not worth a bus access to find out
-  const uint64_t page = userd & fermi::kVaMask & ~uint64_t{0xfff};
+  if (fermi::block_aperture(userd) != Aperture::kVram) return true;  // not worth a bus access to find out
+  const uint64_t page = fermi::block_address(userd);
   return memory.vram().read32(page + fermi::kUserdIbGet) != memory.vram().read32(page + fermi::kUserdIbPut);
 }
 
@@ -225,7 +224,7 @@ void ChannelSet::set_geometry(fermi::Geometry geometry) {
     if (space == nullptr) continue;
     space->guest.geometry = geometry;
     space->dirty = true;
-    release(*space, kFlushPageAll);
+    release(*space, fermi::kFlushPages);
   }
 }
 
@@ -234,7 +233,7 @@ void ChannelSet::instance_written(uint64_t guest_page, uint64_t offset, unsigned
   for_each([&](Slot& slot) {
     if (slot.shadow->guest() / Vram::kPageBytes != guest_page) return;
     // GPUvm's fourth release point: a field that an engine may now use.
-    if (value != 0 && slot.shadow->space() != nullptr) release(*slot.shadow->space(), kFlushPageAll);
+    if (value != 0 && slot.shadow->space() != nullptr) release(*slot.shadow->space(), fermi::kFlushPages);
     if (context_.partition.strict()) {
       refresh(*slot.shadow, geometry);
     } else {

@@ -5,16 +5,20 @@
 namespace gpuvm {
 namespace {
 
-constexpr unsigned kTargetShift = 33;  // 0 VRAM, 1 none, 2 and 3 system memory
+constexpr unsigned kTargetShift = fermi::Pte::kTarget;  // 0 VRAM, 1 none, 2 and 3 system memory
 constexpr unsigned kSystemShift = kTargetShift + 1;
+// A rule adds its host's offset to the address field of an entry.
+constexpr uint64_t in_address_field(uint64_t offset) {
+  return (offset >> 12) << fermi::Pte::kAddress;
+}
 
 }  // namespace
 
 EntryRules::EntryRules(const Partition& partition, unsigned page_shift)
     : strict_(partition.strict()), view_(partition.view()) {
   const uint64_t frames = uint64_t{1} << (page_shift - fermi::kSmallShift);
-  rules_[0] = {(view_.vram_bytes >> 12) - frames, (view_.vram_base >> 12) << 4};
-  rules_[2] = rules_[3] = {(view_.ram_bytes >> 12) - frames, (view_.bus_base >> 12) << 4};
+  rules_[0] = {(view_.vram_bytes >> 12) - frames, in_address_field(view_.vram_base)};
+  rules_[2] = rules_[3] = {(view_.ram_bytes >> 12) - frames, in_address_field(view_.bus_base)};
 }
 
 // The loops have no branch, so that compilers make them take several entries at once.
@@ -82,14 +86,13 @@ uint64_t EntryRules::reference(uint64_t raw, uint64_t& lookups) const {
   if (!pte.present()) return raw;
   switch (pte.aperture()) {
     case Aperture::kVram: {
-      const uint64_t out = fermi::with_address_field(raw, 4, pte.address() + view_.vram_base);
-      return pte.address() < view_.vram_bytes ? out : out & ~uint64_t{1};
+      const fermi::Pte out = pte.with_address(pte.address() + view_.vram_base);
+      return pte.address() < view_.vram_bytes ? out.raw : out.absent().raw;
     }
     case Aperture::kSystem:
     case Aperture::kSystemNoSnoop:
       ++lookups;
-      return fermi::with_address_field(raw, 4,
-                                       pte.address() < view_.ram_bytes ? view_.bus_base + pte.address() : 0);
+      return pte.with_address(pte.address() < view_.ram_bytes ? view_.bus_base + pte.address() : 0).raw;
     case Aperture::kInvalid:
       break;
   }

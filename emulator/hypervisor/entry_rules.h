@@ -15,8 +15,8 @@ class EntryRules {
   // The host's entry for a guest's; 0 = not present. `lookups` counts frames of system memory.
   uint64_t translate(uint64_t raw, uint64_t& lookups) const {
     if (!strict_) return reference(raw, lookups);
-    lookups += raw & (raw >> 34) & 1;
-    return apply(rules_[(raw >> 33) & 3], raw);
+    lookups += raw & (raw >> (fermi::Pte::kTarget + 1)) & 1;  // present, and system memory
+    return apply(rules_[(raw >> fermi::Pte::kTarget) & 3], raw);
   }
   // Does a block of the shadow (table_block.h) hold what the guest's translates to? Nothing is stored, which
   // is what makes a rebuild of an unchanged table nearly as cheap as reading it. False says nothing under the
@@ -30,7 +30,7 @@ class EntryRules {
   };
   // Without a branch, so that compilers can do several at once.
   static uint64_t apply(const Rule& rule, uint64_t raw) {
-    const uint64_t frame = (raw >> 4) & 0xfffffff;
+    const uint64_t frame = fermi::Pte{raw}.address() >> fermi::kSmallShift;
     const uint64_t beyond = (rule.last_frame - frame) >> 63;
     return (raw + rule.add) & (0 - (raw & 1 & ~beyond));
   }

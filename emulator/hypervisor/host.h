@@ -18,7 +18,7 @@ struct Host {
   }
   // spec/gpuvm-mechanisms.md 4.4. The card has free flush slots at all times, so nothing is waited for (S16).
   void flush_tlb(uint64_t directory, uint32_t trigger) {
-    write(gf100::Reg::kPffbVmPd, 0, static_cast<uint32_t>(directory >> 8));
+    write(gf100::Reg::kPffbVmPd, 0, fermi::directory_pointer(directory));
     write(gf100::Reg::kPffbVmFlush, 0, trigger);
   }
 };

@@ -6,7 +6,6 @@ namespace {
 using gf100::Reg;
 
 constexpr uint64_t kOwnPages = 1024;  // the hypervisor's own structures, outside every quota
-constexpr uint32_t kValid = 1u << 31;
 
 unsigned slots(const HypervisorConfig& config) {
   return config.first_slot + config.vms;
@@ -130,18 +129,18 @@ void Hypervisor::set_up_card() {
     const uint64_t block = reserve(1);
     vram.write(block + fermi::kInstancePageDirectory, 8, directory);
     vram.write(block + fermi::kInstanceVmLimit, 8, limit);
-    return static_cast<uint32_t>(block >> 12) | kValid;
+    return fermi::with_instance(fermi::kInstanceValid.mask(), block);
   };
   // BAR1: USERD pages of all channels from address 0 on. The table is a whole one: the card may look at any
   // entry.
   const uint64_t bar1_directory = reserve(directory_pages);
   bar1_table_ = reserve(ShadowTable::pages(host_.geometry.small_entries()));
-  vram.write(bar1_directory, 8, fermi::with_address_field(uint64_t{1} << 32, 36, bar1_table_));
+  vram.write(bar1_directory, 8, fermi::Pde{}.with_small(bar1_table_).raw);
   bar3_directory_ = reserve(directory_pages);
   host_.write(Reg::kPbusBar1, 0, instance(bar1_directory, card_.info().bars[1].size - 1));
   host_.write(Reg::kPbusBar3, 0, instance(bar3_directory_, card_.info().bars[3].size - 1));
-  host_.write(Reg::kPfifoCtrl, 0, 1);
-  host_.write(Reg::kPfifoBar1Base, 0, 1u << 28);
+  host_.write(Reg::kPfifoCtrl, 0, gf100::field(Reg::kPfifoCtrl, "ENABLE").mask());
+  host_.write(Reg::kPfifoBar1Base, 0, gf100::field(Reg::kPfifoBar1Base, "ENABLE").mask());
   runlist_ = std::make_unique<Runlist>(host_, reserve(2));
 }
 

@@ -59,9 +59,8 @@ void InstanceShadow::translate(std::span<std::byte> block) const {
 }
 
 uint64_t InstanceShadow::translate_userd(uint64_t userd) const {
-  constexpr uint64_t kTarget = 3;
-  const auto aperture = static_cast<Aperture>(userd & kTarget);
-  const uint64_t address = userd & fermi::kVaMask & ~uint64_t{0xfff};
+  const Aperture aperture = fermi::block_aperture(userd);
+  const uint64_t address = fermi::block_address(userd);
   const auto keep = userd & ~fermi::kVaMask;
   if (!context_.partition.strict()) {
     // Offset added whatever the target (S3).

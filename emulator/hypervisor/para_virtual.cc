@@ -10,7 +10,6 @@ namespace gpuvm {
 namespace {
 
 constexpr uint64_t kPage = Vram::kPageBytes;
-constexpr uint32_t kFlushPageAll = 0x80000005;
 constexpr uint32_t kMaxObjects = 65536;
 
 }  // namespace
@@ -219,16 +218,16 @@ uint32_t ParaVirtual::map_pgt(uint32_t pgd, uint32_t index, uint32_t small, uint
   Vram& vram = context_.host.card.vram();
   const uint64_t at = directory->host + 8 * uint64_t{index};
   const fermi::Pde old{vram.read64(at)};
-  uint64_t entry = 0;
+  fermi::Pde entry;
   if (large_table != nullptr) {
-    entry = fermi::with_address_field(entry, 4, large_table->host) | 1;
+    entry = entry.with_large(large_table->host);
     ++large_table->references;
   }
   if (small_table != nullptr) {
-    entry = fermi::with_address_field(entry, 36, small_table->host) | uint64_t{1} << 32;
+    entry = entry.with_small(small_table->host);
     ++small_table->references;
   }
-  vram.write(at, 8, entry);
+  vram.write(at, 8, entry.raw);
   drop_reference(old.large_target() != 0 ? old.large_address() : 0);
   drop_reference(old.small_target() != 0 ? old.small_address() : 0);
   ++context_.meters.shadow.entries_written;
@@ -257,7 +256,7 @@ uint32_t ParaVirtual::vm_flush(uint32_t pgd) {
   const Object* directory = find(pgd);
   if (directory == nullptr || directory->type != Type::kDirectory) return pv::kInvalid;
   ++context_.meters.tlb_flushes;
-  context_.host.flush_tlb(directory->host, kFlushPageAll);
+  context_.host.flush_tlb(directory->host, fermi::kFlushHubPages);
   effects_.flushed(directory->host);
   return pv::kOk;
 }

@@ -34,8 +34,6 @@ constexpr std::array kExceptions{
 constexpr std::array kEnginePointers{Reg::kFecsWrcmdData, Reg::kFecsChanCur,    Reg::kFecsChanNext,
                                      Reg::kPcopy0ChanCur, Reg::kPcopy0ChanNext, Reg::kPcopy1ChanCur,
                                      Reg::kPcopy1ChanNext};
-// Bind, and the ways to save and load a context.
-constexpr std::array kChannelCommands{1u, 2u, 3u, 9u};
 
 constexpr Route by_holding(Holds holds) {
   switch (holds) {
@@ -85,10 +83,6 @@ Route route_of(Reg reg) {
 
 std::span<const Reg> engine_pointers() {
   return kEnginePointers;
-}
-
-bool names_channel(uint32_t fecs_command) {
-  return std::ranges::find(kChannelCommands, fecs_command) != kChannelCommands.end();
 }
 
 bool raw_in_reference(Reg reg) {

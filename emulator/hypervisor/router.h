@@ -31,8 +31,6 @@ Route route_of(gf100::Reg reg);
 
 // Registers of the card that name the instance block an engine works with. All guests share them.
 std::span<const gf100::Reg> engine_pointers();
-// Does a FECS command take an instance pointer as its data? (nouveau-gf100.md 4.3)
-bool names_channel(uint32_t fecs_command);
 
 // Registers that GPUvm forwards as they are and so shares between guests (hole S9): the reference policy
 // does, too.

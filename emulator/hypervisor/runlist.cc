@@ -1,6 +1,11 @@
 #include "emulator/hypervisor/runlist.h"
 
 namespace gpuvm {
+namespace {
+
+constexpr Field kLength = gf100::field(gf100::Reg::kPfifoPlaylistLen, "LEN");
+
+}  // namespace
 
 void Runlist::replace(unsigned first, unsigned count, const std::bitset<Fifo::kChannels>& own,
                       uint32_t control) {
@@ -14,8 +19,8 @@ void Runlist::replace(unsigned first, unsigned count, const std::bitset<Fifo::kC
     constexpr uint64_t kEntryType = uint64_t{4} << 32;  // nouveau gpfifogf100.c: {chid, 4}
     host_.card.vram().write(buffer + 8 * uint64_t{length++}, 8, chid | kEntryType);
   }
-  host_.write(gf100::Reg::kPfifoPlaylist, 0, static_cast<uint32_t>(buffer >> 12));
-  host_.write(gf100::Reg::kPfifoPlaylistLen, 0, (control & 0xfff00000) | length);
+  host_.write(gf100::Reg::kPfifoPlaylist, 0, fermi::with_instance(0, buffer));
+  host_.write(gf100::Reg::kPfifoPlaylistLen, 0, (control & ~kLength.mask()) | kLength.put(length));
 }
 
 }  // namespace gpuvm

@@ -151,11 +151,10 @@ void ShadowSpace::sync_region(const AddressSpace& guest, uint32_t index, uint64_
       sync_half(region.large, large, EntryRules(context_.partition, g.large_shift), only_changed);
   const bool has_small =
       sync_half(region.small, small, EntryRules(context_.partition, fermi::kSmallShift), only_changed);
-  uint64_t out = raw & ~(uint64_t{3} | uint64_t{3} << 32);
-  out = fermi::with_address_field(out, 4, has_large ? region.large.table->host() : 0) | (has_large ? 1 : 0);
-  out = fermi::with_address_field(out, 36, has_small ? region.small.table->host() : 0) |
-        (has_small ? uint64_t{1} << 32 : 0);
-  store_pde(index, region, has_large || has_small ? out : 0);
+  fermi::Pde out = pde.without_tables();
+  if (has_large) out = out.with_large(region.large.table->host());
+  if (has_small) out = out.with_small(region.small.table->host());
+  store_pde(index, region, out.names_table() ? out.raw : 0);
 }
 
 void ShadowSpace::store_pde(uint32_t index, Region& region, uint64_t pde) {
@@ -286,15 +285,17 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
     ShadowCost c = cost();
     for (uint32_t n = 0; large.present && n < large.entries; ++n) {
       const uint64_t raw = large_rules.translate(vram.read64(large.guest + uint64_t{n} * 8), c.lookups);
-      if ((raw & 1) == 0) continue;
+      const fermi::Pte pte{raw};
+      if (!pte.present()) continue;
       for (uint32_t k = 0; k < pages_per_large && n * pages_per_large + k < out.size(); ++k) {
         // Every small page at its own place in the large one (B16).
-        out[n * pages_per_large + k] = raw + (uint64_t{k} << 4);
+        out[n * pages_per_large + k] =
+            pte.with_address(pte.address() + (uint64_t{k} << fermi::kSmallShift)).raw;
       }
     }
     for (uint32_t n = 0; small.present && n < small.entries; ++n) {
       const uint64_t raw = small_rules.translate(vram.read64(small.guest + uint64_t{n} * 8), c.lookups);
-      if ((raw & 1) != 0) out[n] = raw;
+      if (fermi::Pte{raw}.present()) out[n] = raw;
     }
     c.work.entries_scanned += (large.present ? large.entries : 0) + (small.present ? small.entries : 0);
     const auto first = static_cast<uint32_t>((base & (ours.span() - 1)) >> fermi::kSmallShift);
@@ -310,7 +311,7 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
       continue;
     }
     Region& region = regions_[index];
-    store_pde(index, region, fermi::with_address_field(uint64_t{1} << 32, 36, region.small.table->host()));
+    store_pde(index, region, fermi::Pde{}.with_small(region.small.table->host()).raw);
   }
 }
 

@@ -7,9 +7,8 @@ namespace {
 
 using gf100::Reg;
 
-constexpr uint32_t kPmcFifo = 1u << 8;
-constexpr uint32_t kFlushAllDirectories = 1u << 1;
-constexpr uint32_t kInstanceFlag = 1u << 31;
+constexpr Field kPfifoOn = gf100::field(Reg::kPmcEnable, "PFIFO");
+constexpr Field kRunlistLength = gf100::field(Reg::kPfifoPlaylistLen, "LEN");
 // The reference's registers with a page of VRAM name buffers of this size (nouveau gr/gf100.c).
 constexpr uint64_t kPageRegisterBytes = 0x1000;
 
@@ -98,7 +97,7 @@ void VirtualGpu::attach_registers() {
   registers_.on_write(Reg::kPmcEnable, [this](unsigned, uint32_t value) {
     const uint32_t before = registers_.peek(Reg::kPmcEnable);
     registers_.poke(Reg::kPmcEnable, value);
-    fifo_resetting_ = (before & ~value & kPmcFifo) != 0;
+    fifo_resetting_ = kPfifoOn.any(before & ~value);
   });
 }
 
@@ -211,7 +210,7 @@ void VirtualGpu::commit_runlist(uint32_t value) {
   const Aperture aperture = fermi::instance_aperture(where);
   const PartitionView& own = partition_.view();
   std::bitset<Fifo::kChannels> set;
-  for (uint32_t i = 0; i < (value & 0xfff); ++i) {
+  for (uint32_t i = 0; i < kRunlistLength.get(value); ++i) {
     const uint64_t chid = physical_read({aperture, fermi::instance_address(where) + 8 * uint64_t{i}}, 4);
     if (chid < own.channels) {
       set.set(own.first_channel + chid);
@@ -233,9 +232,8 @@ void VirtualGpu::flush_tlb(uint32_t value) {
   if (shared_.mode.para_virtual) return;  // VM_FLUSH is what counts there
   ++meters_.tlb_flushes;
   std::optional<uint64_t> directory;
-  if ((value & kFlushAllDirectories) == 0) {
-    // 31:4 address >> 12. GPUvm takes 31:0 as address >> 8: the same, as tables are aligned.
-    directory = uint64_t{registers_.peek(Reg::kPffbVmPd) >> 4} << 12;
+  if (!fermi::kFlushAllDirectories.any(value)) {
+    directory = fermi::directory_address(registers_.peek(Reg::kPffbVmPd));
   }
   if (bar1_.flush(directory)) bar1_changed();
   if (bar3_.flush(directory)) bar3_changed();
@@ -244,8 +242,8 @@ void VirtualGpu::flush_tlb(uint32_t value) {
 
 void VirtualGpu::fecs_command(uint32_t command) {
   uint32_t data = registers_.peek(Reg::kFecsWrcmdData);
-  const bool pointer = names_channel(command) && partition_.strict();
-  if (pointer || (data & kInstanceFlag) != 0) {
+  const bool pointer = gf100::fecs_takes_instance(command) && partition_.strict();
+  if (pointer || fermi::instance_valid(data)) {
     data = channels_.use_engine(Reg::kFecsWrcmdData, data, UseKind::kFecs, geometry());
     // The card would take 0 for the block at address 0, which is a guest's.
     if (pointer && data == 0) return;

@@ -9,16 +9,12 @@ namespace {
 
 using gf100::Reg;
 
-constexpr uint32_t kFlushBars = 0x80000005;
-
 bool crosses_page(uint64_t offset, unsigned width) {
   return (offset & 0xfff) + width > 0x1000;
 }
 
 uint64_t pte_of(const VirtualBar::Page& page) {
-  if (!page.mapped) return 0;
-  return 1 | (page.read_only ? 4 : 0) | (page.host >> 12) << 4 |
-         uint64_t{static_cast<uint8_t>(page.aperture)} << 33;
+  return page.mapped ? fermi::Pte::page(page.aperture, page.host, page.read_only).raw : 0;
 }
 
 }  // namespace
@@ -188,19 +184,17 @@ void VirtualGpu::bar1_write(uint64_t offset, unsigned width, uint64_t value) {
 void VirtualGpu::bar1_changed() {
   const PartitionView& own = partition_.view();
   Vram& vram = shared_.host.card.vram();
-  const uint32_t base_register = registers_.peek(Reg::kPfifoBar1Base);
-  const uint64_t base = uint64_t{base_register & 0x0fffffff} << 12;
+  const auto base = userd_base(registers_.peek(Reg::kPfifoBar1Base));
   bool changed = false;
   for (unsigned chid = 0; chid < own.channels; ++chid) {
-    const uint64_t offset = base + chid * fermi::kUserdBytes;
-    const bool there = userd_place(offset, base_register).has_value() && offset < bar1_.bytes();
-    const uint64_t entry = there ? pte_of(bar1_.resolve(offset)) : 0;
+    const uint64_t offset = base.value_or(0) + chid * fermi::kUserdBytes;
+    const uint64_t entry = base && offset < bar1_.bytes() ? pte_of(bar1_.resolve(offset)) : 0;
     const uint64_t at = shared_.poll_table + 8 * (uint64_t{own.first_channel} + chid);
     if (vram.read64(at) == entry) continue;
     vram.write(at, 8, entry);
     changed = true;
   }
-  if (changed) shared_.host.write(Reg::kPffbVmFlush, 0, kFlushBars);
+  if (changed) shared_.host.write(Reg::kPffbVmFlush, 0, fermi::kFlushHubPages);
 }
 
 // The guest's part of the card's BAR3 is one directory entry: the shadow tables serve both ways in.
@@ -209,7 +203,7 @@ void VirtualGpu::bar3_changed() {
   const uint64_t at = shared_.bar3_directory + 8 * uint64_t{partition_.view().slot};
   const uint64_t entry = bar3_.first_directory_entry();
   if (vram.read64(at) != entry) vram.write(at, 8, entry);
-  shared_.host.write(Reg::kPffbVmFlush, 0, kFlushBars);
+  shared_.host.write(Reg::kPffbVmFlush, 0, fermi::kFlushHubPages);
 }
 
 }  // namespace gpuvm

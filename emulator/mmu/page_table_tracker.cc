@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "traces/regmap/chips.h"
 #include "traces/regmap/gf100.h"
 
 namespace gpuvm {
@@ -12,17 +13,6 @@ using gf100::offset_of;
 using gf100::Reg;
 
 constexpr uint32_t kChannels = offset_of(Reg::kPfifoChan);
-constexpr uint32_t kFlushTrigger = 1u << 31;
-constexpr uint32_t kFlushAllRoots = 2;
-// Commands of the context switcher whose argument is an instance block (nouveau engine/gr/gf100.c:
-// grctx_generate with the built-in firmware, bind_pointer, wfi_golden_save).
-constexpr bool takes_instance(uint32_t fecs_command) {
-  return fecs_command == 1 || fecs_command == 3 || fecs_command == 9;
-}
-constexpr bool is_fermi(uint32_t boot0) {
-  const uint32_t chipset = (boot0 >> 20) & 0x1ff;
-  return chipset >= 0xc0 && chipset < 0xe0;
-}
 // What a bus that gets no answer reads as.
 constexpr bool is_no_answer(uint32_t value) {
   return value == 0 || value == ~0u;
@@ -137,9 +127,10 @@ std::optional<uint64_t> PageTableTracker::translate(const Register& pointer, uin
   const uint64_t limit = memory_.read64(instance + fermi::kInstanceVmLimit) & fermi::kVaMask;
   fermi::Pte pte;
   unsigned shift = fermi::kSmallShift;
-  const bool in_vram = fermi::instance_aperture(pointer.value) == Aperture::kVram && (directory & 3) == 0;
+  const bool in_vram = fermi::instance_aperture(pointer.value) == Aperture::kVram &&
+                       fermi::block_aperture(directory) == Aperture::kVram;
   if (in_vram && offset <= limit) {
-    const uint64_t base = directory & fermi::kVaMask & ~uint64_t{0xfff};
+    const uint64_t base = fermi::block_address(directory);
     const fermi::Pde pde{memory_.read64(base + 8 * (offset >> geometry_.span_shift()))};
     const uint64_t within = offset & (geometry_.span() - 1);
     if (pde.small_target() == 1)
@@ -242,7 +233,7 @@ PageTableTracker::Register* PageTableTracker::register_at(uint32_t offset) {
 void PageTableTracker::write_register(uint32_t offset, uint32_t value, uint32_t mask) {
   if (offset == offset_of(Reg::kPffbVmFlush)) return flush(value & mask);
   if (offset == offset_of(Reg::kFecsWrcmd)) {
-    if (fecs_data_.known && takes_instance(value & mask))
+    if (fecs_data_.known && gf100::fecs_takes_instance(value & mask))
       bind(kFecsSlot, fecs_data_.value, fermi::instance_valid(fecs_data_.value));
     return;
   }
@@ -278,12 +269,12 @@ void PageTableTracker::set_geometry(uint32_t vm_cfg) {
 }
 
 void PageTableTracker::flush(uint32_t command) {
-  if ((command & kFlushTrigger) == 0) return;
+  if (!fermi::kFlushTrigger.any(command)) return;
   commit_pending();
   ++counters_.tlb_flushes;
   TlbFlush record{.seq = seq_, .time_ns = time_ns_};
-  record.scope = command & ~kFlushTrigger;
-  record.all_roots = (command & kFlushAllRoots) != 0;
+  record.scope = command & ~fermi::kFlushTrigger.mask();
+  record.all_roots = fermi::kFlushAllDirectories.any(command);
   record.root_known = record.all_roots || vm_pd_.known;
   if (record.all_roots) {
     for (TrackedTable* root : tables_.all(TableKind::kDirectory)) {
@@ -295,8 +286,8 @@ void PageTableTracker::flush(uint32_t command) {
   }
   TrackedTable* root = nullptr;
   if (vm_pd_.known) {
-    record.root = fermi::address_field(vm_pd_.value, 4);
-    record.aperture = static_cast<Aperture>(vm_pd_.value & 3);
+    record.root = fermi::directory_address(vm_pd_.value);
+    record.aperture = static_cast<Aperture>(fermi::kDirectoryTarget.get(vm_pd_.value));
     if (record.aperture == Aperture::kVram) root = learn_root(record.root, kSlots, false);
   }
   if (root != nullptr) {
@@ -342,8 +333,8 @@ void PageTableTracker::resolve(unsigned slot) {
   Binding& binding = bindings_[slot];
   if (binding.instance == nullptr) return;
   const uint64_t directory = memory_.read64(binding.instance->address + fermi::kInstancePageDirectory);
-  const uint64_t address = directory & fermi::kVaMask & ~uint64_t{0xfff};
-  const bool usable = address != 0 && (directory & 3) == 0;
+  const uint64_t address = fermi::block_address(directory);
+  const bool usable = address != 0 && fermi::block_aperture(directory) == Aperture::kVram;
   if (binding.root != nullptr && usable && binding.root->address == address) return;
   if (TrackedTable* old = std::exchange(binding.root, nullptr)) {
     set_name(old, slot, false);

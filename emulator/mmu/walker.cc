@@ -17,8 +17,8 @@ AddressSpace address_space_of(PhysicalMemory& memory, Aperture aperture, uint64_
                               fermi::Geometry geometry) {
   const uint64_t directory = memory.read(aperture, instance + fermi::kInstancePageDirectory, 8);
   AddressSpace space;
-  space.directory_aperture = static_cast<Aperture>(directory & 3);
-  space.directory = directory & fermi::kVaMask & ~uint64_t{0xfff};
+  space.directory_aperture = fermi::block_aperture(directory);
+  space.directory = fermi::block_address(directory);
   space.limit = memory.read(aperture, instance + fermi::kInstanceVmLimit, 8) & fermi::kVaMask;
   space.geometry = geometry;
   return space;

@@ -6,13 +6,39 @@
 
 #include <fmt/format.h>
 
-#include "traces/regmap/gf100.h"
+#include "traces/regmap/gf100_fields.h"
 
 namespace gpuvm::gf100 {
 namespace {
 
 uint32_t mask_of(const Field& f) {
   return static_cast<uint32_t>(((uint64_t{2} << (f.high - f.low)) - 1) << f.low);
+}
+
+struct Name {
+  char letters[32] = {};
+  consteval Name(const char* text) {
+    for (size_t i = 0; text[i] != '\0'; ++i) letters[i] = text[i];
+  }
+};
+template <Name kName>
+concept OfPfifoIntr = requires {
+  typename std::bool_constant<field(Reg::kPfifoIntr, kName.letters).low == 0>;
+};
+static_assert(OfPfifoIntr<"VM_FAULT">);
+static_assert(!OfPfifoIntr<"VM_FAULTS">, "a field that the map does not name must not compile");
+static_assert(!OfPfifoIntr<"">, "nor one without a name");
+
+TEST(RegisterMap, FieldsByName) {
+  constexpr Field kFault = field(Reg::kPfifoIntr, "VM_FAULT");
+  EXPECT_EQ(kFault.mask(), 0x10000000u);
+  EXPECT_TRUE(kFault.any(0x30000000));
+  EXPECT_FALSE(kFault.any(0xefffffff));
+  constexpr Field kAddress = field(Reg::kPffbVmPd, "ADDRESS");
+  EXPECT_EQ(kAddress.mask(), 0xfffffff0u);
+  EXPECT_EQ(kAddress.get(0x12345672), 0x1234567u);
+  EXPECT_EQ(kAddress.put(0xf1234567), 0x12345670u);
+  EXPECT_EQ((Field{"", 0, 31}.mask()), ~0u);
 }
 
 TEST(RegisterMap, EveryElementHasANameOfItsOwn) {

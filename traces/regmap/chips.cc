@@ -64,6 +64,11 @@ std::optional<uint32_t> chip_id_of_boot0(uint32_t boot0) {
   return boot0 >> 20 & 0x1ff;
 }
 
+bool is_fermi(uint32_t boot0) {
+  const auto chip = chip_id_of_boot0(boot0);
+  return chip && *chip >= 0x0c0 && *chip < 0x0e0;
+}
+
 std::string_view chip_name(uint32_t chip_id) {
   const auto found = std::lower_bound(kChips.begin(), kChips.end(), chip_id,
                                       [](const Chip& chip, uint32_t id) { return chip.id < id; });

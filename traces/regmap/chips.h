@@ -11,6 +11,9 @@ namespace gpuvm {
 // is not the value of an NVIDIA card from NV10 on.
 std::optional<uint32_t> chip_id_of_boot0(uint32_t boot0);
 
+// Is it the value of a card whose page tables are Fermi's (GF100 to GF119)?
+bool is_fermi(uint32_t boot0);
+
 // "GF100", or empty if the number is not known.
 std::string_view chip_name(uint32_t chip_id);
 

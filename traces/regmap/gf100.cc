@@ -5,16 +5,10 @@
 #include <fmt/format.h>
 
 #include "traces/core/result.h"
+#include "traces/regmap/gf100_fields.h"
 
 namespace gpuvm::gf100 {
 namespace {
-
-constexpr Register kRegisters[] = {
-#define GPUVM_REGISTER(id, ...) Register{__VA_ARGS__},
-#include "traces/regmap/gf100_registers.inc"
-#undef GPUVM_REGISTER
-};
-static_assert(std::size(kRegisters) == static_cast<size_t>(Reg::kCount));
 
 constexpr bool sorted() {
   for (size_t i = 1; i < std::size(kRegisters); ++i) {
@@ -50,6 +44,21 @@ constexpr bool no_overlap() {
   }
   return true;
 }
+// Code that handles the pointers of one register handles those of all (emulator/mmu/fermi.h).
+constexpr bool points_alike(const Register& reg) {
+  if (reg.holds != Holds::kInstancePage) return true;
+  for (const Field& own : reg.fields) {
+    for (const Field& common : {field(Reg::kPfifoChan, "INST"), field(Reg::kPfifoChan, "TARGET"),
+                                field(Reg::kPfifoChan, "VALID")}) {
+      const bool same_place = own.low == common.low && own.high == common.high;
+      const bool enable = own.name == "ENABLE" && common.name == "VALID";  // as the BARs' pointers call it
+      if ((own.name == common.name || enable) && !same_place) return false;
+    }
+  }
+  return true;
+}
+static_assert(std::ranges::all_of(kRegisters, points_alike),
+              "gf100_registers.inc: an instance pointer of another layout");
 constexpr const Register& kPramin = kRegisters[static_cast<size_t>(Reg::kPramin)];
 static_assert(kPramin.end() - kPramin.offset == kPraminBytes);
 static_assert(no_overlap(), "gf100_registers.inc: two declarations claim one word");
@@ -130,16 +139,14 @@ std::string decode(uint32_t offset, uint32_t value) {
   std::string text;
   uint32_t rest = value;
   if (element.known()) {
-    for (const Field& field : kRegisters[element.reg].fields) {
-      if (field.name.empty()) continue;
-      const uint32_t mask =
-          static_cast<uint32_t>(((uint64_t{2} << (field.high - field.low)) - 1) << field.low);
-      const uint32_t bits = (value & mask) >> field.low;
-      rest &= ~mask;
-      const bool flag = field.low == field.high;
+    for (const Field& f : kRegisters[element.reg].fields) {
+      if (f.name.empty()) continue;
+      const uint32_t bits = f.get(value);
+      rest &= ~f.mask();
+      const bool flag = f.low == f.high;
       if (flag && bits == 0) continue;
       text += text.empty() ? "{ " : " | ";
-      text += flag ? std::string(field.name) : fmt::format("{} = 0x{:x}", field.name, bits);
+      text += flag ? std::string(f.name) : fmt::format("{} = 0x{:x}", f.name, bits);
     }
   }
   if (text.empty()) return fmt::format("0x{:x}", value);

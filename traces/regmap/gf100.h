@@ -17,6 +17,7 @@ enum class Reg : uint16_t {
   kCount
 };
 
+inline constexpr std::string_view kChip = "GF100";  // as DeviceInfo::chip says it
 inline constexpr uint32_t kBar0Bytes = 32u << 20;
 inline constexpr uint32_t kMappedBytes = 16u << 20;  // no register lies above
 inline constexpr uint16_t kNoRegister = 0xffff;

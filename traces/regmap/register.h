@@ -40,6 +40,13 @@ struct Field {
   std::string_view name;
   uint8_t low = 0;
   uint8_t high = 0;
+
+  constexpr uint32_t max() const { return static_cast<uint32_t>((uint64_t{2} << (high - low)) - 1); }
+  constexpr uint32_t mask() const { return max() << low; }
+  constexpr uint32_t get(uint32_t word) const { return (word >> low) & max(); }
+  // The word that holds `value` here and zeroes elsewhere; bits that do not fit are dropped.
+  constexpr uint32_t put(uint32_t value) const { return (value & max()) << low; }
+  constexpr bool any(uint32_t word) const { return (word & mask()) != 0; }
 };
 
 // What the tests that are generated from the map (tests/conformance) leave out for a register.
