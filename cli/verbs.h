@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "emulator/hypervisor/mode.h"
 #include "tracer/transport/device_transport.h"
 #include "traces/format/gvt.h"
+#include "traces/mode.h"
 
 namespace gpuvm::cli {
 
@@ -33,7 +33,7 @@ int run_info(const InfoOptions& options);
 // The device that capture and serve give a guest, and what both say of it in the trace.
 struct DeviceVerbOptions {
   std::string machine = "pc";
-  std::string mode = "passthrough";
+  std::string mode = std::string(policy_of(Mode::kPassthrough).name);
   TranslationPolicy translation = TranslationPolicy::kStrict;
   bool vga = false;
   uint32_t vram_mib = 1024;

@@ -106,28 +106,28 @@ void PvGuest::before_write(unsigned bar, uint64_t offset, uint32_t value) {
   if (number == gf100::kNoRegister) return;
   const auto reg = static_cast<Reg>(number);
   unsigned index = 0;
-  switch (route_of(reg)) {
-    case Route::kBar1:
-      if (fermi::instance_valid(value)) set_pgd(value, kChannelBar1);
+  switch (reg) {
+    case Reg::kPbusBar1:
+      if (fermi::instance_valid(value)) set_pgd(value, pv::kBar1);
       break;
-    case Route::kBar3:
-      if (fermi::instance_valid(value)) set_pgd(value, kChannelBar3);
+    case Reg::kPbusBar3:
+      if (fermi::instance_valid(value)) set_pgd(value, pv::kBar3);
       break;
-    case Route::kChannelBind:
+    case Reg::kPfifoChan:
       if (is_register(offset, reg, &index) && index < gpu_.partition().view().channels &&
           fermi::instance_valid(value)) {
         set_pgd(value, static_cast<int32_t>(index));
       }
       break;
-    case Route::kInstance:
-      set_pgd(value, pv::kChannelEngines);
+    case Reg::kFecsWrcmdData:  // held until the command
       break;
-    case Route::kFecsCommand: {
+    case Reg::kFecsWrcmd: {
       const uint32_t data = registers.peek(Reg::kFecsWrcmdData);
-      if (fermi::instance_valid(data)) set_pgd(data, pv::kChannelEngines);
+      if (fermi::instance_valid(data)) set_pgd(data, pv::kEngines);
       break;
     }
     default:
+      if (std::ranges::find(engine_pointers(), reg) != engine_pointers().end()) set_pgd(value, pv::kEngines);
       break;
   }
 }

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "emulator/hypervisor/mode.h"
 #include "traces/core/result.h"
+#include "traces/mode.h"
 #include "traces/replay_result.h"
 
 namespace gpuvm {
@@ -14,7 +14,8 @@ namespace gpuvm {
 inline constexpr uint32_t kMaxPvBatch = 8190;  // as many as a slot of 64 KiB holds
 
 struct ReplayOptions {
-  std::vector<std::string> modes = {"passthrough"};  // names, see docs/cli.md; "all" for every one
+  std::vector<std::string> modes = {
+      std::string(policy_of(Mode::kPassthrough).name)};  // names, see docs/cli.md; "all" for every one
   TranslationPolicy translation = TranslationPolicy::kStrict;
   bool until_divergence = false;
   // Entries that the driver of mode pv-multicall puts into one call, up to kMaxPvBatch; 0: as the mode has

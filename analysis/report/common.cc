@@ -1,36 +1,17 @@
 #include <algorithm>
-#include <array>
 
 #include "analysis/format.h"
 #include "analysis/report/sections.h"
 
 namespace gpuvm::report {
-namespace {
-
-struct ModeText {
-  std::string_view mode;
-  std::string_view text;
-};
-constexpr std::array<ModeText, 8> kModes{{
-    {"passthrough", "the card itself, no hypervisor"},
-    {"naive", "traps all, rebuilds at every TLB flush"},
-    {"bar-remap", "BAR3 direct, rebuilds at every TLB flush"},
-    {"lazy", "traps all, rebuilds at first use"},
-    {"optimized", "BAR3 direct, rebuilds at first use"},
-    {"pv", "one hypercall a page-table entry"},
-    {"pv-multicall", "hypercalls in batches"},
-    {"incremental", "BAR3 direct, only changed entries"},
-}};
-
-}  // namespace
 
 std::string_view mode_summary(std::string_view mode) {
-  const auto* found = std::ranges::find(kModes, mode, &ModeText::mode);
-  return found == kModes.end() ? std::string_view() : found->text;
+  const auto found = std::ranges::find(all_modes(), mode, &ModePolicy::name);
+  return found == all_modes().end() ? std::string_view() : found->summary;
 }
 
-const ModeResult* find_mode(const ReplayResult& replay, std::string_view mode) {
-  const auto found = std::ranges::find(replay.modes, mode, &ModeResult::mode);
+const ModeResult* find_mode(const ReplayResult& replay, Mode mode) {
+  const auto found = std::ranges::find(replay.modes, policy_of(mode).name, &ModeResult::mode);
   return found == replay.modes.end() ? nullptr : &*found;
 }
 

@@ -133,9 +133,9 @@ std::string times_fewer(uint64_t from, uint64_t to) {
 }
 
 void replay_cards(Element& cards, const ReplayResult& replay) {
-  const ModeResult* naive = find_mode(replay, "naive");
-  const ModeResult* optimized = find_mode(replay, "optimized");
-  const ModeResult* lazy = find_mode(replay, "lazy");
+  const ModeResult* naive = find_mode(replay, Mode::kNaive);
+  const ModeResult* optimized = find_mode(replay, Mode::kOptimized);
+  const ModeResult* lazy = find_mode(replay, Mode::kLazy);
   if (naive)
     cards.add(
         card("Traps, naive", short_count(naive->traps.total()), thousands(naive->traps.total()) + " exits"));

@@ -61,7 +61,7 @@ Element log_axis(double top) {
 
 Element traps_lead(const ReplayResult& replay) {
   Element lead("p", "lead");
-  const ModeResult* naive = find_mode(replay, "naive");
+  const ModeResult* naive = find_mode(replay, Mode::kNaive);
   const ModeResult* best = nullptr;
   for (const ModeResult& mode : replay.modes) {
     if (mode.traps.total() > 0 && (best == nullptr || mode.traps.total() < best->traps.total())) best = &mode;

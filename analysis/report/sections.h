@@ -5,6 +5,7 @@
 
 #include "analysis/report/markup.h"
 #include "analysis/report/report.h"
+#include "traces/mode.h"
 
 namespace gpuvm::report {
 
@@ -37,7 +38,7 @@ Element trace_section(const ReportTrace& trace, size_t index, size_t count, Data
 
 // What a mode traps and when it rebuilds; empty for a mode that this build does not know.
 std::string_view mode_summary(std::string_view mode);
-const ModeResult* find_mode(const ReplayResult& replay, std::string_view mode);
+const ModeResult* find_mode(const ReplayResult& replay, Mode mode);
 uint64_t hypercalls_of(const ModeResult& mode);
 
 // Right-aligned table cell with thousands separators; zero is faint.

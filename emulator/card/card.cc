@@ -22,24 +22,22 @@ Card::Card(const CardConfig& config, DmaPort& dma, InterruptSink& interrupts)
       bar1_(memory_),
       bar3_(memory_) {
   fifo_.set_events(&front_end_.fifo_interrupts());
-  registers_.on_write(Reg::kPmcEnable, [this](unsigned, uint32_t value) {
-    const uint32_t before = registers_.peek(Reg::kPmcEnable);
-    registers_.poke(Reg::kPmcEnable, value);
-    if (kPfifoOn.any(before & ~value)) fifo_.reset();
+  registers_.on_written(Reg::kPmcEnable, [this](const RegisterWrite& write) {
+    if (kPfifoOn.any(write.before & ~write.value)) fifo_.reset();
   });
   attach_memory_windows();
 }
 
 void Card::attach_memory_windows() {
   registers_.on_written(Reg::kPbusBar1,
-                        [this](unsigned, uint32_t value) { bar1_.set_instance(value, geometry()); });
+                        [this](const RegisterWrite& w) { bar1_.set_instance(w.value, geometry()); });
   registers_.on_written(Reg::kPbusBar3,
-                        [this](unsigned, uint32_t value) { bar3_.set_instance(value, geometry()); });
-  registers_.on_written(Reg::kPffbVmCfg, [this](unsigned, uint32_t) {
+                        [this](const RegisterWrite& w) { bar3_.set_instance(w.value, geometry()); });
+  registers_.on_written(Reg::kPffbVmCfg, [this](const RegisterWrite&) {
     bar1_.set_instance(registers_.peek(Reg::kPbusBar1), geometry());
     bar3_.set_instance(registers_.peek(Reg::kPbusBar3), geometry());
   });
-  registers_.on_written(Reg::kPffbVmFlush, [this](unsigned, uint32_t) {
+  registers_.on_written(Reg::kPffbVmFlush, [this](const RegisterWrite&) {
     bar1_.flush();
     bar3_.flush();
   });

@@ -75,10 +75,11 @@ void RegisterFile::write_word(uint32_t offset, uint32_t value) {
     store(offset, value);
     return;
   }
+  const uint32_t before = words_[offset / 4];
   write_register(reg, offset, value);
-  if (const WriteHook& hook = written_hooks_[reg]) {
+  if (const WrittenHook& hook = written_hooks_[reg]) {
     const Register& r = gf100::registers()[reg];
-    hook((offset - r.offset) / r.stride, value);
+    hook({.index = (offset - r.offset) / r.stride, .value = value, .before = before});
   }
 }
 

@@ -13,21 +13,27 @@
 
 namespace gpuvm {
 
+struct RegisterWrite {
+  unsigned index = 0;   // element of an array register
+  uint32_t value = 0;   // as it was written
+  uint32_t before = 0;  // what the register held
+};
+
 class RegisterFile {
  public:
   // `index`: element of an array register.
   using ReadHook = std::function<uint32_t(unsigned index)>;
   // Replaces the default effect of a write; it stores what should read back with poke().
   using WriteHook = std::function<void(unsigned index, uint32_t value)>;
+  // Called after the write has had its effect on the register.
+  using WrittenHook = std::function<void(const RegisterWrite& write)>;
 
   RegisterFile();
 
-  void on_read(gf100::Reg reg, ReadHook hook) { read_hooks_[static_cast<size_t>(reg)] = std::move(hook); }
-  void on_write(gf100::Reg reg, WriteHook hook) { write_hooks_[static_cast<size_t>(reg)] = std::move(hook); }
-  // Called with the value written, after the write has had its effect.
-  void on_written(gf100::Reg reg, WriteHook hook) {
-    written_hooks_[static_cast<size_t>(reg)] = std::move(hook);
-  }
+  // Of each kind a register has one hook at most: a second is a bug of ours.
+  void on_read(gf100::Reg reg, ReadHook hook) { attach(read_hooks_, reg, std::move(hook)); }
+  void on_write(gf100::Reg reg, WriteHook hook) { attach(write_hooks_, reg, std::move(hook)); }
+  void on_written(gf100::Reg reg, WrittenHook hook) { attach(written_hooks_, reg, std::move(hook)); }
 
   // width 1, 2, 4 or 8 bytes at any offset of BAR0; narrow writes merge with what is stored.
   uint64_t read(uint64_t offset, unsigned width);
@@ -55,6 +61,12 @@ class RegisterFile {
  private:
   static constexpr size_t kRegisters = static_cast<size_t>(gf100::Reg::kCount);
 
+  template <typename Hook>
+  static void attach(std::array<Hook, kRegisters>& hooks, gf100::Reg reg, Hook hook) {
+    Hook& slot = hooks[static_cast<size_t>(reg)];
+    GPUVM_CHECK(!slot);
+    slot = std::move(hook);
+  }
   uint32_t read_word(uint32_t offset);
   void write_word(uint32_t offset, uint32_t value);
   void write_register(uint16_t reg, uint32_t offset, uint32_t value);
@@ -68,7 +80,7 @@ class RegisterFile {
   std::vector<bool> is_touched_;
   std::array<ReadHook, kRegisters> read_hooks_;
   std::array<WriteHook, kRegisters> write_hooks_;
-  std::array<WriteHook, kRegisters> written_hooks_;
+  std::array<WrittenHook, kRegisters> written_hooks_;
   std::map<uint32_t, uint32_t> reset_;  // words whose reset value is not zero
   std::map<uint32_t, Unknown> unknown_;
 };

@@ -15,7 +15,7 @@ constexpr uint64_t in_address_field(uint64_t offset) {
 }  // namespace
 
 EntryRules::EntryRules(const Partition& partition, unsigned page_shift)
-    : strict_(partition.strict()), view_(partition.view()) {
+    : checked_(!partition.holes().unchecked_entries), view_(partition.view()) {
   const uint64_t frames = uint64_t{1} << (page_shift - fermi::kSmallShift);
   rules_[0] = {(view_.vram_bytes >> 12) - frames, in_address_field(view_.vram_base)};
   rules_[2] = rules_[3] = {(view_.ram_bytes >> 12) - frames, in_address_field(view_.bus_base)};
@@ -23,7 +23,7 @@ EntryRules::EntryRules(const Partition& partition, unsigned page_shift)
 
 // The loops have no branch, so that compilers make them take several entries at once.
 bool EntryRules::block_holds(const std::byte* guest, const std::byte* shadow, uint64_t& lookups) const {
-  if (!strict_) return false;
+  if (!checked_) return false;
   const bool system = (entry_at(guest, 0) >> kSystemShift & 1) != 0;
   const Comparison all_alike = system ? compare_system(guest, shadow) : compare_vram(guest, shadow);
   const Comparison c = all_alike.alike ? all_alike : compare_any(guest, shadow);

@@ -14,7 +14,7 @@ class EntryRules {
 
   // The host's entry for a guest's; 0 = not present. `lookups` counts frames of system memory.
   uint64_t translate(uint64_t raw, uint64_t& lookups) const {
-    if (!strict_) return reference(raw, lookups);
+    if (!checked_) return reference(raw, lookups);
     lookups += raw & (raw >> (fermi::Pte::kTarget + 1)) & 1;  // present, and system memory
     return apply(rules_[(raw >> fermi::Pte::kTarget) & 3], raw);
   }
@@ -45,7 +45,7 @@ class EntryRules {
   Comparison compare_system(const std::byte* guest, const std::byte* shadow) const;
   Comparison compare_any(const std::byte* guest, const std::byte* shadow) const;
 
-  bool strict_;
+  bool checked_;
   Rule rules_[4];  // by memory target
   PartitionView view_;
 };

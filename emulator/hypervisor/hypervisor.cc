@@ -81,13 +81,12 @@ class Hypervisor::NoInterrupts : public InterruptSink {
 Hypervisor::Hypervisor(const HypervisorConfig& config, std::span<DmaPort* const> guest_memory,
                        std::span<InterruptSink* const> guest_interrupts)
     : config_(config),
-      mode_(policy_of(config.mode)),
       channels_per_vm_(Fifo::kChannels / slots(config)),
       bus_(std::make_unique<Bus>(config.first_slot, config.guest_ram_bytes, guest_memory)),
       no_interrupts_(std::make_unique<NoInterrupts>()),
       card_(physical_card(config), *bus_, *no_interrupts_),
       pages_(reserve_base(config), config.vms * config.reserve_bytes + kOwnPages * Vram::kPageBytes),
-      host_{card_, pages_, 0, card_.geometry()} {
+      host_{card_, pages_, policy_of(config.mode), card_.geometry()} {
   GPUVM_CHECK(check(config).ok());
   GPUVM_CHECK(guest_memory.size() == config.vms && guest_interrupts.size() == config.vms);
   card_.set_channel_events(this);
@@ -103,11 +102,9 @@ Hypervisor::Hypervisor(const HypervisorConfig& config, std::span<DmaPort* const>
     view.ram_bytes = config.guest_ram_bytes;
     view.channels = channels_per_vm_;
     view.first_channel = slot * channels_per_vm_;
-    const VirtualGpu::Shared shared{host_,           *runlist_, mode_,      bar1_table_,
-                                    bar3_directory_, observer_, committing_};
-    vms_.push_back(std::make_unique<VirtualGpu>(i, shared, config.guest, Partition(view, config.translation),
-                                                config.reserve_bytes / Vram::kPageBytes, *guest_memory[i],
-                                                *guest_interrupts[i]));
+    vms_.push_back(std::make_unique<VirtualGpu>(
+        i, host_, *runlist_, config.guest, Partition(view, config.translation),
+        config.reserve_bytes / Vram::kPageBytes, *guest_memory[i], *guest_interrupts[i]));
   }
 }
 
@@ -120,7 +117,7 @@ uint64_t Hypervisor::reserve(uint64_t pages) {
 }
 
 // The structures that the hypervisor drives the card with, as a driver would: instance blocks and tables for
-// BAR1 and BAR3, runlist buffers. spec/gpuvm-mechanisms.md 5.2, 5.3.
+// BAR1 and BAR3, runlist buffers.
 void Hypervisor::set_up_card() {
   Vram& vram = card_.vram();
   const uint64_t directory_pages = host_.geometry.directory_entries() * 8 / Vram::kPageBytes;
@@ -134,11 +131,11 @@ void Hypervisor::set_up_card() {
   // BAR1: USERD pages of all channels from address 0 on. The table is a whole one: the card may look at any
   // entry.
   const uint64_t bar1_directory = reserve(directory_pages);
-  bar1_table_ = reserve(ShadowTable::pages(host_.geometry.small_entries()));
-  vram.write(bar1_directory, 8, fermi::Pde{}.with_small(bar1_table_).raw);
-  bar3_directory_ = reserve(directory_pages);
+  host_.poll_table = reserve(ShadowTable::pages(host_.geometry.small_entries()));
+  vram.write(bar1_directory, 8, fermi::Pde{}.with_small(host_.poll_table).raw);
+  host_.bar3_directory = reserve(directory_pages);
   host_.write(Reg::kPbusBar1, 0, instance(bar1_directory, card_.info().bars[1].size - 1));
-  host_.write(Reg::kPbusBar3, 0, instance(bar3_directory_, card_.info().bars[3].size - 1));
+  host_.write(Reg::kPbusBar3, 0, instance(host_.bar3_directory, card_.info().bars[3].size - 1));
   host_.write(Reg::kPfifoCtrl, 0, gf100::field(Reg::kPfifoCtrl, "ENABLE").mask());
   host_.write(Reg::kPfifoBar1Base, 0, gf100::field(Reg::kPfifoBar1Base, "ENABLE").mask());
   runlist_ = std::make_unique<Runlist>(host_, reserve(2));
@@ -157,7 +154,7 @@ void Hypervisor::nonstall(unsigned chid) {
 }
 
 void Hypervisor::runlist_done() {
-  if (committing_ != nullptr) committing_->runlist_done();
+  if (ChannelEvents* guest = runlist_->committing_for()) guest->runlist_done();
 }
 
 void Hypervisor::mmu_fault(const ChannelFault& fault) {
@@ -171,7 +168,7 @@ uint64_t Hypervisor::bar3_arena(unsigned i) const {
 
 void Hypervisor::teardown(unsigned i) {
   vms_[i]->reset();
-  if (config_.translation == TranslationPolicy::kReference) return;
+  if (vms_[i]->partition().holes().departed_stay) return;
   card_.vram().scrub(partition(i).vram_base, partition(i).vram_bytes);
 }
 

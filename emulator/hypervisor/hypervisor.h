@@ -35,8 +35,8 @@ class Hypervisor : private ChannelEvents {
   const Meters& meters(unsigned i) const { return vms_[i]->meters(); }
   const PartitionView& partition(unsigned i) const { return vms_[i]->partition().view(); }
   Card& card() { return card_; }
-  const ModePolicy& mode() const { return mode_; }
-  void set_observer(UsePointObserver* observer) { observer_ = observer; }
+  const ModePolicy& mode() const { return host_.mode; }
+  void set_observer(UsePointObserver* observer) { host_.observer = observer; }
 
   // The VM leaves: nothing of it stays on the card, and its memory is cleared (the reference policy does not,
   // S15).
@@ -59,18 +59,13 @@ class Hypervisor : private ChannelEvents {
   void set_up_card();
 
   HypervisorConfig config_;
-  const ModePolicy& mode_;
   unsigned channels_per_vm_;
   std::unique_ptr<Bus> bus_;
   std::unique_ptr<NoInterrupts> no_interrupts_;
   Card card_;
   PageAllocator pages_;
   Host host_;
-  uint64_t bar1_table_ = 0;
-  uint64_t bar3_directory_ = 0;
   std::unique_ptr<Runlist> runlist_;
-  UsePointObserver* observer_ = nullptr;
-  VirtualGpu* committing_ = nullptr;
   std::vector<std::unique_ptr<VirtualGpu>> vms_;
 };
 

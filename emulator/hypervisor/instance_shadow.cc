@@ -19,19 +19,19 @@ void put64(std::span<std::byte> block, uint64_t offset, uint64_t value) {
 
 }  // namespace
 
-InstanceShadow::InstanceShadow(const ShadowContext& context, uint64_t guest_instance, uint64_t page)
-    : context_(context), guest_(guest_instance), page_(page) {}
+InstanceShadow::InstanceShadow(Guest& owner, uint64_t guest_instance, uint64_t page)
+    : owner_(owner), guest_(guest_instance), page_(page) {}
 
 InstanceShadow::~InstanceShadow() {
   static constexpr Block kZero{};
-  context_.host.card.vram().write_bytes(page_, kZero);
-  context_.quota.free(page_, 1);
+  owner_.vram().write_bytes(page_, kZero);
+  owner_.pages.free(page_, 1);
 }
 
 bool InstanceShadow::sync() {
-  Vram& vram = context_.host.card.vram();
-  const auto host = context_.partition.to_host(Aperture::kVram, guest_, fermi::kInstanceBytes);
-  if (!host || !vram.contains(*host, fermi::kInstanceBytes)) return false;
+  Vram& vram = owner_.vram();
+  const auto host = owner_.structure(Aperture::kVram, guest_, fermi::kInstanceBytes);
+  if (!host) return false;
   const uint64_t version = vram.page_version(*host / Vram::kPageBytes);
   if (version_ == version) return false;
   version_ = version;
@@ -47,11 +47,11 @@ bool InstanceShadow::sync() {
 // and 0x68, which on Fermi are no addresses (an NV50 leftover): the reference policy keeps that.
 void InstanceShadow::translate(std::span<std::byte> block) const {
   put64(block, fermi::kRamfcUserdLow, translate_userd(get64(block, fermi::kRamfcUserdLow)));
-  if (!context_.partition.strict()) {
+  if (owner_.holes().shifted_leftovers) {
     for (const uint64_t offset : {0x64, 0x68}) {
       uint32_t value = 0;
       std::memcpy(&value, block.data() + offset, 4);
-      value += static_cast<uint32_t>(context_.partition.view().vram_base);
+      value += static_cast<uint32_t>(owner_.own().vram_base);
       std::memcpy(block.data() + offset, &value, 4);
     }
   }
@@ -62,13 +62,13 @@ uint64_t InstanceShadow::translate_userd(uint64_t userd) const {
   const Aperture aperture = fermi::block_aperture(userd);
   const uint64_t address = fermi::block_address(userd);
   const auto keep = userd & ~fermi::kVaMask;
-  if (!context_.partition.strict()) {
+  if (owner_.holes().userd_target_ignored) {
     // Offset added whatever the target (S3).
-    return keep | ((address + context_.partition.view().vram_base) & fermi::kVaMask) | (userd & 0xfff);
+    return keep | ((address + owner_.own().vram_base) & fermi::kVaMask) | (userd & 0xfff);
   }
-  const auto host = context_.partition.to_host(aperture, address, fermi::kUserdBytes);
+  const auto host = owner_.partition.to_host(aperture, address, fermi::kUserdBytes);
   if (!host) {
-    ++context_.meters.refused;
+    ++owner_.meters.refused;
     return static_cast<uint64_t>(
         Aperture::kInvalid);  // no memory: the card drops what it would publish there
   }
@@ -76,34 +76,32 @@ uint64_t InstanceShadow::translate_userd(uint64_t userd) const {
 }
 
 void InstanceShadow::store_raw(uint64_t offset, unsigned width, uint64_t value) {
-  context_.host.card.vram().write(page_ + offset, width, value);
+  owner_.vram().write(page_ + offset, width, value);
 }
 
-AddressSpace InstanceShadow::guest_space(fermi::Geometry geometry) const {
-  Vram& vram = context_.host.card.vram();
-  AddressSpace space{Aperture::kInvalid, 0, 0, geometry};
-  const auto host = context_.partition.to_host(Aperture::kVram, guest_, fermi::kInstanceBytes);
-  if (!host || !vram.contains(*host, fermi::kInstanceBytes)) return space;
-  return address_space_of(context_.host.card.memory(), Aperture::kVram, *host, geometry);
+AddressSpace InstanceShadow::guest_space() const {
+  const auto host = owner_.structure(Aperture::kVram, guest_, fermi::kInstanceBytes);
+  if (!host) return {Aperture::kInvalid, 0, 0, owner_.geometry};
+  return address_space_of(owner_.memory(), Aperture::kVram, *host, owner_.geometry);
 }
 
-AddressSpace InstanceShadow::shadow_space(fermi::Geometry geometry) const {
-  return address_space_of(context_.host.card.memory(), Aperture::kVram, page_, geometry);
+AddressSpace InstanceShadow::shadow_space() const {
+  return address_space_of(owner_.memory(), Aperture::kVram, page_, owner_.host.geometry);
 }
 
 uint64_t InstanceShadow::root() const {
   if (pv_directory_ != 0) return pv_directory_;
-  return space_ != nullptr ? space_->shadow.root() : context_.host.empty_directory;
+  return space_ != nullptr ? space_->shadow.root() : owner_.host.empty_directory;
 }
 
 void InstanceShadow::set_space(std::shared_ptr<SharedSpace> space) {
   space_ = std::move(space);
-  context_.host.card.vram().write(page_ + fermi::kInstancePageDirectory, 8, root());
+  owner_.vram().write(page_ + fermi::kInstancePageDirectory, 8, root());
 }
 
 void InstanceShadow::set_pv_directory(uint64_t host_directory) {
   pv_directory_ = host_directory;
-  context_.host.card.vram().write(page_ + fermi::kInstancePageDirectory, 8, root());
+  owner_.vram().write(page_ + fermi::kInstancePageDirectory, 8, root());
 }
 
 }  // namespace gpuvm

@@ -12,8 +12,7 @@ namespace gpuvm {
 // One guest page directory and its shadow; channels that name the same directory share it (GPUvm's origin and
 // overridden channels, spec/gpuvm-mechanisms.md 4.4).
 struct SharedSpace {
-  SharedSpace(const ShadowContext& context, const AddressSpace& guest_space)
-      : guest(guest_space), shadow(context) {}
+  SharedSpace(Guest& owner, const AddressSpace& guest_space) : guest(guest_space), shadow(owner) {}
   AddressSpace guest;
   ShadowSpace shadow;
   bool dirty = true;  // flushed or new, not synced since
@@ -21,7 +20,7 @@ struct SharedSpace {
 
 class InstanceShadow {
  public:
-  InstanceShadow(const ShadowContext& context, uint64_t guest_instance, uint64_t page);
+  InstanceShadow(Guest& owner, uint64_t guest_instance, uint64_t page);
   ~InstanceShadow();
   InstanceShadow(const InstanceShadow&) = delete;
   InstanceShadow& operator=(const InstanceShadow&) = delete;
@@ -34,21 +33,21 @@ class InstanceShadow {
   // The reference's barrier: stores what the guest stored as it is (S2).
   void store_raw(uint64_t offset, unsigned width, uint64_t value);
   // The address space that the guest's block names, its limit included.
-  AddressSpace guest_space(fermi::Geometry geometry) const;
+  AddressSpace guest_space() const;
 
   void set_space(std::shared_ptr<SharedSpace> space);
   const std::shared_ptr<SharedSpace>& space() const { return space_; }
   // A para-virtual directory, in place of a shadow of the guest's; 0: none.
   void set_pv_directory(uint64_t host_directory);
   uint64_t pv_directory() const { return pv_directory_; }
-  AddressSpace shadow_space(fermi::Geometry geometry) const;
+  AddressSpace shadow_space() const;
 
  private:
   uint64_t root() const;
   void translate(std::span<std::byte> block) const;
   uint64_t translate_userd(uint64_t userd) const;
 
-  ShadowContext context_;
+  Guest& owner_;
   uint64_t guest_;
   uint64_t page_;
   std::optional<uint64_t> version_;

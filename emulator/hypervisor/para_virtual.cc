@@ -48,13 +48,13 @@ class ParaVirtual::Arguments {
   bool ok_ = false;
 };
 
-ParaVirtual::ParaVirtual(const ShadowContext& context, DmaPort& ram, Effects effects)
-    : context_(context), ram_(ram), effects_(std::move(effects)) {}
+ParaVirtual::ParaVirtual(Guest& owner, DmaPort& ram, Effects effects)
+    : owner_(owner), ram_(ram), effects_(std::move(effects)) {}
 
 uint64_t ParaVirtual::read(uint64_t offset, unsigned width) {
   if (offset != pv::kMapSlots || width != 4) return 0xdeadbeef & width_mask(width);
   mapped_ = slot_area_ % kPage == 0 &&
-            context_.partition.to_host(Aperture::kSystem, slot_area_, pv::kSlotAreaBytes).has_value();
+            owner_.partition.to_host(Aperture::kSystem, slot_area_, pv::kSlotAreaBytes).has_value();
   return mapped_ ? pv::kOk : pv::kInvalid;
 }
 
@@ -79,23 +79,23 @@ void ParaVirtual::write(uint64_t offset, unsigned width, uint64_t value) {
 
 void ParaVirtual::call(unsigned slot) {
   if (!mapped_ || slot >= pv::kSlots) {
-    ++context_.meters.bad_hypercalls;
+    ++owner_.meters.bad_hypercalls;
     return;
   }
   Arguments arguments(ram_, slot_area_ + slot * pv::kSlotBytes);
   if (!arguments.ok()) {
-    ++context_.meters.bad_hypercalls;
+    ++owner_.meters.bad_hypercalls;
     return;
   }
   const unsigned op = arguments.u32(0) & 0xff;
   if (op >= kPvOps) {
-    ++context_.meters.bad_hypercalls;
+    ++owner_.meters.bad_hypercalls;
     arguments.answer(0, pv::kInvalid);
     return;
   }
-  ++context_.meters.hypercalls[op];
+  ++owner_.meters.hypercalls[op];
   const uint32_t result = run(static_cast<PvOp>(op), arguments);
-  if (result != pv::kOk) ++context_.meters.refused;
+  if (result != pv::kOk) ++owner_.meters.refused;
   arguments.answer(0, result);
 }
 
@@ -159,13 +159,13 @@ ParaVirtual::Object* ParaVirtual::typed(uint32_t id, Type type, uint64_t min_ent
   Object* object = find(id);
   if (object == nullptr || object->entries() < min_entries) return nullptr;
   if (object->type == type) return object;
-  if (!context_.partition.strict()) return object;  // S4: any page is anything
+  if (owner_.holes().untyped_pages) return object;
   if (object->type != Type::kUnused) return nullptr;
   // A page that already has entries was filled by the rules of small pages: it can become a table, not a
   // directory.
   const bool filled = object->references == 0 && type == Type::kDirectory;
   if (filled) {
-    const auto bytes = context_.host.card.vram().view(object->host, object->pages * kPage);
+    const auto bytes = owner_.vram().view(object->host, object->pages * kPage);
     if (std::ranges::any_of(bytes, [](std::byte b) { return b != std::byte{0}; })) return nullptr;
   }
   object->type = type;
@@ -175,9 +175,9 @@ ParaVirtual::Object* ParaVirtual::typed(uint32_t id, Type type, uint64_t min_ent
 
 // Entries were checked as 4 KiB pages; as large ones they reach further.
 void ParaVirtual::become_large(Object& table) {
-  Vram& vram = context_.host.card.vram();
-  const PartitionView& own = context_.partition.view();
-  const uint64_t bytes = uint64_t{1} << context_.host.geometry.large_shift;
+  Vram& vram = owner_.vram();
+  const PartitionView& own = owner_.own();
+  const uint64_t bytes = uint64_t{1} << owner_.host.geometry.large_shift;
   for (uint64_t i = 0; i < table.entries(); ++i) {
     const fermi::Pte pte{vram.read64(table.host + 8 * i)};
     if (!pte.present()) continue;
@@ -188,16 +188,34 @@ void ParaVirtual::become_large(Object& table) {
 }
 
 uint32_t ParaVirtual::set_pgd(uint32_t id, int32_t channel) {
-  const Object* object = typed(id, Type::kDirectory, context_.host.geometry.directory_entries());
-  if (object == nullptr || effects_.guest_geometry() != context_.host.geometry) return pv::kInvalid;
-  if (!effects_.set_directory(channel, object->host)) return pv::kInvalid;
-  const auto old = directories_.find(channel);
+  const Object* object = typed(id, Type::kDirectory, owner_.host.geometry.directory_entries());
+  if (object == nullptr || owner_.geometry != owner_.host.geometry) return pv::kInvalid;
+  const auto user = user_of(channel);
+  if (!user) return pv::kInvalid;
+  effects_.set_directory(*user, object->host);
+  const auto old = directories_.find(*user);
   if (old != directories_.end()) {
     if (Object* previous = find(old->second)) --previous->references;
   }
-  directories_[channel] = id;
+  directories_[*user] = id;
   ++find(id)->references;
   return pv::kOk;
+}
+
+std::optional<SpaceUser> ParaVirtual::user_of(int32_t channel) const {
+  switch (channel) {
+    case pv::kBar1:
+      return kBar1User;
+    case pv::kBar3:
+      return kBar3User;
+    case pv::kEngines:
+      return kEnginesUser;
+    default:
+      break;
+  }
+  if (channel < 0 || static_cast<unsigned>(channel) >= owner_.own().channels)
+    return std::nullopt;  // S11, S12
+  return SpaceUser::of_channel(static_cast<unsigned>(channel));
 }
 
 void ParaVirtual::drop_reference(uint64_t host) {
@@ -208,14 +226,14 @@ void ParaVirtual::drop_reference(uint64_t host) {
 }
 
 uint32_t ParaVirtual::map_pgt(uint32_t pgd, uint32_t index, uint32_t small, uint32_t large) {
-  const fermi::Geometry& g = context_.host.geometry;
+  const fermi::Geometry& g = owner_.host.geometry;
   Object* directory = typed(pgd, Type::kDirectory, g.directory_entries());
   if (directory == nullptr) return pv::kInvalid;
   if (index >= g.directory_entries()) return pv::kRange;
   Object* small_table = small != 0 ? typed(small, Type::kSmallTable, g.small_entries()) : nullptr;
   Object* large_table = large != 0 ? typed(large, Type::kLargeTable, g.large_entries()) : nullptr;
   if ((small != 0 && small_table == nullptr) || (large != 0 && large_table == nullptr)) return pv::kInvalid;
-  Vram& vram = context_.host.card.vram();
+  Vram& vram = owner_.vram();
   const uint64_t at = directory->host + 8 * uint64_t{index};
   const fermi::Pde old{vram.read64(at)};
   fermi::Pde entry;
@@ -230,7 +248,7 @@ uint32_t ParaVirtual::map_pgt(uint32_t pgd, uint32_t index, uint32_t small, uint
   vram.write(at, 8, entry.raw);
   drop_reference(old.large_target() != 0 ? old.large_address() : 0);
   drop_reference(old.small_target() != 0 ? old.small_address() : 0);
-  ++context_.meters.shadow.entries_written;
+  ++owner_.meters.shadow.entries_written;
   effects_.tables_changed();
   return pv::kOk;
 }
@@ -238,16 +256,16 @@ uint32_t ParaVirtual::map_pgt(uint32_t pgd, uint32_t index, uint32_t small, uint
 uint32_t ParaVirtual::store_entries(uint32_t pgt, uint32_t index, std::span<const uint64_t> raw) {
   Object* table = find(pgt);
   if (table == nullptr) return pv::kInvalid;
-  if (context_.partition.strict() && table->type == Type::kDirectory) return pv::kInvalid;  // S4
+  if (table->type == Type::kDirectory && !owner_.holes().untyped_pages) return pv::kInvalid;
   if (index > table->entries() || raw.size() > table->entries() - index) return pv::kRange;
   const bool large = table->type == Type::kLargeTable;
-  const EntryRules rules(context_.partition, large ? context_.host.geometry.large_shift : fermi::kSmallShift);
-  Vram& vram = context_.host.card.vram();
+  const EntryRules rules(owner_.partition, large ? owner_.host.geometry.large_shift : fermi::kSmallShift);
+  Vram& vram = owner_.vram();
   for (size_t i = 0; i < raw.size(); ++i) {
     vram.write(table->host + 8 * (uint64_t{index} + i), 8,
-               rules.translate(raw[i], context_.meters.gfn_lookups));
+               rules.translate(raw[i], owner_.meters.gfn_lookups));
   }
-  context_.meters.shadow.entries_written += raw.size();
+  owner_.meters.shadow.entries_written += raw.size();
   effects_.tables_changed();
   return pv::kOk;
 }
@@ -255,8 +273,8 @@ uint32_t ParaVirtual::store_entries(uint32_t pgt, uint32_t index, std::span<cons
 uint32_t ParaVirtual::vm_flush(uint32_t pgd) {
   const Object* directory = find(pgd);
   if (directory == nullptr || directory->type != Type::kDirectory) return pv::kInvalid;
-  ++context_.meters.tlb_flushes;
-  context_.host.flush_tlb(directory->host, fermi::kFlushHubPages);
+  ++owner_.meters.tlb_flushes;
+  owner_.host.flush_tlb(directory->host, fermi::kFlushHubPages);
   effects_.flushed(directory->host);
   return pv::kOk;
 }
@@ -265,12 +283,12 @@ uint32_t ParaVirtual::mem_alloc(uint32_t bytes, Arguments& a) {
   const uint64_t pages = (uint64_t{bytes} + kPage - 1) / kPage;
   if (pages == 0) return pv::kInvalid;
   if (objects_.size() >= kMaxObjects) return pv::kNoMemory;
-  const auto host = context_.quota.allocate(pages);
+  const auto host = owner_.pages.allocate(pages);
   if (!host) return pv::kNoMemory;
   // GPUvm's handle is the page number on the card with a bit set: it tells a guest where things are.
   while (next_id_ == 0 || objects_.contains(next_id_)) ++next_id_;
   const uint32_t id =
-      context_.partition.strict() ? next_id_++ : static_cast<uint32_t>(*host >> 12) | 1u << 28;
+      owner_.holes().handles_tell_addresses ? static_cast<uint32_t>(*host >> 12) | 1u << 28 : next_id_++;
   objects_[id] = {.host = *host, .pages = pages};
   ids_[*host] = id;
   a.answer(1, id);
@@ -282,7 +300,7 @@ uint32_t ParaVirtual::mem_free(uint32_t id) {
   if (it == objects_.end()) return pv::kInvalid;
   Object& object = it->second;
   if (object.references != 0) return pv::kInvalid;
-  Vram& vram = context_.host.card.vram();
+  Vram& vram = owner_.vram();
   if (object.type == Type::kDirectory) {
     effects_.directory_gone(object.host);
     for (uint64_t i = 0; i < object.entries(); ++i) {
@@ -293,19 +311,19 @@ uint32_t ParaVirtual::mem_free(uint32_t id) {
   }
   const std::vector<std::byte> zero(object.pages * kPage);
   vram.write_bytes(object.host, zero);
-  context_.quota.free(object.host, object.pages);
+  owner_.pages.free(object.host, object.pages);
   ids_.erase(object.host);
   objects_.erase(it);
   return pv::kOk;
 }
 
 void ParaVirtual::clear() {
-  for (const auto& [channel, id] : directories_) effects_.set_directory(channel, 0);
+  for (const auto& [user, id] : directories_) effects_.set_directory(user, 0);
   directories_.clear();
   for (auto& [id, object] : objects_) {
     const std::vector<std::byte> zero(object.pages * kPage);
-    context_.host.card.vram().write_bytes(object.host, zero);
-    context_.quota.free(object.host, object.pages);
+    owner_.vram().write_bytes(object.host, zero);
+    owner_.pages.free(object.host, object.pages);
   }
   objects_.clear();
   ids_.clear();

@@ -28,7 +28,10 @@ inline constexpr unsigned kSlots = 64;
 // As GPUvm's later branches and both of its guests have it (appendix A); HEAD's 4 KiB holds no batch of 2048.
 inline constexpr uint64_t kSlotBytes = 0x10000;
 inline constexpr uint64_t kSlotAreaBytes = kSlots * kSlotBytes;
-inline constexpr int32_t kChannelEngines = -4;  // ours: instance blocks that only engine registers name
+// What SET_PGD calls a directory's user that is no channel.
+inline constexpr int32_t kBar1 = -1;
+inline constexpr int32_t kBar3 = -3;
+inline constexpr int32_t kEngines = -4;  // ours: instance blocks that only engine registers name
 inline constexpr uint32_t kOk = 0;
 inline constexpr uint32_t kInvalid = static_cast<uint32_t>(-22);
 inline constexpr uint32_t kRange = static_cast<uint32_t>(-34);
@@ -39,18 +42,16 @@ class ParaVirtual {
  public:
   // What calls do to the rest of the virtual GPU.
   struct Effects {
-    // A directory for a channel (or kChannelBar1, kChannelBar3, kChannelEngines); false: there is no such
-    // channel.
-    std::function<bool(int32_t channel, uint64_t host_directory)> set_directory;
+    // A directory for one of the guest's channels, a BAR or its engines; 0: none.
+    std::function<void(SpaceUser user, uint64_t host_directory)> set_directory;
     // Entries that a BAR may show have changed.
     std::function<void()> tables_changed;
     // A directory that no channel has is about to be freed: an engine may still have it.
     std::function<void(uint64_t host_directory)> directory_gone;
     // The guest says that a directory is as it is to be used.
     std::function<void(uint64_t host_directory)> flushed;
-    std::function<fermi::Geometry()> guest_geometry;
   };
-  ParaVirtual(const ShadowContext& context, DmaPort& ram, Effects effects);
+  ParaVirtual(Guest& owner, DmaPort& ram, Effects effects);
   ~ParaVirtual() { clear(); }
 
   uint64_t read(uint64_t offset, unsigned width);
@@ -82,8 +83,10 @@ class ParaVirtual {
   Object* typed(uint32_t id, Type type, uint64_t min_entries);
   void become_large(Object& table);
   void drop_reference(uint64_t host);
+  // Nothing: there is no such channel.
+  std::optional<SpaceUser> user_of(int32_t channel) const;
 
-  ShadowContext context_;
+  Guest& owner_;
   DmaPort& ram_;
   Effects effects_;
   uint64_t slot_area_ = 0;
@@ -91,7 +94,7 @@ class ParaVirtual {
   std::map<uint32_t, Object> objects_;
   std::unordered_map<uint64_t, uint32_t> ids_;  // of the objects, by where they lie
   uint32_t next_id_ = 1;
-  std::map<int32_t, uint32_t> directories_;  // channel to directory
+  std::map<SpaceUser, uint32_t> directories_;  // who has which
 };
 
 }  // namespace gpuvm

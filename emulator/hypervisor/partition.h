@@ -5,9 +5,10 @@
 #include <cstdint>
 #include <optional>
 
-#include "emulator/hypervisor/mode.h"
+#include "emulator/hypervisor/holes.h"
 #include "emulator/memory/physical_memory.h"
 #include "emulator/mmu/fermi.h"
+#include "traces/mode.h"
 
 namespace gpuvm {
 
@@ -27,18 +28,17 @@ struct PartitionView {
 
 class Partition {
  public:
-  Partition(const PartitionView& view, TranslationPolicy policy) : view_(view), policy_(policy) {}
+  Partition(const PartitionView& view, TranslationPolicy policy)
+      : view_(view), holes_(policy == TranslationPolicy::kStrict ? Holes::none() : Holes::all()) {}
 
   const PartitionView& view() const { return view_; }
-  TranslationPolicy policy() const { return policy_; }
-  bool strict() const { return policy_ == TranslationPolicy::kStrict; }
+  const Holes& holes() const { return holes_; }
 
   // Host address of `length` bytes at a guest's address; nothing if some of them are not the guest's. Every
   // address that a guest names goes through here, at every level of a walk; entries of tables in bulk through
-  // EntryRules, which a test holds to the same answers. The reference policy adds offsets and checks nothing
-  // (holes S1, S3, S5).
+  // EntryRules, which a test holds to the same answers.
   std::optional<uint64_t> to_host(Aperture aperture, uint64_t guest, uint64_t length) const {
-    if (policy_ == TranslationPolicy::kReference) {
+    if (holes_.unchecked_addresses) {
       return aperture == Aperture::kVram ? (guest + view_.vram_base) & fermi::kVaMask : guest;
     }
     switch (aperture) {
@@ -54,6 +54,15 @@ class Partition {
     }
     return std::nullopt;
   }
+  // The same for what the hypervisor reads on the guest's behalf: page directories, tables, instance blocks.
+  // They must be in the guest's VRAM: nouveau has none elsewhere, and system memory could change without
+  // anyone noticing.
+  bool may_hold_structures(Aperture aperture) const {
+    return aperture == Aperture::kVram || holes_.structures_anywhere;
+  }
+  std::optional<uint64_t> structure(Aperture aperture, uint64_t guest, uint64_t length) const {
+    return may_hold_structures(aperture) ? to_host(Aperture::kVram, guest, length) : std::nullopt;
+  }
   // The other way: nothing if the host address is not in the partition.
   std::optional<uint64_t> vram_to_guest(uint64_t host) const {
     if (host < view_.vram_base || host - view_.vram_base >= view_.vram_bytes) return std::nullopt;
@@ -62,7 +71,7 @@ class Partition {
 
  private:
   PartitionView view_;
-  TranslationPolicy policy_;
+  Holes holes_;
 };
 
 }  // namespace gpuvm

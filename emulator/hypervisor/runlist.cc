@@ -4,13 +4,14 @@ namespace gpuvm {
 namespace {
 
 constexpr Field kLength = gf100::field(gf100::Reg::kPfifoPlaylistLen, "LEN");
+constexpr Field kWhich = gf100::field(gf100::Reg::kPfifoPlaylistLen, "UNK20");
 
 }  // namespace
 
-void Runlist::replace(unsigned first, unsigned count, const std::bitset<Fifo::kChannels>& own,
-                      uint32_t control) {
-  for (unsigned i = first; i < first + count; ++i) set_[i] = false;
-  set_ |= own;
+void Runlist::replace(const PartitionView& guest, const std::bitset<Fifo::kChannels>& set, uint32_t control,
+                      ChannelEvents* who) {
+  for (unsigned i = 0; i < guest.channels; ++i) set_[guest.first_channel + i] = false;
+  set_ |= set;
   const uint64_t buffer = buffers_ + next_ * Vram::kPageBytes;
   next_ ^= 1;
   uint32_t length = 0;
@@ -19,8 +20,10 @@ void Runlist::replace(unsigned first, unsigned count, const std::bitset<Fifo::kC
     constexpr uint64_t kEntryType = uint64_t{4} << 32;  // nouveau gpfifogf100.c: {chid, 4}
     host_.card.vram().write(buffer + 8 * uint64_t{length++}, 8, chid | kEntryType);
   }
+  committing_for_ = who;
   host_.write(gf100::Reg::kPfifoPlaylist, 0, fermi::with_instance(0, buffer));
-  host_.write(gf100::Reg::kPfifoPlaylistLen, 0, (control & ~kLength.mask()) | kLength.put(length));
+  host_.write(gf100::Reg::kPfifoPlaylistLen, 0, (control & kWhich.mask()) | kLength.put(length));
+  committing_for_ = nullptr;
 }
 
 }  // namespace gpuvm

@@ -6,6 +6,7 @@
 
 #include "emulator/card/fifo.h"
 #include "emulator/hypervisor/host.h"
+#include "emulator/hypervisor/partition.h"
 
 namespace gpuvm {
 
@@ -14,17 +15,20 @@ class Runlist {
   // `buffers`: two pages of the hypervisor, used in turn as drivers do.
   Runlist(Host& host, uint64_t buffers) : host_(host), buffers_(buffers) {}
 
-  // Replaces the channels [first, first + count) of the list by those of `own`, and gives the whole list to
-  // the card. `control`: the guest's PLAYLIST_WR_LEN, of which the bits above the length are kept. An empty
-  // list is given to the card, too (GPUvm forgot it, B6).
-  void replace(unsigned first, unsigned count, const std::bitset<Fifo::kChannels>& own, uint32_t control);
-  const std::bitset<Fifo::kChannels>& channels() const { return set_; }
+  // Replaces a guest's channels in the list by `set`, and gives the whole list to the card. `control`: the
+  // guest's PLAYLIST_WR_LEN, whose length is replaced. An empty list is given to the card,
+  // too (GPUvm forgot it, B6). `who` is committing_for() meanwhile.
+  void replace(const PartitionView& guest, const std::bitset<Fifo::kChannels>& set, uint32_t control,
+               ChannelEvents* who);
+  // Whom the card's word that it has taken a list is for; nullptr: nobody.
+  ChannelEvents* committing_for() const { return committing_for_; }
 
  private:
   Host& host_;
   uint64_t buffers_;
   unsigned next_ = 0;
   std::bitset<Fifo::kChannels> set_;
+  ChannelEvents* committing_for_ = nullptr;
 };
 
 }  // namespace gpuvm

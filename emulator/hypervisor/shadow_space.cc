@@ -18,33 +18,28 @@ uint32_t clipped(uint32_t entries, uint64_t base, unsigned shift, uint64_t limit
 
 }  // namespace
 
-ShadowSpace::ShadowSpace(const ShadowContext& context) : context_(context) {
-  const uint64_t pages = context_.host.geometry.directory_entries() / kEntriesPerPage;
-  directory_ = context_.quota.allocate(pages).value_or(0);
-  if (directory_ == 0) ++context_.meters.refused;
+ShadowSpace::ShadowSpace(Guest& owner) : owner_(owner), log_(owner.write_log()) {
+  const uint64_t pages = owner_.host.geometry.directory_entries() / kEntriesPerPage;
+  directory_ = owner_.pages.allocate(pages).value_or(0);
+  if (directory_ == 0) ++owner_.meters.refused;
 }
 
 ShadowSpace::~ShadowSpace() {
   clear();
   leave_directory();
   if (directory_ != 0)
-    context_.quota.free(directory_, context_.host.geometry.directory_entries() / kEntriesPerPage);
+    owner_.pages.free(directory_, owner_.host.geometry.directory_entries() / kEntriesPerPage);
 }
 
 void ShadowSpace::sync(const AddressSpace& guest) {
   if (directory_ == 0) return;
-  ++context_.meters.shadow.rebuilds;
+  ++owner_.meters.shadow.rebuilds;
   const uint32_t count =
       clipped(guest.geometry.directory_entries(), 0, guest.geometry.span_shift(), guest.limit);
-  const Vram& vram = context_.host.card.vram();
-  std::optional<uint64_t> directory;
-  // Directories and tables must be in VRAM: nouveau has none elsewhere, and a copy of one in system memory
-  // would be out of date unseen.
-  if (guest.directory_aperture == Aperture::kVram || !context_.partition.strict()) {
-    directory = context_.partition.to_host(Aperture::kVram, guest.directory, uint64_t{count} * 8);
-  }
-  if (!directory || !vram.contains(*directory, uint64_t{count} * 8)) {
-    ++context_.meters.refused;
+  const Vram& vram = owner_.vram();
+  const auto directory = owner_.structure(guest.directory_aperture, guest.directory, uint64_t{count} * 8);
+  if (!directory) {
+    ++owner_.meters.refused;
     clear();
     last_.reset();
     return;
@@ -54,10 +49,10 @@ void ShadowSpace::sync(const AddressSpace& guest) {
     last_.reset();
     built_for_ = guest.geometry;
   }
-  if (guest.geometry != context_.host.geometry) {
+  if (guest.geometry != owner_.host.geometry) {
     return sync_other_geometry(guest, vram.view(*directory, uint64_t{count} * 8));
   }
-  if (context_.log == nullptr) return sync_all(guest, vram.view(*directory, uint64_t{count} * 8));
+  if (log_ == nullptr) return sync_all(guest, vram.view(*directory, uint64_t{count} * 8));
   if (last_ != guest) {
     clear();
     last_ = guest;
@@ -68,7 +63,7 @@ void ShadowSpace::sync(const AddressSpace& guest) {
 
 void ShadowSpace::sync_all(const AddressSpace& guest, std::span<const std::byte> directory) {
   const auto count = static_cast<uint32_t>(directory.size() / 8);
-  context_.meters.shadow.entries_scanned += count;
+  owner_.meters.shadow.entries_scanned += count;
   auto old = regions_.begin();
   for (uint32_t i = 0; i < count; ++i) {
     // Most of a directory is empty, and is looked at a block at a time.
@@ -80,15 +75,15 @@ void ShadowSpace::sync_all(const AddressSpace& guest, std::span<const std::byte>
     const uint64_t pde = entry_at(directory.data(), i);
     if (pde == 0) continue;
     // Regions that the guest no longer has.
-    while (old != regions_.end() && old->first < i) release_region((old++)->first);
+    while (old != regions_.end() && old->first < i) drop_region((old++)->first);
     sync_region(guest, i, pde, false);
     if (old != regions_.end() && old->first == i) ++old;
   }
-  while (old != regions_.end()) release_region((old++)->first);
+  while (old != regions_.end()) drop_region((old++)->first);
 }
 
 void ShadowSpace::sync_changed(const AddressSpace& guest, uint64_t directory, uint32_t count) {
-  const Vram& vram = context_.host.card.vram();
+  const Vram& vram = owner_.vram();
   for (size_t p = 0; p < directory_seen_.size(); ++p) {
     const uint64_t page = directory / kPage + p;
     const uint64_t version = vram.page_version(page);
@@ -97,16 +92,16 @@ void ShadowSpace::sync_changed(const AddressSpace& guest, uint64_t directory, ui
     const bool never_seen = directory_seen_[p] == kNeverSeen;
     const auto look = [&](uint32_t i) {
       if (i >= count) return;
-      ++context_.meters.shadow.entries_scanned;
+      ++owner_.meters.shadow.entries_scanned;
       const uint64_t pde = vram.read64(directory + uint64_t{i} * 8);
       const auto known = regions_.find(i);
       if (pde == 0) {
-        if (known != regions_.end()) release_region(i);
+        if (known != regions_.end()) drop_region(i);
       } else if (known == regions_.end() || known->second.guest_pde != pde) {
         sync_region(guest, i, pde, true);
       }
     };
-    if (const auto entries = context_.log->since(page, directory_seen_[p])) {
+    if (const auto entries = log_->since(page, directory_seen_[p])) {
       // A copy: what look() does may start the log of this very page again, if the guest's tables are in a
       // knot.
       const std::vector<uint16_t> written(entries->begin(), entries->end());
@@ -118,7 +113,7 @@ void ShadowSpace::sync_changed(const AddressSpace& guest, uint64_t directory, ui
       }
     }
     directory_seen_[p] = version;
-    context_.log->synced(page);
+    log_->synced(page);
   }
   for (auto& [index, region] : regions_) sync_region(guest, index, region.guest_pde, true);
 }
@@ -126,12 +121,11 @@ void ShadowSpace::sync_changed(const AddressSpace& guest, uint64_t directory, ui
 ShadowSpace::TableWanted ShadowSpace::wanted(unsigned target, uint64_t address, uint32_t room,
                                              uint32_t entries) const {
   TableWanted result;
-  const bool in_vram = fermi::table_aperture(target) == Aperture::kVram;
-  if (target == 0 || (context_.partition.strict() && !in_vram)) return result;
-  const uint64_t bytes = uint64_t{room} * 8;
-  const auto host = context_.partition.to_host(Aperture::kVram, address, bytes);
-  if (!host || !context_.host.card.vram().contains(*host, bytes)) {
-    ++context_.meters.refused;
+  const Aperture aperture = fermi::table_aperture(target);
+  if (target == 0 || !owner_.partition.may_hold_structures(aperture)) return result;
+  const auto host = owner_.structure(aperture, address, uint64_t{room} * 8);
+  if (!host) {
+    ++owner_.meters.refused;
     return result;
   }
   return {entries != 0, *host, entries, room};
@@ -148,9 +142,9 @@ void ShadowSpace::sync_region(const AddressSpace& guest, uint32_t index, uint64_
   const TableWanted small = wanted(pde.small_target(), pde.small_address(), g.small_entries(),
                                    clipped(g.small_entries(), base, fermi::kSmallShift, guest.limit));
   const bool has_large =
-      sync_half(region.large, large, EntryRules(context_.partition, g.large_shift), only_changed);
+      sync_half(region.large, large, EntryRules(owner_.partition, g.large_shift), only_changed);
   const bool has_small =
-      sync_half(region.small, small, EntryRules(context_.partition, fermi::kSmallShift), only_changed);
+      sync_half(region.small, small, EntryRules(owner_.partition, fermi::kSmallShift), only_changed);
   fermi::Pde out = pde.without_tables();
   if (has_large) out = out.with_large(region.large.table->host());
   if (has_small) out = out.with_small(region.small.table->host());
@@ -160,42 +154,42 @@ void ShadowSpace::sync_region(const AddressSpace& guest, uint32_t index, uint64_
 void ShadowSpace::store_pde(uint32_t index, Region& region, uint64_t pde) {
   if (region.shadow_pde == pde) return;
   region.shadow_pde = pde;
-  context_.host.card.vram().write(directory_ + uint64_t{index} * 8, 8, pde);
-  ++context_.meters.shadow.entries_written;
+  owner_.vram().write(directory_ + uint64_t{index} * 8, 8, pde);
+  ++owner_.meters.shadow.entries_written;
 }
 
 bool ShadowSpace::sync_half(Half& half, const TableWanted& wanted, const EntryRules& rules,
                             bool only_changed) {
-  const Vram& vram = context_.host.card.vram();
+  const Vram& vram = owner_.vram();
   if (!wanted.present) {
-    release(half);
+    drop_table(half);
     return false;
   }
   if (half.table != nullptr && (half.guest != wanted.guest || half.entries != wanted.entries ||
                                 half.table->entries() != wanted.room)) {
-    release(half);
+    drop_table(half);
   }
   if (half.table == nullptr) {
     // A whole table, whatever the limit: behind a shorter one would lie what is somebody else's.
-    const auto pages = context_.quota.allocate(ShadowTable::pages(wanted.room));
+    const auto pages = owner_.pages.allocate(ShadowTable::pages(wanted.room));
     if (!pages) {
-      ++context_.meters.refused;
+      ++owner_.meters.refused;
       return false;
     }
-    half.table = std::make_unique<ShadowTable>(context_.host.card.vram(), *pages, wanted.room);
+    half.table = std::make_unique<ShadowTable>(owner_.vram(), *pages, wanted.room);
     half.guest = wanted.guest;
     half.entries = wanted.entries;
     only_changed = false;
-    if (context_.log != nullptr) {
+    if (log_ != nullptr) {
       half.seen.resize(ShadowTable::pages(wanted.entries));
-      for (size_t p = 0; p < half.seen.size(); ++p) context_.log->follow(half.guest / kPage + p);
+      for (size_t p = 0; p < half.seen.size(); ++p) log_->follow(half.guest / kPage + p);
     }
   }
   if (only_changed) {
     sync_pages(half, rules);
     return true;
   }
-  if (context_.log == nullptr) {
+  if (log_ == nullptr) {
     half.table->sync(vram.view(half.guest, uint64_t{half.entries} * 8), 0, rules, cost());
     return true;
   }
@@ -204,13 +198,13 @@ bool ShadowSpace::sync_half(Half& half, const TableWanted& wanted, const EntryRu
 }
 
 void ShadowSpace::sync_pages(Half& half, const EntryRules& rules) {
-  const Vram& vram = context_.host.card.vram();
+  const Vram& vram = owner_.vram();
   for (size_t p = 0; p < half.seen.size(); ++p) {
     const uint64_t page = half.guest / kPage + p;
     const uint64_t version = vram.page_version(page);
     if (version == half.seen[p]) continue;
     const auto first = static_cast<uint32_t>(p * kEntriesPerPage);
-    if (const auto entries = context_.log->since(page, half.seen[p])) {
+    if (const auto entries = log_->since(page, half.seen[p])) {
       uint32_t previous = kEntriesPerPage;
       for (const uint16_t e : *entries) {
         // An entry is two stores, low word and high word: look at it once.
@@ -219,7 +213,7 @@ void ShadowSpace::sync_pages(Half& half, const EntryRules& rules) {
         half.table->sync_one(vram.read64(half.guest + uint64_t{first + e} * 8), first + e, rules, cost());
       }
       half.seen[p] = version;
-      context_.log->synced(page);
+      log_->synced(page);
     } else {
       sync_page(half, p, rules);
     }
@@ -229,7 +223,7 @@ void ShadowSpace::sync_pages(Half& half, const EntryRules& rules) {
 // Reads a whole page of a table, unless it is known to hold zeroes and so does the shadow: a new table is
 // made of such.
 void ShadowSpace::sync_page(Half& half, size_t p, const EntryRules& rules) {
-  const Vram& vram = context_.host.card.vram();
+  const Vram& vram = owner_.vram();
   const uint64_t page = half.guest / kPage + p;
   const auto first = static_cast<uint32_t>(p * kEntriesPerPage);
   const uint8_t filled = vram.filled_lines(page);
@@ -241,19 +235,19 @@ void ShadowSpace::sync_page(Half& half, size_t p, const EntryRules& rules) {
     half.table->sync(vram.view(half.guest + uint64_t{at} * 8, uint64_t{n} * 8), at, rules, cost());
   }
   half.seen[p] = vram.page_version(page);
-  context_.log->synced(page);
+  log_->synced(page);
 }
 
 // A guest with the other large page size: its 64 KiB pages cannot be the card's 128 KiB ones, so every
 // mapping becomes one of small pages. Two of its directory entries make one of ours.
 void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const std::byte> directory) {
-  const Vram& vram = context_.host.card.vram();
+  const Vram& vram = owner_.vram();
   const fermi::Geometry& g = guest.geometry;
-  const fermi::Geometry& ours = context_.host.geometry;
-  const EntryRules small_rules(context_.partition, fermi::kSmallShift);
-  const EntryRules large_rules(context_.partition, g.large_shift);
+  const fermi::Geometry& ours = owner_.host.geometry;
+  const EntryRules small_rules(owner_.partition, fermi::kSmallShift);
+  const EntryRules large_rules(owner_.partition, g.large_shift);
   const auto count = static_cast<uint32_t>(directory.size() / 8);
-  context_.meters.shadow.entries_scanned += count;
+  owner_.meters.shadow.entries_scanned += count;
   const uint32_t pages_per_large = 1u << (g.large_shift - fermi::kSmallShift);
   std::map<uint32_t, bool> alive;
   std::vector<uint64_t> out(g.small_entries());
@@ -270,15 +264,15 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
                                      clipped(pde.large_entries(), base, g.large_shift, guest.limit));
     if (!small.present && !large.present && !had) continue;
     Region& region = regions_[index];
-    release(region.large);
+    drop_table(region.large);
     const uint32_t room = ours.small_entries();
     if (region.small.table == nullptr) {
-      const auto pages = context_.quota.allocate(ShadowTable::pages(room));
+      const auto pages = owner_.pages.allocate(ShadowTable::pages(room));
       if (!pages) {
-        ++context_.meters.refused;
+        ++owner_.meters.refused;
         continue;
       }
-      region.small.table = std::make_unique<ShadowTable>(context_.host.card.vram(), *pages, room);
+      region.small.table = std::make_unique<ShadowTable>(owner_.vram(), *pages, room);
       region.small.entries = room;
     }
     std::ranges::fill(out, 0);
@@ -307,7 +301,7 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
   for (auto it = regions_.begin(); it != regions_.end();) {
     const uint32_t index = (it++)->first;
     if (!alive[index]) {
-      release_region(index);
+      drop_region(index);
       continue;
     }
     Region& region = regions_[index];
@@ -315,25 +309,25 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
   }
 }
 
-void ShadowSpace::release(Half& half) {
+void ShadowSpace::drop_table(Half& half) {
   if (half.table == nullptr) return;
-  for (size_t p = 0; p < half.seen.size(); ++p) context_.log->leave(half.guest / kPage + p);
+  for (size_t p = 0; p < half.seen.size(); ++p) log_->leave(half.guest / kPage + p);
   half.table->clear();
-  context_.quota.free(half.table->host(), ShadowTable::pages(half.table->entries()));
+  owner_.pages.free(half.table->host(), ShadowTable::pages(half.table->entries()));
   half = Half{};
 }
 
-void ShadowSpace::release_region(uint32_t index) {
+void ShadowSpace::drop_region(uint32_t index) {
   const auto it = regions_.find(index);
   // The directory lets go of the tables before their pages become free.
   store_pde(index, it->second, 0);
-  release(it->second.large);
-  release(it->second.small);
+  drop_table(it->second.large);
+  drop_table(it->second.small);
   regions_.erase(it);
 }
 
 void ShadowSpace::clear() {
-  while (!regions_.empty()) release_region(regions_.begin()->first);
+  while (!regions_.empty()) drop_region(regions_.begin()->first);
 }
 
 void ShadowSpace::follow_directory(uint64_t directory, uint32_t count) {
@@ -341,13 +335,13 @@ void ShadowSpace::follow_directory(uint64_t directory, uint32_t count) {
   followed_ = directory;
   directory_seen_.resize((uint64_t{count} + kEntriesPerPage - 1) / kEntriesPerPage);
   for (size_t p = 0; p < directory_seen_.size(); ++p) {
-    context_.log->follow(directory / kPage + p);
+    log_->follow(directory / kPage + p);
     directory_seen_[p] = kNeverSeen;
   }
 }
 
 void ShadowSpace::leave_directory() {
-  for (size_t p = 0; p < directory_seen_.size(); ++p) context_.log->leave(followed_ / kPage + p);
+  for (size_t p = 0; p < directory_seen_.size(); ++p) log_->leave(followed_ / kPage + p);
   directory_seen_.clear();
 }
 

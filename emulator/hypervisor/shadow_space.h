@@ -8,27 +8,14 @@
 #include <optional>
 #include <vector>
 
-#include "emulator/hypervisor/host.h"
-#include "emulator/hypervisor/meters.h"
-#include "emulator/hypervisor/partition.h"
+#include "emulator/hypervisor/guest.h"
 #include "emulator/hypervisor/shadow_table.h"
-#include "emulator/hypervisor/write_log.h"
-#include "emulator/mmu/walker.h"
 
 namespace gpuvm {
 
-// What the shadow spaces of one guest share.
-struct ShadowContext {
-  Host& host;
-  const Partition& partition;
-  PageQuota& quota;
-  Meters& meters;
-  WriteLog* log = nullptr;  // incremental mode
-};
-
 class ShadowSpace {
  public:
-  explicit ShadowSpace(const ShadowContext& context);
+  explicit ShadowSpace(Guest& owner);
   ~ShadowSpace();
   ShadowSpace(const ShadowSpace&) = delete;
   ShadowSpace& operator=(const ShadowSpace&) = delete;
@@ -37,10 +24,8 @@ class ShadowSpace {
   // mode only what changed since the last time is looked at.
   void sync(const AddressSpace& guest);
   // The directory to give to the card, and the way it is to be walked.
-  uint64_t root() const { return directory_ != 0 ? directory_ : context_.host.empty_directory; }
-  AddressSpace space(uint64_t limit) const {
-    return {Aperture::kVram, root(), limit, context_.host.geometry};
-  }
+  uint64_t root() const { return directory_ != 0 ? directory_ : owner_.host.empty_directory; }
+  AddressSpace space(uint64_t limit) const { return {Aperture::kVram, root(), limit, owner_.host.geometry}; }
 
  private:
   struct Half {
@@ -70,15 +55,16 @@ class ShadowSpace {
   void sync_page(Half& half, size_t p, const EntryRules& rules);
   void sync_other_geometry(const AddressSpace& guest, std::span<const std::byte> directory);
   TableWanted wanted(unsigned target, uint64_t address, uint32_t room, uint32_t entries) const;
-  void release(Half& half);
-  void release_region(uint32_t index);
+  void drop_table(Half& half);
+  void drop_region(uint32_t index);
   void store_pde(uint32_t index, Region& region, uint64_t pde);
   void clear();
   void follow_directory(uint64_t directory, uint32_t count);
   void leave_directory();
-  ShadowCost cost() { return {context_.meters.shadow, context_.meters.gfn_lookups}; }
+  ShadowCost cost() { return {owner_.meters.shadow, owner_.meters.gfn_lookups}; }
 
-  ShadowContext context_;
+  Guest& owner_;
+  WriteLog* const log_;     // incremental mode
   uint64_t directory_ = 0;  // 16 pages of the hypervisor; 0: there were none left
   std::map<uint32_t, Region> regions_;
   fermi::Geometry built_for_;

@@ -2,23 +2,43 @@
 // the guest's own tables say.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <string>
 
 #include "emulator/mmu/walker.h"
 
 namespace gpuvm {
 
+// Who uses an address space.
+struct SpaceUser {
+  enum class Kind : uint8_t {
+    kChannel,
+    kBar1,
+    kBar3,
+    kEngines,  // instance blocks that only an engine's register names
+    kSharers,  // all who share the directory
+  };
+  Kind kind = Kind::kSharers;
+  unsigned channel = 0;  // kChannel: the guest's number
+
+  static constexpr SpaceUser of_channel(unsigned chid) { return {Kind::kChannel, chid}; }
+  friend constexpr auto operator<=>(const SpaceUser&, const SpaceUser&) = default;
+};
+inline constexpr SpaceUser kBar1User{SpaceUser::Kind::kBar1};
+inline constexpr SpaceUser kBar3User{SpaceUser::Kind::kBar3};
+inline constexpr SpaceUser kEnginesUser{SpaceUser::Kind::kEngines};
+inline constexpr SpaceUser kSharersUser{SpaceUser::Kind::kSharers};
+
+// "channel 5", "BAR1"
+std::string describe(SpaceUser user);
+
 // kSync: a shadow has just been made to follow the guest's tables, before any further use of it.
 enum class UseKind : uint8_t { kDoorbell, kFecs, kCopyEngine, kBar, kSync };
 
-inline constexpr int kChannelBar1 = -1;
-inline constexpr int kChannelBar3 = -3;
-inline constexpr int kChannelNone = -5;    // kSync: for every channel that shares the directory
-inline constexpr int kChannelEngine = -4;  // an instance block that only an engine register names
-
 struct UsePoint {
   unsigned vm = 0;
-  int channel = 0;  // the guest's number, or one of the above
+  SpaceUser user;
   UseKind kind = UseKind::kDoorbell;
   AddressSpace guest;            // addresses are the guest's; the limit is the instance block's
   AddressSpace shadow;           // addresses are the card's

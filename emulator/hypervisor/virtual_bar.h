@@ -2,11 +2,10 @@
 // translated copy of the guest's tables as of the last flush.
 #pragma once
 
+#include <memory>
 #include <vector>
 
-#include "emulator/hypervisor/page_marks.h"
 #include "emulator/hypervisor/shadow_space.h"
-#include "emulator/hypervisor/use_point.h"
 
 namespace gpuvm {
 
@@ -19,28 +18,25 @@ class VirtualBar {
     bool mapped = false;
     bool read_only = false;
   };
-  struct Services {
-    unsigned vm;
-    int channel;  // kChannelBar1, kChannelBar3
-    bool para_virtual;
-    PageMarks& marks;
-    UsePointObserver* const& observer;
-  };
-  VirtualBar(const ShadowContext& context, const Services& services, uint64_t bytes);
-  ~VirtualBar() { detach(); }
+  // `user`: kBar1User, kBar3User.
+  VirtualBar(Guest& owner, SpaceUser user, uint64_t bytes);
+  virtual ~VirtualBar() { detach(); }
+  VirtualBar(const VirtualBar&) = delete;
+  VirtualBar& operator=(const VirtualBar&) = delete;
 
-  // The guest writes PBUS.HOST_MEM.BARn_CHAN, or changes its page sizes.
-  void set_instance(uint32_t pointer, fermi::Geometry geometry);
-  // TLB flush of the directory at a guest address; nothing: of all. True: the window has changed.
-  bool flush(std::optional<uint64_t> directory);
-  // A store into an instance block. True: the window has changed.
-  bool instance_written(uint64_t guest_page);
+  // The guest writes PBUS.HOST_MEM.BARn_CHAN.
+  void set_instance(uint32_t pointer);
+  void geometry_changed() { set_instance(pointer_); }
+  // TLB flush of the directory at a guest address; nothing: of all.
+  void flush(std::optional<uint64_t> directory);
+  // A store into an instance block.
+  void instance_written(uint64_t guest_page);
   // A para-virtual directory takes the place of the guest's; 0: none.
   void set_pv_directory(uint64_t host_directory);
   // A para-virtual directory is complete; if it is this window's, this is a use point.
   void pv_flushed(uint64_t host_directory);
   // The para-virtual tables have changed.
-  void forget() { ++generation_; }
+  void pv_tables_changed();
 
   uint64_t bytes() const { return bytes_; }
   // `offset` is below bytes().
@@ -49,30 +45,63 @@ class VirtualBar {
     if (page.generation != generation_) fill(page, offset);
     return page;
   }
-  // The directory entry for the window's first 128 MiB, for the card's own table.
-  uint64_t first_directory_entry() const;
+  // Nothing of the guest is left; publish() has still to be called.
   void clear();
+  // Tells the card what the window shows now. Called whenever that may have changed.
+  virtual void publish() = 0;
+
+ protected:
+  // The page directory that the window goes by, or one that maps nothing.
+  uint64_t root() const;
+  bool enabled() const { return fermi::instance_valid(pointer_); }
+  Guest& owner_;
 
  private:
-  bool enabled() const { return fermi::instance_valid(pointer_); }
   void detach();
   bool read_instance();
   void rebuild();
-  void observe() const;
-  uint64_t root() const;
+  void tell() const;
   void fill(Page& page, uint64_t offset) const;
 
-  ShadowContext context_;
-  Services services_;
-  uint64_t bytes_;
+  const SpaceUser user_;
+  const uint64_t bytes_;
   uint32_t pointer_ = 0;
-  fermi::Geometry geometry_;
   std::optional<uint64_t> instance_;  // guest address of the instance block, if it may be one
   AddressSpace guest_;                // as the block says, the limit cut to the window
   std::unique_ptr<ShadowSpace> space_;
   uint64_t pv_directory_ = 0;
   uint64_t generation_ = 1;
   std::vector<Page> pages_;
+};
+
+// BAR1. The card's own shows nothing but the USERD pages of all guests' channels, one after the other: an
+// access to the poll area is made there, and so rings the card's doorbell.
+class VirtualBar1 : public VirtualBar {
+ public:
+  // `registers`: the guest's.
+  VirtualBar1(Guest& owner, const RegisterFile& registers, uint64_t bytes)
+      : VirtualBar(owner, kBar1User, bytes), registers_(registers) {}
+
+  struct Poll {
+    unsigned channel = 0;      // the guest's number
+    uint64_t place = 0;        // in the channel's USERD page
+    uint64_t card_offset = 0;  // in the card's BAR1
+  };
+  // Nothing: the offset is not one of the guest's USERD pages.
+  std::optional<Poll> poll(uint64_t offset) const;
+  // Copies the entries of the guest's USERD pages into the card's BAR1 table. Absent ones, too: GPUvm left
+  // what was there before (B17).
+  void publish() override;
+
+ private:
+  const RegisterFile& registers_;
+};
+
+// BAR3. The guest's part of the card's is one directory entry: the shadow tables serve both ways in.
+class VirtualBar3 : public VirtualBar {
+ public:
+  VirtualBar3(Guest& owner, uint64_t bytes) : VirtualBar(owner, kBar3User, bytes) {}
+  void publish() override;
 };
 
 }  // namespace gpuvm

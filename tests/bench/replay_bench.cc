@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "emulator/hypervisor/mode.h"
 #include "replayer/replay.h"
 #include "tests/support/gpu_bench.h"
+#include "traces/mode.h"
 
 namespace {
 

@@ -27,11 +27,11 @@ class Witness : public UsePointCheck {
     const uint64_t violations = result_.oracle_violations;
     UsePointCheck::on_use(use);
     if (result_.oracle_violations == violations) return;
-    std::fprintf(
-        stderr, "vm %u channel %d use %d: directory %#llx limit %#llx of the guest, %#llx of the card\n",
-        use.vm, use.channel, static_cast<int>(use.kind), static_cast<unsigned long long>(use.guest.directory),
-        static_cast<unsigned long long>(use.guest.limit),
-        static_cast<unsigned long long>(use.shadow.directory));
+    std::fprintf(stderr, "vm %u %s use %d: directory %#llx limit %#llx of the guest, %#llx of the card\n",
+                 use.vm, describe(use.user).c_str(), static_cast<int>(use.kind),
+                 static_cast<unsigned long long>(use.guest.directory),
+                 static_cast<unsigned long long>(use.guest.limit),
+                 static_cast<unsigned long long>(use.shadow.directory));
     require(false, "a shadow is what the policy makes of the guest's tables");
   }
 

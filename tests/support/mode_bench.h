@@ -33,14 +33,13 @@ class ModeBench : private UsePointObserver {
     results.resize(kVms);
     std::vector<UsePointCheck::Vm> watched;
     for (unsigned vm = 0; vm < kVms; ++vm) {
-      watched.push_back(
-          {hv->partition(vm), &results[vm], [this](const Divergence& d) {
-             found.push_back(fmt::format(
-                 "VM {} channel {}: va 0x{:x} should be 0x{:x} and is 0x{:x} (directory 0x{:x}, limit "
-                 "0x{:x}, use {})",
-                 use_.vm, use_.channel, d.offset, d.expected, d.got, use_.guest.directory, use_.guest.limit,
-                 static_cast<int>(use_.kind)));
-           }});
+      watched.push_back({hv->partition(vm), &results[vm], [this](const Divergence& d) {
+                           found.push_back(fmt::format(
+                               "VM {} {}: va 0x{:x} should be 0x{:x} and is 0x{:x} (directory 0x{:x}, limit "
+                               "0x{:x}, use {})",
+                               use_.vm, describe(use_.user), d.offset, d.expected, d.got,
+                               use_.guest.directory, use_.guest.limit, static_cast<int>(use_.kind)));
+                         }});
     }
     check.emplace(hv->card().vram(), std::move(watched));
     hv->set_observer(this);

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "emulator/card/card.h"
-#include "emulator/hypervisor/mode.h"
 #include "emulator/mmu/page_table_tracker.h"
 #include "tracer/guest/prepare.h"
 #include "traces/format/gvt.h"
+#include "traces/mode.h"
 
 namespace gpuvm {
 

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "emulator/card/card.h"
-#include "emulator/hypervisor/mode.h"
 #include "tracer/guest/capture.h"
 #include "tracer/qemu/qemu_command.h"
 #include "traces/format/gvt.h"
+#include "traces/mode.h"
 
 namespace gpuvm {
 

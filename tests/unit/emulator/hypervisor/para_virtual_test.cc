@@ -70,13 +70,13 @@ TEST_F(Pv, MapsPagesOfAChannel) {
 TEST_F(Pv, AnEngineLosesADirectoryThatIsFreed) {
   const uint32_t first = alloc(0, 0x10000), second = alloc(0, 0x10000);
   const uint64_t instance = b.allocate(0, 0x1000);
-  EXPECT_EQ(call(0, PvOp::kSetPgd, {first, static_cast<uint32_t>(pv::kChannelEngines)}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kSetPgd, {first, static_cast<uint32_t>(pv::kEngines)}), pv::kOk);
   b.reg(0, 0x104050, 0x40000000 | static_cast<uint32_t>(instance >> 12));
   const auto root = [this] {
     return b.card_vram().read64((uint64_t{b.card_reg(0x104050) & 0x0fffffff} << 12) + 0x200);
   };
   const uint64_t used = root();
-  EXPECT_EQ(call(0, PvOp::kSetPgd, {second, static_cast<uint32_t>(pv::kChannelEngines)}), pv::kOk);
+  EXPECT_EQ(call(0, PvOp::kSetPgd, {second, static_cast<uint32_t>(pv::kEngines)}), pv::kOk);
   EXPECT_EQ(root(), used);
   EXPECT_EQ(call(0, PvOp::kMemFree, {first}), pv::kOk);
   EXPECT_NE(root(), used) << "its memory may be another guest's next";

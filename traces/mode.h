@@ -1,4 +1,4 @@
-// The ways to virtualise: a mode is data. See docs/hypervisor.md.
+// The ways to virtualise: a mode is data, all of it in this table. See docs/hypervisor.md.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +23,13 @@ enum class Mode : uint8_t {
 struct ModePolicy {
   Mode mode;
   std::string_view name;
-  bool traps;         // false: the guest has the whole card, nothing is counted
-  bool remap_bar3;    // BAR3 pages that need no mirroring are direct
-  bool lazy;          // shadow tables are rebuilt at first use instead of at the flush
-  bool incremental;   // only entries that changed are rebuilt
-  bool para_virtual;  // the guest makes calls instead of writing tables
-  uint32_t batch;     // entries of a scattered batch call
+  bool traps;                // false: the guest has the whole card, nothing is counted
+  bool remap_bar3;           // BAR3 pages that need no mirroring are direct
+  bool lazy;                 // shadow tables are rebuilt at first use instead of at the flush
+  bool incremental;          // only entries that changed are rebuilt
+  bool para_virtual;         // the guest makes calls instead of writing tables
+  uint32_t batch;            // entries of a scattered batch call
+  std::string_view summary;  // for people, in a few words
 };
 
 const ModePolicy& policy_of(Mode mode);
