@@ -154,7 +154,7 @@ uint64_t Oracle::entry_at(const Reach& reach, const AddressSpace& space, uint64_
 }
 
 std::optional<OracleViolation> Oracle::check_page_by_page(const Reach& reach, const AddressSpace& guest,
-                                                          const AddressSpace& shadow) {
+                                                          const AddressSpace& shadow, bool may_lack) {
   // Tables of different page sizes cannot be laid side by side: what each says of every small page is
   // compared.
   const Reach card{
@@ -169,7 +169,8 @@ std::optional<OracleViolation> Oracle::check_page_by_page(const Reach& reach, co
   const auto present = [](const Reach&, uint64_t raw) { return fermi::Pte{raw}.present(); };
   const uint64_t step = std::min(guest.geometry.span(), shadow.geometry.span());
   for (uint64_t region = 0; region <= guest.limit && region <= fermi::kVaMask; region += step) {
-    if (!has_tables(reach, guest, region) && !has_tables(card, shadow, region)) continue;
+    const bool absent = !has_tables(card, shadow, region);
+    if (absent && (may_lack || !has_tables(reach, guest, region))) continue;
     for (uint64_t va = region; va < region + step && va <= guest.limit; va += 4096) {
       ++entries_compared_;
       uint64_t guest_page = 4096, shadow_page = 4096;
@@ -202,8 +203,9 @@ uint64_t Oracle::fingerprint(const AddressSpace& shadow) const {
 }
 
 std::optional<OracleViolation> Oracle::check_other_geometry(const Reach& reach, const AddressSpace& guest,
-                                                            const AddressSpace& shadow, uint64_t epoch) {
-  const auto violation = check_page_by_page(reach, guest, shadow);
+                                                            const AddressSpace& shadow, uint64_t epoch,
+                                                            bool may_lack) {
+  const auto violation = check_page_by_page(reach, guest, shadow, may_lack);
   const std::pair key{reach.vram_base + guest.directory, shadow.directory};
   const uint64_t print = fingerprint(shadow);
   const auto known = verified_.find(key);
@@ -221,9 +223,9 @@ std::optional<OracleViolation> Oracle::check_other_geometry(const Reach& reach, 
 }
 
 std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSpace& guest,
-                                             const AddressSpace& shadow) {
+                                             const AddressSpace& shadow, bool may_lack) {
   const uint64_t epoch = all_flushes_[reach.vram_base] + flushes_[reach.vram_base + guest.directory];
-  if (guest.geometry != shadow.geometry) return check_other_geometry(reach, guest, shadow, epoch);
+  if (guest.geometry != shadow.geometry) return check_other_geometry(reach, guest, shadow, epoch, may_lack);
   const fermi::Geometry& geometry = guest.geometry;
   // No further than addresses may go.
   const auto entries = static_cast<uint32_t>(
@@ -253,7 +255,7 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
   const auto check_entry = [&](uint32_t index) -> std::optional<OracleViolation> {
     const fermi::Pde guest_pde{guest_directory != nullptr ? load(guest_directory, index) : 0};
     const fermi::Pde shadow_pde{load(shadow_directory, index)};
-    if (guest_pde.raw == 0 && shadow_pde.raw == 0) return std::nullopt;
+    if (shadow_pde.raw == 0 && (may_lack || guest_pde.raw == 0)) return std::nullopt;
     const Tables guest_t = guest_tables(reach, geometry, guest_pde);
     const Tables shadow_t = shadow_tables(geometry, shadow_pde, guest.limit - index * geometry.span());
     // The entries themselves, too: tables of two sizes may lie in the same page.

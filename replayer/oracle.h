@@ -37,8 +37,10 @@ class Oracle {
   // The first virtual address at which the shadow differs. Entries that the guest has written but not
   // committed may still be the old ones: a shadow that was right since the last flush, and has not changed,
   // is right. `guest` is in the guest's own addresses, `shadow` in the card's.
+  // `may_lack`: there was no memory for some of the shadow's tables. Then what one directory entry decides
+  // about may be absent, but only all of it.
   std::optional<OracleViolation> check(const Reach& reach, const AddressSpace& guest,
-                                       const AddressSpace& shadow);
+                                       const AddressSpace& shadow, bool may_lack = false);
   // Entries compared since the start: proof that it did look.
   uint64_t entries_compared() const { return entries_compared_; }
 
@@ -72,11 +74,12 @@ class Oracle {
                                          uint64_t limit, const Tables& guest, const Tables& shadow);
   // The slow way, for a guest whose page sizes are not the card's.
   std::optional<OracleViolation> check_page_by_page(const Reach& reach, const AddressSpace& guest,
-                                                    const AddressSpace& shadow);
+                                                    const AddressSpace& shadow, bool may_lack);
   // The same with what check() knows of commits; nothing is remembered but whether the whole shadow was
   // right.
   std::optional<OracleViolation> check_other_geometry(const Reach& reach, const AddressSpace& guest,
-                                                      const AddressSpace& shadow, uint64_t epoch);
+                                                      const AddressSpace& shadow, uint64_t epoch,
+                                                      bool may_lack);
   // Changes with every store to the directory or one of its tables.
   uint64_t fingerprint(const AddressSpace& shadow) const;
   // The entry that counts for an address, and what it maps; 0: none. `hides`: whether a small entry stands in

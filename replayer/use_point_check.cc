@@ -13,7 +13,7 @@ Reach UsePointCheck::reach(unsigned vm) const {
 void UsePointCheck::on_use(const UsePoint& use) {
   const Vm& vm = vms_.at(use.vm);
   ++vm.result->oracle_checks;
-  const auto violation = oracle_.check(reach(use.vm), use.guest, use.shadow);
+  const auto violation = oracle_.check(reach(use.vm), use.guest, use.shadow, may_lack(use.vm));
   if (!violation) return;
   ++vm.result->oracle_violations;
   Divergence d;

@@ -24,6 +24,11 @@ class UsePointCheck : public UsePointObserver {
   // The guest's flush, as the trace has it: the hypervisor is not asked.
   void flushed(unsigned vm, std::optional<uint64_t> directory) { oracle_.flushed(reach(vm), directory); }
 
+ protected:
+  // Is it known that the guest's shadows may lack tables (Oracle::check)? In a replay that would be a
+  // finding.
+  virtual bool may_lack(unsigned) const { return false; }
+
  private:
   Reach reach(unsigned vm) const;
 

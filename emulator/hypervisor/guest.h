@@ -5,6 +5,7 @@
 #include "emulator/card/windows.h"
 #include "emulator/hypervisor/host.h"
 #include "emulator/hypervisor/meters.h"
+#include "emulator/hypervisor/page_allocator.h"
 #include "emulator/hypervisor/page_marks.h"
 #include "emulator/hypervisor/partition.h"
 #include "emulator/hypervisor/use_point.h"
@@ -13,18 +14,19 @@
 namespace gpuvm {
 
 struct Guest {
-  Guest(unsigned number, Host& shared, const Partition& own, uint64_t shadow_pages)
+  // `own_pages`: of the card's, for this guest's shadows alone.
+  Guest(unsigned number, Host& shared, const Partition& own, const PageAllocator& own_pages)
       : vm(number),
         host(shared),
         partition(own),
-        pages(shared.pages, shadow_pages),
+        pages(own_pages),
         marks(own.view().vram_bytes / Vram::kPageBytes),
         log(shared.card.vram()) {}
 
   const unsigned vm;
   Host& host;
   const Partition partition;
-  PageQuota pages;  // for its shadows
+  PageAllocator pages;  // for its shadows
   Meters meters;
   PageMarks marks;
   WriteLog log;              // of interest in incremental mode only

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "emulator/card/card.h"
-#include "emulator/hypervisor/page_allocator.h"
 #include "emulator/hypervisor/use_point.h"
 #include "traces/mode.h"
 
@@ -10,7 +9,6 @@ namespace gpuvm {
 
 struct Host {
   Card& card;
-  PageAllocator& pages;
   const ModePolicy& mode;
   fermi::Geometry geometry;      // the card's; a guest may have chosen the other one
   uint64_t empty_directory = 0;  // a page directory that maps nothing: for address spaces that may not exist

@@ -5,7 +5,7 @@ namespace {
 
 using gf100::Reg;
 
-constexpr uint64_t kOwnPages = 1024;  // the hypervisor's own structures, outside every quota
+constexpr uint64_t kOwnPages = 1024;  // the hypervisor's own structures
 
 unsigned slots(const HypervisorConfig& config) {
   return config.first_slot + config.vms;
@@ -20,8 +20,13 @@ CardConfig physical_card(const HypervisorConfig& config) {
   return card;
 }
 
-uint64_t reserve_base(const HypervisorConfig& config) {
+// Behind the partitions of all slots lie the hypervisor's own pages, and then a reserve a guest.
+uint64_t own_base(const HypervisorConfig& config) {
   return slots(config) * config.guest.vram_bytes;
+}
+PageAllocator reserve_of(const HypervisorConfig& config, unsigned vm) {
+  return PageAllocator(own_base(config) + kOwnPages * Vram::kPageBytes + vm * config.reserve_bytes,
+                       config.reserve_bytes);
 }
 
 }  // namespace
@@ -85,8 +90,8 @@ Hypervisor::Hypervisor(const HypervisorConfig& config, std::span<DmaPort* const>
       bus_(std::make_unique<Bus>(config.first_slot, config.guest_ram_bytes, guest_memory)),
       no_interrupts_(std::make_unique<NoInterrupts>()),
       card_(physical_card(config), *bus_, *no_interrupts_),
-      pages_(reserve_base(config), config.vms * config.reserve_bytes + kOwnPages * Vram::kPageBytes),
-      host_{card_, pages_, policy_of(config.mode), card_.geometry()} {
+      pages_(own_base(config), kOwnPages * Vram::kPageBytes),
+      host_{card_, policy_of(config.mode), card_.geometry()} {
   GPUVM_CHECK(check(config).ok());
   GPUVM_CHECK(guest_memory.size() == config.vms && guest_interrupts.size() == config.vms);
   card_.set_channel_events(this);
@@ -102,9 +107,9 @@ Hypervisor::Hypervisor(const HypervisorConfig& config, std::span<DmaPort* const>
     view.ram_bytes = config.guest_ram_bytes;
     view.channels = channels_per_vm_;
     view.first_channel = slot * channels_per_vm_;
-    vms_.push_back(std::make_unique<VirtualGpu>(
-        i, host_, *runlist_, config.guest, Partition(view, config.translation),
-        config.reserve_bytes / Vram::kPageBytes, *guest_memory[i], *guest_interrupts[i]));
+    vms_.push_back(std::make_unique<VirtualGpu>(i, host_, *runlist_, config.guest,
+                                                Partition(view, config.translation), reserve_of(config, i),
+                                                *guest_memory[i], *guest_interrupts[i]));
   }
 }
 

@@ -63,7 +63,7 @@ class Hypervisor : private ChannelEvents {
   std::unique_ptr<Bus> bus_;
   std::unique_ptr<NoInterrupts> no_interrupts_;
   Card card_;
-  PageAllocator pages_;
+  PageAllocator pages_;  // of the hypervisor itself
   Host host_;
   std::unique_ptr<Runlist> runlist_;
   std::vector<std::unique_ptr<VirtualGpu>> vms_;

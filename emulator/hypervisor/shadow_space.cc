@@ -1,7 +1,7 @@
 #include "emulator/hypervisor/shadow_space.h"
 
 #include <algorithm>
-#include <cstring>
+#include <set>
 
 namespace gpuvm {
 namespace {
@@ -148,7 +148,10 @@ void ShadowSpace::sync_region(const AddressSpace& guest, uint32_t index, uint64_
   fermi::Pde out = pde.without_tables();
   if (has_large) out = out.with_large(region.large.table->host());
   if (has_small) out = out.with_small(region.small.table->host());
-  store_pde(index, region, out.names_table() ? out.raw : 0);
+  // Without memory for one of its tables the whole region is absent: the other alone would show pages where
+  // the guest has different ones, or none.
+  const bool complete = has_large == large.present && has_small == small.present;
+  store_pde(index, region, complete && out.names_table() ? out.raw : 0);
 }
 
 void ShadowSpace::store_pde(uint32_t index, Region& region, uint64_t pde) {
@@ -250,6 +253,7 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
   owner_.meters.shadow.entries_scanned += count;
   const uint32_t pages_per_large = 1u << (g.large_shift - fermi::kSmallShift);
   std::map<uint32_t, bool> alive;
+  std::set<uint32_t> lacking;  // without memory
   std::vector<uint64_t> out(g.small_entries());
   for (uint32_t i = 0; i < count; ++i) {
     const fermi::Pde pde{entry_at(directory.data(), i)};
@@ -270,6 +274,7 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
       const auto pages = owner_.pages.allocate(ShadowTable::pages(room));
       if (!pages) {
         ++owner_.meters.refused;
+        lacking.insert(index);
         continue;
       }
       region.small.table = std::make_unique<ShadowTable>(owner_.vram(), *pages, room);
@@ -300,7 +305,7 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
   }
   for (auto it = regions_.begin(); it != regions_.end();) {
     const uint32_t index = (it++)->first;
-    if (!alive[index]) {
+    if (!alive[index] || lacking.contains(index)) {
       drop_region(index);
       continue;
     }

@@ -9,9 +9,9 @@ namespace gpuvm {
 using gf100::Reg;
 
 VirtualGpu::VirtualGpu(unsigned vm, Host& host, Runlist& runlist, const CardConfig& config,
-                       const Partition& partition, uint64_t shadow_pages, DmaPort& ram,
+                       const Partition& partition, const PageAllocator& pages, DmaPort& ram,
                        InterruptSink& interrupts)
-    : guest_(vm, host, partition, shadow_pages),
+    : guest_(vm, host, partition, pages),
       front_end_(
           config, [this] { return guest_.host.card.now_ns(); }, interrupts),
       registers_(front_end_.registers()),

@@ -14,7 +14,7 @@ class VirtualGpu : public PciDevice, public ChannelEvents {
   // `shadow_pages`: how many pages its shadows may take. `ram` and `interrupts`: the guest's, and outlive
   // this.
   VirtualGpu(unsigned vm, Host& host, Runlist& runlist, const CardConfig& config, const Partition& partition,
-             uint64_t shadow_pages, DmaPort& ram, InterruptSink& interrupts);
+             const PageAllocator& pages, DmaPort& ram, InterruptSink& interrupts);
 
   // PciDevice
   void advance(uint64_t now_ns) override { guest_.host.card.advance(now_ns); }
@@ -40,7 +40,7 @@ class VirtualGpu : public PciDevice, public ChannelEvents {
   const Partition& partition() const { return guest_.partition; }
   const Meters& meters() const { return guest_.meters; }
   const RegisterFile& registers() const { return registers_; }
-  uint64_t shadow_pages_left() const { return guest_.pages.left(); }
+  uint64_t shadow_pages_left() const { return guest_.pages.free_pages(); }
   bool ran_out_of_shadow_pages() const { return guest_.pages.ran_out(); }
   // Would a BAR3 access trap now? `offset` is below the BAR's size.
   bool bar3_traps(uint64_t offset, bool write) { return windows_.bar3_traps(offset, write); }
