@@ -179,6 +179,7 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_
     for (const auto& [offset, count] : machine->registers(vm).unknown()) {
       lanes[vm]->result.unknown_registers[offset] = count.reads + count.writes;
     }
+    lanes[vm]->result.work = machine->work(vm);
     all.events += lanes[vm]->replay->events();
     results.push_back(std::move(lanes[vm]->result));
   }

@@ -73,6 +73,7 @@ json mode(const ModeResult& m) {
          {"phases", phases},
          {"unknown_registers", unknown},
          {"estimated_overhead_us", m.estimated_overhead_us}};
+  if (!m.work.empty()) j["gpu_work"] = json::parse(to_json(m.work));
   if (!vms.empty()) j["vms"] = std::move(vms);
   return j;
 }
@@ -131,6 +132,7 @@ ModeResult merged(std::vector<ModeResult> vms) {
     for (const auto& [name, count] : vm.hypercalls) sum.hypercalls[name] += count;
     for (const auto& [offset, count] : vm.unknown_registers) sum.unknown_registers[offset] += count;
     for (const PhaseResult& p : vm.phases) add(sum.phases, p);
+    sum.work += vm.work;
     sum.estimated_overhead_us += vm.estimated_overhead_us;
   }
   sum.vms = std::move(vms);

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "traces/gpu_work.h"
+
 namespace gpuvm {
 
 struct BarCounts {
@@ -73,6 +75,7 @@ struct ModeResult {
   std::vector<PhaseResult> phases;
   double estimated_overhead_us = 0;
   std::map<uint32_t, uint64_t> unknown_registers;  // BAR0 offset to accesses
+  GpuWork work;                                    // of the card's shaders, and what it left undone
   std::vector<ModeResult> vms;
 
   bool holds() const {

@@ -42,6 +42,7 @@ class Card : public PciDevice {
   // Guests that share the card pay for their own work: guest i for that of `channels_each` channels from i *
   // channels_each on.
   void share_among_guests(unsigned channels_each) { fifo_.share_among_guests(channels_each); }
+  const GpuWork& work(unsigned guest = 0) const { return fifo_.work(guest); }
   uint64_t ignored_methods() const { return fifo_.ignored_methods(); }
 
  private:

@@ -167,7 +167,7 @@ Channel::Step Channel::method(unsigned subchannel, uint32_t method, uint32_t val
   if (method == kSetObject) {
     target.type = find_engine_class(value & 0xffff);
     services_->memory.charge(kCostOfObject);
-    target.object = target.type != nullptr ? target.type->make() : nullptr;
+    target.object = target.type != nullptr ? target.type->make(parts_) : nullptr;
     if (target.type == nullptr) ++ignored_methods_;
     return Step::kDone;
   }
@@ -185,7 +185,7 @@ Channel::Step Channel::method(unsigned subchannel, uint32_t method, uint32_t val
     return Step::kDone;
   }
   GpuMemory memory(services_->memory);
-  MethodContext context{memory, space_, now_ns_, services_->memory.cost(), limit_};
+  MethodContext context{memory, space_, now_ns_, services_->memory.cost(), limit_, services_->work};
   if (auto fault = target.object->method(context, method, value)) {
     fail(*fault, target.type->fault);
     return Step::kFault;

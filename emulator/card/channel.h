@@ -20,6 +20,7 @@ class Channel {
   struct Services {
     PhysicalMemory& memory;
     ChannelEvents& events;
+    GpuWork& work;  // of the guest
   };
   // Reads the channel's state image (RAMFC) from its instance block.
   Channel(unsigned chid, uint32_t instance_pointer, PhysicalMemory& memory);
@@ -78,6 +79,7 @@ class Channel {
   uint32_t method_ = 0, method_subchannel_ = 0, method_count_ = 0;
   enum class Increment { kAll, kNone, kOnce } increment_ = Increment::kAll;
   std::array<uint32_t, 4> semaphore_{};
+  ChannelParts parts_;
   std::array<Subchannel, 8> subchannels_;
   uint64_t ignored_methods_ = 0;
 

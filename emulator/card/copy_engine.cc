@@ -7,7 +7,8 @@ namespace gpuvm {
 namespace {
 
 constexpr uint32_t kExec = 0x300;
-constexpr LineCopyMethods kCopy{.source = 0x30c,
+constexpr LineCopyMethods kCopy{.engine = "COPY",
+                                .source = 0x30c,
                                 .destination = 0x314,
                                 .source_pitch = 0x31c,
                                 .destination_pitch = 0x320,
@@ -36,7 +37,7 @@ class CopyObject : public EngineObject {
 
 }  // namespace
 
-std::unique_ptr<EngineObject> make_copy_object() {
+std::unique_ptr<EngineObject> make_copy_object(ChannelParts&) {
   return std::make_unique<CopyObject>();
 }
 

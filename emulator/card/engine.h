@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "emulator/card/gpu_memory.h"
+#include "traces/gpu_work.h"
 
 namespace gpuvm {
 
@@ -15,6 +16,7 @@ struct MethodContext {
   uint64_t now_ns;
   uint64_t& cost;  // memory adds what it is used for; the engine adds what else it does (work_cost.h)
   uint64_t limit;  // of `cost`: the guest has paid for no more
+  GpuWork& work;   // what the guest's channels have done, and asked for in vain
   // Set by a method that stopped at the limit: it is called again with the same value once the guest can pay
   // for more, and goes on where it was. What it needs for that it keeps in its object.
   bool again = false;

@@ -129,7 +129,7 @@ void Fifo::run(unsigned chid) {
 void Fifo::execute(Guest& guest, unsigned chid) {
   Slot& slot = slots_[chid];
   const auto budget = static_cast<uint64_t>(guest.account.balance(timeline_.now_ns()));
-  const Channel::Services services{memory_, *events_};
+  const Channel::Services services{memory_, *events_, guest.work};
   const fermi::Geometry geometry = fermi::geometry_of(registers_.peek(Reg::kPffbVmCfg));
   Channel::Outcome outcome{};
   {

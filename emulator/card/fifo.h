@@ -36,6 +36,8 @@ class Fifo {
   void timeline_cleared();
 
   uint64_t ignored_methods() const;
+  // Of one guest's channels; guest 0 has all of a card that is not shared.
+  const GpuWork& work(unsigned guest) const { return guests_[guest].work; }
 
  private:
   struct Slot {
@@ -46,6 +48,7 @@ class Fifo {
   };
   struct Guest {
     WorkAccount account;
+    GpuWork work;
     std::deque<unsigned> waiting;  // channels that have work which is not paid for, each once
     bool woken = false;            // is the next turn in the timeline?
   };

@@ -28,6 +28,10 @@ class GpuMemory {
 
   static constexpr uint64_t kPiece = 4096;
 
+  // For those who keep translations themselves.
+  Translation look_up(const AddressSpace& space, uint64_t va) { return translate(memory_, space, va); }
+  PhysicalMemory& physical() { return memory_; }
+
  private:
   PhysicalMemory& memory_;
 };

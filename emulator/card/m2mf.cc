@@ -9,15 +9,21 @@ namespace {
 
 constexpr uint32_t kExec = 0x300;
 constexpr uint32_t kData = 0x304;
-constexpr LineCopyMethods kCopy{.source = 0x30c,
+constexpr LineCopyMethods kCopy{.engine = "M2MF",
+                                .source = 0x30c,
                                 .destination = 0x238,
                                 .source_pitch = 0x314,
                                 .destination_pitch = 0x318,
                                 .line_bytes = 0x31c,
-                                .lines = 0x320};
+                                .lines = 0x320,
+                                .source_tiling = 0x204,
+                                .source_position = 0x344,
+                                .destination_tiling = 0x220,
+                                .destination_position = 0x34c};
 constexpr uint32_t kQuery = 0x32c;
 constexpr uint32_t kQuerySequence = 0x334;
 constexpr uint32_t kExecPush = 1u << 0;
+constexpr uint32_t kDestinationLinear = 1u << 8;
 constexpr uint32_t kExecQuery = 2u << 12;
 constexpr uint32_t kExecQueryShort = 1u << 20;
 
@@ -36,6 +42,8 @@ class M2mfObject : public EngineObject {
     if ((value & kExecPush) != 0) {
       // The data follows through the DATA method, LINES lines of LINE_LENGTH bytes.
       pushed_ = 0;
+      if ((value & kDestinationLinear) == 0)
+        context.work.not_done("M2MF", "EXEC of data into a tiled surface");
       return std::nullopt;
     }
     if (auto fault = exec_copy(context, state_, kCopy, value, progress_)) return fault;
@@ -73,7 +81,7 @@ class M2mfObject : public EngineObject {
 
 }  // namespace
 
-std::unique_ptr<EngineObject> make_m2mf_object() {
+std::unique_ptr<EngineObject> make_m2mf_object(ChannelParts&) {
   return std::make_unique<M2mfObject>();
 }
 

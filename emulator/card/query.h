@@ -3,18 +3,17 @@
 
 #include "emulator/card/engine.h"
 #include "emulator/card/method_state.h"
+#include "emulator/card/surface_view.h"
 
 namespace gpuvm {
 
 // 4 bytes, or 16 with a time stamp.
 std::optional<MmuFault> write_query(MethodContext& context, uint64_t va, uint32_t sequence, bool with_time);
 
-// Copies `lines` lines of `line_bytes`; consecutive lines lie a pitch apart.
+// Copies `lines` lines of `line_bytes`.
 struct LineCopy {
-  uint64_t from;
-  uint64_t to;
-  uint32_t from_pitch;
-  uint32_t to_pitch;
+  SurfaceView from;
+  SurfaceView to;
   uint32_t line_bytes;
   uint32_t lines;
 };
@@ -28,15 +27,21 @@ std::optional<MmuFault> copy_lines(MethodContext& context, const LineCopy& copy,
 
 // Where a class has the methods that describe a copy.
 struct LineCopyMethods {
-  uint32_t source;  // HIGH, LOW
+  const char* engine;  // for the account of what was not done
+  uint32_t source;     // HIGH, LOW
   uint32_t destination;
   uint32_t source_pitch;
   uint32_t destination_pitch;
   uint32_t line_bytes;
   uint32_t lines;
+  // Of tiled surfaces: first of {tile mode, bytes of a line, lines, slices, slice}, and where x and y are; 0
+  // if the class's are not modelled.
+  uint32_t source_tiling = 0;
+  uint32_t source_position = 0;
+  uint32_t destination_tiling = 0;
+  uint32_t destination_position = 0;
 };
-// Executes the copy that EXEC's value asks for. Tiled layouts are not modelled: such a copy does nothing, and
-// nouveau's moves have none.
+// Executes the copy that EXEC's value asks for.
 std::optional<MmuFault> exec_copy(MethodContext& context, const MethodState& state,
                                   const LineCopyMethods& methods, uint32_t exec, CopyProgress& progress);
 

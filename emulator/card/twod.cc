@@ -21,6 +21,8 @@ constexpr uint32_t kBlitX = 0x8b0;
 constexpr uint32_t kBlitY = 0x8b4;
 constexpr uint32_t kBlitWidth = 0x8b8;
 constexpr uint32_t kBlitHeight = 0x8bc;
+constexpr uint32_t kBlitDuDx = 0x8c0;  // fraction, whole
+constexpr uint32_t kBlitDvDy = 0x8c8;
 constexpr uint32_t kBlitSourceX = 0x8d4;
 constexpr uint32_t kBlitSourceYInt = 0x8dc;
 constexpr uint32_t kShapeRectangles = 4;
@@ -54,19 +56,40 @@ class TwodObject : public EngineObject {
     uint32_t pitch, width, height, pixel_bytes;
     bool linear;
 
-    uint64_t at(uint32_t x, uint32_t y) const {
-      return address + uint64_t{y} * pitch + uint64_t{x} * pixel_bytes;
+    uint32_t tile_mode, slice;
+
+    // From a pixel on.
+    SurfaceView from(uint32_t x, uint32_t y) const {
+      return {.address = address,
+              .pitch = linear ? pitch : width * pixel_bytes,
+              .linear = linear,
+              .height = height,
+              .tile_mode = tile_mode,
+              .z = slice,
+              .x = x * pixel_bytes,
+              .y = y};
     }
   };
   Surface surface(uint32_t base) const {
-    return {state_.address(base + 0x20), state_[base + 0x14],           state_[base + 0x18],
-            state_[base + 0x1c],         bytes_per_pixel(state_[base]), state_[base + 4] != 0};
+    return {state_.address(base + 0x20),   state_[base + 0x14],   state_[base + 0x18], state_[base + 0x1c],
+            bytes_per_pixel(state_[base]), state_[base + 4] != 0, state_[base + 8],    state_[base + 0x10]};
   }
-  static bool drawable(const Surface& s) { return s.linear && s.pixel_bytes != 0; }
+  static bool drawable(const Surface& s) { return s.pixel_bytes != 0; }
+
+  // Source pixels a destination pixel, as a 32.32 fixed-point number: 0 if never set.
+  bool scaled() const {
+    const auto is_one = [this](uint32_t method) {
+      return state_[method] == 0 && (state_[method + 4] == 1 || state_[method + 4] == 0);
+    };
+    return !is_one(kBlitDuDx) || !is_one(kBlitDvDy);
+  }
 
   std::optional<MmuFault> fill(MethodContext& context) {
     const Surface to = surface(kDestination);
-    if (state_[kDrawShape] != kShapeRectangles || !drawable(to) || to.pixel_bytes > 4) return std::nullopt;
+    if (state_[kDrawShape] != kShapeRectangles || !drawable(to) || to.pixel_bytes > 4) {
+      context.work.not_done("2D", "a fill of this shape or format");
+      return std::nullopt;
+    }
     const uint32_t left = std::min(state_[kDrawPointX], to.width);
     const uint32_t top = std::min(state_[kDrawPointX + 4], to.height);
     const uint32_t right = std::min(state_[kDrawPointX + 8], to.width);
@@ -89,8 +112,10 @@ class TwodObject : public EngineObject {
           context.again = true;
           return std::nullopt;
         }
-        const uint64_t at = to.at(left, top + progress_.line) + progress_.bytes;
-        const uint64_t piece = GpuMemory::piece(at, 0, line_bytes - progress_.bytes);
+        const SurfaceView view = to.from(left, top);
+        const uint64_t at = view.at(progress_.bytes, progress_.line);
+        const uint64_t run = std::min(line_bytes - progress_.bytes, view.run(progress_.bytes));
+        const uint64_t piece = GpuMemory::piece(at, 0, run);
         const auto bytes = std::span(pattern).subspan(progress_.bytes % pixel.size(), piece);
         if (auto fault = context.memory.write(context.space, at, bytes)) return fault;
         progress_.bytes += piece;
@@ -103,8 +128,10 @@ class TwodObject : public EngineObject {
   std::optional<MmuFault> blit(MethodContext& context) {
     const Surface from = surface(kSource);
     const Surface to = surface(kDestination);
-    // Scaling and format conversion are not modelled.
-    if (!drawable(from) || !drawable(to) || from.pixel_bytes != to.pixel_bytes) return std::nullopt;
+    if (!drawable(from) || !drawable(to) || state_[kSource] != state_[kDestination] || scaled()) {
+      context.work.not_done("2D", "a blit that scales or converts");
+      return std::nullopt;
+    }
     const uint32_t x = state_[kBlitX], y = state_[kBlitY];
     const uint32_t source_x = state_[kBlitSourceX], source_y = state_[kBlitSourceYInt];
     if (x >= to.width || y >= to.height || source_x >= from.width || source_y >= from.height)
@@ -113,42 +140,18 @@ class TwodObject : public EngineObject {
     const uint32_t height = std::min({state_[kBlitHeight], to.height - y, from.height - source_y});
     if (uint64_t{width} * to.pixel_bytes > kMaxOperationBytes)
       return MmuFault{to.address, FaultReason::kLimit, true};
-    return copy_lines(
-        context,
-        {from.at(source_x, source_y), to.at(x, y), from.pitch, to.pitch, width * to.pixel_bytes, height},
-        progress_);
+    return copy_lines(context, {from.from(source_x, source_y), to.from(x, y), width * to.pixel_bytes, height},
+                      progress_);
   }
 
   MethodState state_;
   CopyProgress progress_;
 };
 
-// 3D and compute: no shader runs, but a driver that waits for a query gets its answer.
-constexpr uint32_t kQueryAddress = 0x1b00;
-constexpr uint32_t kQuerySequence = 0x1b08;
-constexpr uint32_t kQueryGet = 0x1b0c;
-constexpr uint32_t kQueryShort = 1u << 28;
-
-class ShaderObject : public EngineObject {
- public:
-  std::optional<MmuFault> method(MethodContext& context, uint32_t method, uint32_t value) override {
-    state_.set(method, value);
-    if (method != kQueryGet) return std::nullopt;
-    return write_query(context, state_.address(kQueryAddress), state_[kQuerySequence],
-                       (value & kQueryShort) == 0);
-  }
-
- private:
-  MethodState state_;
-};
-
 }  // namespace
 
-std::unique_ptr<EngineObject> make_twod_object() {
+std::unique_ptr<EngineObject> make_twod_object(ChannelParts&) {
   return std::make_unique<TwodObject>();
-}
-std::unique_ptr<EngineObject> make_shader_object() {
-  return std::make_unique<ShaderObject>();
 }
 
 }  // namespace gpuvm

@@ -18,6 +18,7 @@ class BareCards : public Machine {
     for (const auto& card : cards_) sum += card->ignored_methods();
     return sum;
   }
+  const GpuWork& work(unsigned guest) const override { return cards_[guest]->work(); }
 
  private:
   std::vector<std::unique_ptr<Card>> cards_;
@@ -38,6 +39,7 @@ class SharedCard : public Machine {
   const RegisterFile& registers(unsigned guest) const override { return hypervisor_.vm(guest).registers(); }
   Hypervisor* hypervisor() override { return &hypervisor_; }
   uint64_t ignored_methods() const override { return hypervisor_.card().ignored_methods(); }
+  const GpuWork& work(unsigned guest) const override { return hypervisor_.card().work(guest); }
 
  private:
   mutable Hypervisor hypervisor_;

@@ -25,6 +25,8 @@ class Machine {
   virtual Hypervisor* hypervisor() { return nullptr; }
   // Methods that no engine took.
   virtual uint64_t ignored_methods() const = 0;
+  // What the guest's channels have done and asked for in vain.
+  virtual const GpuWork& work(unsigned guest) const = 0;
 };
 
 // Errors: guests that cannot share a card.
