@@ -1,5 +1,6 @@
 #include "cli/outcome.h"
 
+#include "cli/gpu_work.h"
 #include "cli/page_tables.h"
 #include "cli/print.h"
 
@@ -38,6 +39,7 @@ void print_outcome(const GuestOutcome& o) {
                thousands(o.undelivered_interrupts));
   }
   if (o.ignored_methods != 0) fmt::print("  {} methods that no engine took\n", thousands(o.ignored_methods));
+  for (const std::string& line : lines_of(o.work)) fmt::print("  {}\n", line);
   if (o.unknown_registers.empty()) return;
   fmt::print("  {} registers that the map does not name (offset: reads, writes):\n",
              o.unknown_registers.size());

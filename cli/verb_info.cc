@@ -1,7 +1,9 @@
 // gpuvm info: what is in a trace. The keys of --json are a contract, see docs/cli.md.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/gpu_work.h"
 #include "cli/page_tables.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
@@ -103,7 +105,7 @@ void print_device(const DeviceInfo& device) {
 }
 
 void print_info(const std::string& path, const TraceReader& reader,
-                const std::optional<PageTableTraffic>& page_table) {
+                const std::optional<PageTableTraffic>& page_table, const std::vector<std::string>& gpu_work) {
   const TraceSummary& summary = reader.summary();
   const TraceMeta& meta = reader.meta();
   print_line("trace", fmt::format("{}, {}{}", path, bytes_text(summary.file_bytes),
@@ -124,6 +126,11 @@ void print_info(const std::string& path, const TraceReader& reader,
       for (const auto& [name, counters] : page_table->phases)
         print_line("", name + ": " + summary_of(counters));
     }
+  }
+  const char* work_heading = "GPU work";
+  for (const std::string& line : gpu_work) {
+    print_line(work_heading, line);
+    work_heading = "";
   }
   print_device(meta.device);
   print_line("driver", meta.driver);
@@ -146,11 +153,21 @@ int run_info(const InfoOptions& options) {
   auto counted = count_page_table_traffic(reader);
   if (!counted) return fail(counted.error());
   const std::optional<PageTableTraffic>& page_table = counted.value();
+  GpuWork work;
+  const std::vector<std::string> attached = reader.attachment_names();
+  if (std::ranges::find(attached, kGpuWorkAttachment) != attached.end()) {
+    const auto text = reader.attachment(kGpuWorkAttachment);
+    if (!text) return fail(text.error());
+    const auto parsed = gpu_work_from_json(text.value());
+    if (!parsed) return fail(parsed.error());
+    work = parsed.value();
+  }
   if (options.json) {
     json info = info_json(options.trace, reader.summary(), reader.meta(), page_table);
+    if (!work.empty()) info["gpu_work"] = json::parse(to_json(work));
     fmt::print("{}\n", info.dump(1, ' ', false, json::error_handler_t::replace));
   } else {
-    print_info(options.trace, reader, page_table);
+    print_info(options.trace, reader, page_table, lines_of(work));
   }
   return kDone;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "analysis/cost_model.h"
+#include "cli/gpu_work.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "replayer/replay.h"
@@ -41,6 +42,10 @@ void print_result(const ReplayResult& result) {
     fmt::print("{:<13} {:>11} {:>8} {:>8} {:>12} {:>10}  {}\n", m.mode, thousands(m.traps.total()),
                thousands(m.tlb_flushes), thousands(m.shadow.rebuilds), thousands(m.shadow.entries_scanned),
                thousands(hypercalls), verdict(m));
+  }
+  // The same in every mode that saw the same machine.
+  if (!result.modes.empty()) {
+    for (const std::string& line : lines_of(result.modes.front().work)) fmt::print("{}\n", line);
   }
   constexpr size_t kShown = 8;
   for (size_t i = 0; i < result.divergences.size(); ++i) {

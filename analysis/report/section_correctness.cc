@@ -116,6 +116,36 @@ Element divergence_table(const ReplayResult& replay, bool builtin_map) {
       Element("div", "scroll").add(Element("table", "sort").add(Element("thead").add(top)).add(body)));
 }
 
+// What the card's shaders did, and what they and the other engines did not.
+Element work_note(const ReplayResult& replay) {
+  const GpuWork& work = replay.modes.front().work;
+  Element out("div");
+  if (work.shaders.grids != 0) {
+    out.add(
+        Element("p", "note")
+            .text(fmt::format("The shader cores ran {} grids: {} warps, {} instructions by threads; {} bytes "
+                              "of memory read, {} written.",
+                              thousands(work.shaders.grids), thousands(work.shaders.warps),
+                              thousands(work.shaders.thread_instructions), thousands(work.shaders.bytes_read),
+                              thousands(work.shaders.bytes_written))));
+  }
+  if (work.trapped != 0) {
+    out.add(Element("p", "note")
+                .text(fmt::format("{} grids were stopped by a trap; the first: {}", thousands(work.trapped),
+                                  work.traps.empty() ? "" : printable_text(work.traps.front()))));
+  }
+  if (work.undone.empty()) return out;
+  std::string list;
+  size_t shown = 0;
+  for (const auto& [what, count] : work.undone) {
+    if (shown++ == kMaxUnknownRows) break;
+    list += fmt::format("{}{} {} ({})", list.empty() ? "" : ", ", printable_text(what.first),
+                        printable_text(what.second), thousands(count));
+  }
+  return out.add(
+      Element("p", "note").text("Work that the driver asked for and this card does not do: " + list));
+}
+
 // Registers that the emulator does not know: it answered, and it says so.
 Element unknown_note(const ReplayResult& replay) {
   std::map<uint32_t, uint64_t> unknown;
@@ -155,6 +185,7 @@ Element correctness_section(const ReplayResult& replay, bool builtin_map) {
   } else {
     out.add(divergence_table(replay, builtin_map));
   }
+  if (!replay.modes.empty() && !replay.modes.front().work.empty()) out.add(work_note(replay));
   return out.add(unknown_note(replay));
 }
 

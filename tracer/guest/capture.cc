@@ -191,7 +191,8 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
     GuestSession& session = *seats[i].session;
     GuestOutcome outcome;
     outcome.seconds = static_cast<double>(clock->machine_ns()) * 1e-9;
-    const Status closed = session.close(describe(options, seats[i].prepared, machine->device(i).info()));
+    const Status closed =
+        session.close(describe(options, seats[i].prepared, machine->device(i).info()), machine->work(i));
     outcome.succeeded = session.succeeded() && closed.ok();
     outcome.message = closed ? session.message() : closed.error().message;
     if (outcome.succeeded && options.record && options.guest.kernel.mmiotrace) {
@@ -201,6 +202,7 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
       outcome.message = heard ? outcome.message + "; " + heard.value() : heard.error().message;
     }
     outcome.events = session.events();
+    outcome.work = machine->work(i);
     outcome.call_site_samples = session.call_site_samples();
     outcome.stray_accesses = session.stray_accesses();
     if (seats[i].tap != nullptr) outcome.page_tables = seats[i].tap->counters();

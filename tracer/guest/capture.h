@@ -12,6 +12,7 @@
 #include "emulator/mmu/page_table_tracker.h"
 #include "tracer/guest/prepare.h"
 #include "traces/format/gvt.h"
+#include "traces/gpu_work.h"
 #include "traces/mode.h"
 
 namespace gpuvm {
@@ -54,6 +55,7 @@ struct GuestOutcome {
   double seconds = 0;
   std::map<uint32_t, RegisterFile::Unknown> unknown_registers;
   uint64_t ignored_methods = 0;
+  GpuWork work;
 };
 
 // Runs the guests until all have ended or the time is up. Whatever happens, the traces are closed and hold

@@ -135,9 +135,10 @@ std::string GuestSession::message() const {
   return result_ok_ ? result_ : "the guest gave no result";
 }
 
-Status GuestSession::close(const TraceMeta& meta) {
+Status GuestSession::close(const TraceMeta& meta, const GpuWork& work) {
   if (!guest_log_.empty()) GPUVM_TRY_STATUS(session_.attach(kGuestLogAttachment, guest_log_));
   GPUVM_TRY_STATUS(session_.describe(meta));
+  if (!work.empty()) GPUVM_TRY_STATUS(session_.attach(kGpuWorkAttachment, to_json(work)));
   return session_.close();
 }
 

@@ -10,6 +10,7 @@
 #include "tracer/guest/device_session.h"
 #include "tracer/guest/prepare.h"
 #include "tracer/qemu/qemu_process.h"
+#include "traces/gpu_work.h"
 
 namespace gpuvm {
 
@@ -41,7 +42,8 @@ class GuestSession {
   bool guest_done() const { return guest_done_; }
   // Ends the guest; `why` becomes the message if it had not reported a result.
   void stop(const std::string& why);
-  Status close(const TraceMeta& meta);
+  // `work`: of the guest's device, all in all.
+  Status close(const TraceMeta& meta, const GpuWork& work);
 
   bool succeeded() const { return result_ok_.value_or(false) && !failure_; }
   std::string message() const;

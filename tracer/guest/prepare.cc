@@ -14,6 +14,13 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
     GPUVM_TRY(guest_program, find_guest_program());
   }
   GPUVM_TRY(GuestKernel kernel, provide_kernel(options.package));
+  std::optional<ComputeImage> compute;
+  if (workload->on_mesa) {
+    compute.emplace();
+    GPUVM_TRY(compute->stack,
+              provide_graphics_stack({options.package.cache_directory, options.package.progress}));
+    GPUVM_TRY(compute->program, find_compute_program());
+  }
   GPUVM_TRY(RunDirectory directory, RunDirectory::create(options.run_directory));
 
   QemuConfig config;
@@ -28,7 +35,7 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
   config.initrd = directory.path() / "initrd";
   config.kernel_arguments = std::move(arguments);
   config.extra_arguments = options.qemu_arguments;
-  GPUVM_TRY_STATUS(build_initramfs(kernel, guest_program, config.initrd));
+  GPUVM_TRY_STATUS(build_initramfs(kernel, guest_program, compute ? &*compute : nullptr, config.initrd));
   return PreparedGuest{std::move(directory), std::move(config), std::move(kernel), workload,
                        std::move(qemu.version)};
 }

@@ -186,6 +186,8 @@ class Service {
     const std::string qemu = end_of_command();
     const bool asked_to_stop = ending_.starts_with("stopped");
     Status closed = session_.describe(describe(options_, machine_->device(0).info()));
+    outcome.work = machine_->work(0);
+    if (closed && !outcome.work.empty()) closed = session_.attach(kGpuWorkAttachment, to_json(outcome.work));
     if (closed) closed = session_.close();
     outcome.succeeded = status.ok() && closed.ok() && (qemu.empty() || asked_to_stop);
     outcome.message = !status ? status.error().message : !closed ? closed.error().message : ending_;

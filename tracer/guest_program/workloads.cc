@@ -2,6 +2,7 @@
 
 #include "tracer/guest_program/client_workloads.h"
 #include "tracer/guest_program/kernel.h"
+#include "tracer/guest_program/mesa.h"
 #include "tracer/protocol/workloads.h"
 
 namespace gpuvm::guest {
@@ -10,6 +11,7 @@ namespace {
 struct Workload {
   std::string_view name;
   bool loads_driver;
+  // nullptr: the other program's, which works on Mesa.
   Result<std::string> (*run)(GpuDriver& driver, Reporter& reporter);
 };
 
@@ -46,12 +48,24 @@ constexpr Workload kTable[] = {
     {"fault", true, as_client<run_fault>},
     {"stress", true, as_client<run_stress>},
     {"intruder", true, as_client<run_intruder>},
+    {"madd", true, nullptr},
+    {"mmul", true, nullptr},
+    {"fmadd", true, nullptr},
+    {"fmmul", true, nullptr},
+    {"hotspot", true, nullptr},
+    {"lud", true, nullptr},
+    {"nw", true, nullptr},
+    {"bfs", true, nullptr},
+    {"backprop", true, nullptr},
+    {"srad", true, nullptr},
+    {"nn", true, nullptr},
 };
 
 constexpr bool tables_agree() {
   if (std::size(kTable) != std::size(kWorkloads)) return false;
   for (size_t i = 0; i < std::size(kTable); ++i)
-    if (kTable[i].name != kWorkloads[i].name) return false;
+    if (kTable[i].name != kWorkloads[i].name || (kTable[i].run == nullptr) != kWorkloads[i].on_mesa)
+      return false;
   return true;
 }
 static_assert(tables_agree(), "tracer/protocol/workloads.h lists the same workloads in the same order");
@@ -79,7 +93,8 @@ Result<std::string> run_workload(std::string_view name, GpuDriver& driver, Repor
   for (const Workload& workload : kTable) {
     if (workload.name != name) continue;
     if (workload.loads_driver) GPUVM_TRY_STATUS(driver.load());
-    GPUVM_TRY(std::string did, workload.run(driver, reporter));
+    GPUVM_TRY(std::string did,
+              workload.run != nullptr ? workload.run(driver, reporter) : run_on_mesa(name, reporter));
     // What the kernel does at power-off is nobody's phase.
     GPUVM_TRY_STATUS(reporter.phase("end"));
     return did;

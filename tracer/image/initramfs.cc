@@ -20,17 +20,46 @@ std::string module_path(const std::string& name) {
   return fmt::format("{}/{}.ko", kImageModulesFolder, name);
 }
 
-}  // namespace
-
-Result<fs::path> find_guest_program() {
+Result<fs::path> beside_us(const char* name) {
   std::error_code code;
-  fs::path program = fs::read_symlink("/proc/self/exe", code).parent_path() / "gpuvm-guest-workload";
+  fs::path program = fs::read_symlink("/proc/self/exe", code).parent_path() / name;
   if (code || !fs::exists(program, code))
-    return error("the guest program {} is missing; build the target gpuvm-guest-workload", program.string());
+    return error("the guest program {} is missing; build the target {}", program.string(), name);
   return program;
 }
 
-Status build_initramfs(const GuestKernel& kernel, const fs::path& guest_program, const fs::path& file) {
+Result<std::string> bytes_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string bytes(std::istreambuf_iterator<char>(in), {});
+  if (!in || bytes.empty()) return error("cannot read {} for the guest's image", file.string());
+  return bytes;
+}
+
+Status add_compute(CpioWriter& image, const ComputeImage& compute) {
+  std::set<std::string> folders;
+  for (const auto& [place, path] : compute.stack.files) {
+    for (size_t slash = place.find('/'); slash != std::string::npos; slash = place.find('/', slash + 1)) {
+      if (folders.insert(place.substr(0, slash)).second) image.add_directory(place.substr(0, slash));
+    }
+    GPUVM_TRY(const std::string bytes, bytes_of(path));
+    image.add_file(place, bytes, /*executable=*/true);
+  }
+  GPUVM_TRY(const std::string program, bytes_of(compute.program));
+  image.add_file(kImageComputeProgram, program, /*executable=*/true);
+  return Ok{};
+}
+
+}  // namespace
+
+Result<fs::path> find_guest_program() {
+  return beside_us("gpuvm-guest-workload");
+}
+Result<fs::path> find_compute_program() {
+  return beside_us("gpuvm-guest-compute");
+}
+
+Status build_initramfs(const GuestKernel& kernel, const fs::path& guest_program, const ComputeImage* compute,
+                       const fs::path& file) {
   std::ifstream program(guest_program, std::ios::binary);
   std::string program_bytes(std::istreambuf_iterator<char>(program), {});
   if (!program || program_bytes.empty())
@@ -59,6 +88,7 @@ Status build_initramfs(const GuestKernel& kernel, const fs::path& guest_program,
   }
   image.add_file(kImageTransportList, transport_list);
   image.add_file(kImageGpuList, gpu_list);
+  if (compute != nullptr) GPUVM_TRY_STATUS(add_compute(image, *compute));
 
   std::string bytes = image.finish();
   std::ofstream out(file, std::ios::binary);

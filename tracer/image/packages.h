@@ -2,15 +2,12 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <string>
 
+#include "tracer/image/apt.h"
 #include "traces/core/result.h"
 
 namespace gpuvm {
-
-// One line of progress for a person; may be empty.
-using ProgressFn = std::function<void(const std::string&)>;
 
 struct KernelRequest {
   // A package that is, or depends on, a kernel image. Its version floats: nothing may depend on the number.
@@ -26,16 +23,11 @@ struct GuestKernel {
   std::string package = {};            // "linux-image-6.1.0-56-amd64 6.1.192-2"
 };
 
-// ${XDG_CACHE_HOME:-~/.cache}/gpuvm
-std::filesystem::path default_cache_directory();
-
 // The kernel of request.package, from the cache if it is there. Without a network (or apt) any kernel of an
 // earlier run serves. Two callers at once are safe: one downloads, the other waits for it.
 Result<GuestKernel> provide_kernel(const KernelRequest& request);
 
 // What `apt-cache depends` says: the package of the kernel image that `package` depends on, or "" if none.
 std::string image_dependency(const std::string& apt_cache_output);
-// What `apt-cache policy` says: the version that would be installed, or "".
-std::string candidate_version(const std::string& apt_cache_output);
 
 }  // namespace gpuvm

@@ -13,6 +13,7 @@ struct WorkloadInfo {
   unsigned memory_mib;              // of the guest
   unsigned vram_mib;      // at most this much on the card, 0: no wish. "stress" must be able to fill it
   unsigned time_limit_s;  // generous: the machine may be busy, and a trap costs microseconds
+  bool on_mesa = false;   // run by the guest's other program, on the user space of graphics_stack.h
 };
 
 inline constexpr WorkloadInfo kWorkloads[] = {
@@ -27,6 +28,17 @@ inline constexpr WorkloadInfo kWorkloads[] = {
      300},
     {"stress", "load, then random copies and more VRAM buffers than there is VRAM", "", 1024, 128, 900},
     {"intruder", "load, then search and overwrite VRAM beyond its own; for --guests 2", "", 1024, 0, 600},
+    {"madd", "GL compute on Mesa: a sum of integer matrices", "", 1536, 0, 900, true},
+    {"mmul", "GL compute on Mesa: a product of integer matrices", "", 1536, 0, 900, true},
+    {"fmadd", "GL compute on Mesa: a sum of float matrices", "", 1536, 0, 900, true},
+    {"fmmul", "GL compute on Mesa: a product of float matrices", "", 1536, 0, 900, true},
+    {"hotspot", "GL compute on Mesa: heat on a chip", "", 1536, 0, 900, true},
+    {"lud", "GL compute on Mesa: LU decomposition", "", 1536, 0, 900, true},
+    {"nw", "GL compute on Mesa: Needleman-Wunsch alignment", "", 1536, 0, 900, true},
+    {"bfs", "GL compute on Mesa: breadth-first search", "", 1536, 0, 900, true},
+    {"backprop", "GL compute on Mesa: a layer of a neural network, forth and back", "", 1536, 0, 900, true},
+    {"srad", "GL compute on Mesa: diffusion that keeps edges", "", 1536, 0, 900, true},
+    {"nn", "GL compute on Mesa: nearest neighbours", "", 1536, 0, 900, true},
 };
 
 constexpr const WorkloadInfo* find_workload(std::string_view name) {

@@ -1,0 +1,91 @@
+#include "tracer/guest_program/mesa.h"
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "traces/core/unique_fd.h"
+
+namespace gpuvm::guest {
+namespace {
+
+constexpr char kProgram[] = "/compute";
+
+struct Verdict {
+  bool ok;
+  std::string text;
+};
+
+// One line of the program's; see compute/session.h.
+Status take(std::string_view line, int fd, Reporter& reporter, std::optional<Verdict>& verdict) {
+  const size_t space = std::min(line.find(' '), line.size());
+  const std::string_view word = line.substr(0, space);
+  const std::string text(line.substr(std::min(space + 1, line.size())));
+  if (word == "phase") {
+    GPUVM_TRY_STATUS(reporter.phase(text));
+    if (write(fd, "A", 1) != 1) return error("the compute program does not listen: {}", strerror(errno));
+  } else if (word == "ok" || word == "failed") {
+    verdict = Verdict{word == "ok", text};
+  } else {
+    reporter.log(text);
+  }
+  return Ok{};
+}
+
+[[noreturn]] void become_program(const std::string& workload, int fd) {
+  const std::string number = std::to_string(fd);
+  const char* argv[] = {kProgram, workload.c_str(), number.c_str(), nullptr};
+  // Mesa keeps no cache of shaders: the image has no home folder.
+  const char* environment[] = {"MESA_SHADER_CACHE_DISABLE=true", "LIBGL_DEBUG=verbose", nullptr};
+  execve(kProgram, const_cast<char**>(argv), const_cast<char**>(environment));
+  _exit(127);
+}
+
+}  // namespace
+
+Result<std::string> run_on_mesa(std::string_view workload, Reporter& reporter) {
+  if (access(kProgram, X_OK) != 0)
+    return error("this guest's image has no {}; run gpuvm-guest-compute", kProgram);
+  std::array<int, 2> pair{};
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair.data()) != 0) return error("no socket: {}", strerror(errno));
+  const pid_t child = fork();
+  if (child < 0) return error("cannot fork: {}", strerror(errno));
+  if (child == 0) {
+    close(pair[0]);
+    become_program(std::string(workload), pair[1]);
+  }
+  close(pair[1]);
+  const UniqueFd ours(pair[0]);
+  std::optional<Verdict> verdict;
+  Status status = Ok{};
+  std::string buffer;
+  std::array<char, 4096> bytes;
+  while (status) {
+    const ssize_t got = read(ours.get(), bytes.data(), bytes.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    buffer.append(bytes.data(), static_cast<size_t>(got));
+    for (size_t end = buffer.find('\n'); end != std::string::npos && status; end = buffer.find('\n')) {
+      status = take(buffer.substr(0, end), ours.get(), reporter, verdict);
+      buffer.erase(0, end + 1);
+    }
+  }
+  int how = 0;
+  waitpid(child, &how, 0);
+  if (!status) return status.error();
+  if (!verdict) {
+    return WIFSIGNALED(how)
+               ? error("the compute program was killed by signal {}", WTERMSIG(how))
+               : error("the compute program ended with status {} and no result", WEXITSTATUS(how));
+  }
+  if (!verdict->ok) return error("{}", verdict->text);
+  return verdict->text;
+}
+
+}  // namespace gpuvm::guest

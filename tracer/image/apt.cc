@@ -1,0 +1,122 @@
+#include "tracer/image/apt.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+namespace gpuvm {
+namespace apt {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kTemporaryPrefix[] = "unpacking-";
+
+}  // namespace
+
+Result<CommandOutput> run_in_c_locale(std::vector<std::string> argv, const CommandOptions& options) {
+  argv.insert(argv.begin(), {"env", "LC_ALL=C"});
+  return run_command(argv, options);
+}
+
+Result<PackageVersion> candidate(const std::string& package) {
+  GPUVM_TRY(CommandOutput policy, run_in_c_locale({"apt-cache", "policy", package}));
+  std::string version = candidate_version(policy.text);
+  if (!policy.succeeded || version.empty())
+    return error("apt has no version of {} to download; run `apt-get update`", package);
+  return PackageVersion{package, version};
+}
+
+Result<UniqueFd> lock(const fs::path& directory) {
+  fs::path file = directory / "lock";
+  UniqueFd fd(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!fd.valid()) return error("cannot open {}: {}", file.string(), strerror(errno));
+  while (flock(fd.get(), LOCK_EX) != 0)
+    if (errno != EINTR) return error("cannot lock {}: {}", file.string(), strerror(errno));
+  return fd;
+}
+
+Status write_file(const fs::path& path, std::string_view bytes) {
+  std::ofstream out(path, std::ios::binary);
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  out.close();
+  if (!out) return error("cannot write {}: {}; is the disk full?", path.string(), strerror(errno));
+  return Ok{};
+}
+
+Result<fs::path> only_entry(const fs::path& directory, std::string_view prefix) {
+  std::error_code code;
+  for (fs::directory_iterator entry(directory, code), end; !code && entry != end; entry.increment(code))
+    if (entry->path().filename().string().starts_with(prefix)) return entry->path();
+  return error("the package has no {}* in {}", prefix, directory.filename().string());
+}
+
+Status download(const PackageVersion& package, const fs::path& directory) {
+  CommandOptions options{.time_limit = std::chrono::seconds(900), .working_directory = directory};
+  GPUVM_TRY(CommandOutput output,
+            run_in_c_locale({"apt-get", "download", "-q", package.name + "=" + package.version}, options));
+  if (output.succeeded) return Ok{};
+  return error("cannot download {} {}: {}; check the network, or run `apt-get update`", package.name,
+               package.version, last_line(output.text));
+}
+
+Status unpack(const fs::path& deb, const fs::path& root) {
+  GPUVM_TRY(CommandOutput output, run_in_c_locale({"dpkg-deb", "-x", deb.string(), root.string()},
+                                                  {.time_limit = std::chrono::seconds(600)}));
+  if (output.succeeded) return Ok{};
+  return error("cannot unpack {}: {}", deb.string(), last_line(output.text));
+}
+
+// Left behind by runs that were killed; only called while no other run holds the lock.
+void remove_leftovers(const fs::path& folder) {
+  std::error_code code;
+  std::vector<fs::path> leftovers;
+  for (fs::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code))
+    if (entry->path().filename().string().starts_with(kTemporaryPrefix)) leftovers.push_back(entry->path());
+  for (const fs::path& path : leftovers) fs::remove_all(path, code);
+}
+
+bool is_temporary(const fs::path& path) {
+  return path.filename().string().starts_with(kTemporaryPrefix);
+}
+
+Result<std::string> make_temporary(const fs::path& folder) {
+  std::string pattern = (folder / (std::string(kTemporaryPrefix) + "XXXXXX")).string();
+  if (mkdtemp(pattern.data()) == nullptr)
+    return error("cannot write in {}: {}", folder.string(), strerror(errno));
+  return pattern;
+}
+
+Status check_space(const fs::path& folder, uint64_t bytes, std::string_view for_what) {
+  std::error_code code;
+  const fs::space_info space = fs::space(folder, code);
+  if (code || space.available >= bytes) return Ok{};
+  return error("{} has {} MiB free, unpacking {} needs {}; free some or set XDG_CACHE_HOME", folder.string(),
+               space.available >> 20, for_what, bytes >> 20);
+}
+
+}  // namespace apt
+
+std::filesystem::path default_cache_directory() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/')
+    return std::filesystem::path(cache) / "gpuvm";
+  if (const char* home = std::getenv("HOME"); home && *home == '/')
+    return std::filesystem::path(home) / ".cache" / "gpuvm";
+  return std::filesystem::temp_directory_path() / fmt::format("gpuvm-cache-{}", getuid());
+}
+
+std::string candidate_version(const std::string& apt_cache_output) {
+  constexpr std::string_view kKey = "Candidate: ";
+  size_t at = apt_cache_output.find(kKey);
+  if (at == std::string::npos) return "";
+  at += kKey.size();
+  std::string version = apt_cache_output.substr(at, apt_cache_output.find('\n', at) - at);
+  return version == "(none)" ? "" : version;
+}
+
+}  // namespace gpuvm

@@ -1,0 +1,65 @@
+// Debian packages fetched and unpacked into a cache, never installed.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tracer/posix/child_process.h"
+#include "traces/core/result.h"
+#include "traces/core/unique_fd.h"
+
+namespace gpuvm {
+
+// One line of progress for a person; may be empty.
+using ProgressFn = std::function<void(const std::string&)>;
+
+// ${XDG_CACHE_HOME:-~/.cache}/gpuvm
+std::filesystem::path default_cache_directory();
+
+// What `apt-cache policy` says: the version that would be installed, or "".
+std::string candidate_version(const std::string& apt_cache_output);
+
+namespace apt {
+
+struct PackageVersion {
+  std::string name;
+  std::string version;
+};
+
+// Removes a directory when it goes out of scope.
+class TemporaryDirectory {
+ public:
+  explicit TemporaryDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// In a folder of the cache: a name of its own for what is being unpacked.
+Result<std::string> make_temporary(const std::filesystem::path& folder);
+// Left behind by runs that were killed; only called while no other run holds the lock.
+void remove_leftovers(const std::filesystem::path& folder);
+bool is_temporary(const std::filesystem::path& path);
+
+Result<CommandOutput> run_in_c_locale(std::vector<std::string> argv, const CommandOptions& options = {});
+// The version that apt would take.
+Result<PackageVersion> candidate(const std::string& package);
+// Waits until no other run works in `directory`.
+Result<UniqueFd> lock(const std::filesystem::path& directory);
+// An error if the file system has less free.
+Status check_space(const std::filesystem::path& folder, uint64_t bytes, std::string_view for_what);
+Status download(const PackageVersion& package, const std::filesystem::path& directory);
+Status unpack(const std::filesystem::path& deb, const std::filesystem::path& root);
+Result<std::filesystem::path> only_entry(const std::filesystem::path& directory, std::string_view prefix);
+Status write_file(const std::filesystem::path& path, std::string_view bytes);
+
+}  // namespace apt
+}  // namespace gpuvm

@@ -1,0 +1,182 @@
+#include "tracer/image/graphics_stack.h"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "tracer/image/shared_libraries.h"
+
+namespace gpuvm {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace apt;
+
+// Cached stacks live in CACHE/graphics-N; N grows when what is kept of the packages changes.
+constexpr char kFolder[] = "graphics-1";
+constexpr uint64_t kBytesToUnpack = uint64_t{900} << 20;
+// What names the version, and what else a program that opens EGL without a window needs.
+constexpr char kDriverPackage[] = "libgl1-mesa-dri";
+constexpr const char* kOtherPackages[] = {"libegl-mesa0", "libegl1", "libc6"};
+
+constexpr char kLibraries[] = "lib/x86_64-linux-gnu/";
+constexpr char kLoader[] = "lib64/ld-linux-x86-64.so.2";
+constexpr char kDriver[] = "usr/lib/x86_64-linux-gnu/dri/nouveau_dri.so";
+constexpr char kVendor[] = "usr/share/glvnd/egl_vendor.d/50_mesa.json";
+
+Result<std::vector<std::string>> all_packages() {
+  std::vector<std::string> argv{"apt-cache",     "depends",        "--recurse",   "--no-recommends",
+                                "--no-suggests", "--no-conflicts", "--no-breaks", "--no-replaces",
+                                "--no-enhances", kDriverPackage};
+  argv.insert(argv.end(), std::begin(kOtherPackages), std::end(kOtherPackages));
+  GPUVM_TRY(CommandOutput output, run_in_c_locale(argv));
+  if (!output.succeeded)
+    return error("apt knows no package {} ({}); run `apt-get update`", kDriverPackage,
+                 last_line(output.text));
+  return listed_packages(output.text);
+}
+
+// Every shared library below `root`, by its file name.
+std::map<std::string, fs::path> libraries_below(const fs::path& root) {
+  std::map<std::string, fs::path> found;
+  for (const char* folder : {"lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64"}) {
+    std::error_code code;
+    for (fs::directory_iterator entry(root / folder, code), end; !code && entry != end;
+         entry.increment(code)) {
+      const std::string name = entry->path().filename().string();
+      if (name.find(".so") != std::string::npos) found.emplace(name, entry->path());
+    }
+  }
+  return found;
+}
+
+Status keep(const fs::path& from, const fs::path& to) {
+  std::error_code code;
+  fs::create_directories(to.parent_path(), code);
+  // A link's target is what counts, and its absolute ones would lead out of the unpacked tree.
+  fs::path real = from;
+  for (int depth = 0; depth < 8 && fs::is_symlink(real, code); ++depth) {
+    const fs::path target = fs::read_symlink(real, code);
+    real = target.is_absolute() ? real.parent_path() / target.filename() : real.parent_path() / target;
+  }
+  fs::copy_file(real, to, fs::copy_options::overwrite_existing, code);
+  if (code) return error("cannot copy {} to {}: {}", from.string(), to.string(), code.message());
+  return Ok{};
+}
+
+Status keep_what_guests_use(const fs::path& root, const PackageVersion& package, const fs::path& out) {
+  const auto available = libraries_below(root);
+  std::vector<fs::path> roots{root / kDriver};
+  std::set<std::string> names;
+  // libEGL.so.1 opens the vendor's library by itself; libgcc_s is what glibc opens to end threads.
+  for (const char* name : {"libEGL.so.1", "libEGL_mesa.so.0", "libgcc_s.so.1"}) {
+    const auto at = available.find(name);
+    if (at == available.end()) return error("the packages of {} have no {}", package.name, name);
+    roots.push_back(at->second);
+    GPUVM_TRY_STATUS(keep(at->second, out / kLibraries / name));
+  }
+  GPUVM_TRY(const auto needed, library_closure(roots, available));
+  for (const auto& [name, path] : needed) GPUVM_TRY_STATUS(keep(path, out / kLibraries / name));
+  GPUVM_TRY_STATUS(keep(root / kDriver, out / kDriver));
+  GPUVM_TRY_STATUS(keep(root / kVendor, out / kVendor));
+  const auto loader = available.find("ld-linux-x86-64.so.2");
+  if (loader == available.end()) return error("the packages of {} have no program loader", package.name);
+  GPUVM_TRY_STATUS(keep(loader->second, out / kLoader));
+  return write_file(out / "release", fmt::format("{} {}\n", package.name, package.version));
+}
+
+Result<GraphicsStack> cached(const fs::path& directory) {
+  std::ifstream in(directory / "release");
+  GraphicsStack stack;
+  std::getline(in, stack.package);
+  if (!in || stack.package.empty()) return error("no graphics stack in {}", directory.string());
+  std::error_code code;
+  for (fs::recursive_directory_iterator entry(directory, code), end; !code && entry != end;
+       entry.increment(code)) {
+    if (!entry->is_regular_file() || entry->path().filename() == "release") continue;
+    stack.files.emplace(fs::relative(entry->path(), directory).string(), entry->path());
+  }
+  if (code) return error("cannot list {}: {}", directory.string(), code.message());
+  return stack;
+}
+
+Result<GraphicsStack> any_cached(const fs::path& folder) {
+  std::error_code code;
+  for (fs::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code)) {
+    if (!entry->is_directory() || is_temporary(entry->path())) continue;
+    if (auto stack = cached(entry->path())) return stack;
+  }
+  return error("no graphics stack in {}", folder.string());
+}
+
+Result<GraphicsStack> fetch(const PackageVersion& package, const fs::path& folder,
+                            const fs::path& destination, const ProgressFn& progress) {
+  GPUVM_TRY_STATUS(check_space(folder, kBytesToUnpack, "Mesa and its libraries"));
+  GPUVM_TRY(const std::vector<std::string> names, all_packages());
+  GPUVM_TRY(const std::string path, make_temporary(folder));
+  const TemporaryDirectory temporary(path);
+  if (progress)
+    progress(fmt::format("downloading {} {} and {} packages", package.name, package.version, names.size()));
+  std::error_code code;
+  const fs::path debs = temporary.path() / "debs", root = temporary.path() / "root";
+  fs::create_directories(debs, code);
+  std::vector<std::string> argv{"apt-get", "download", "-q"};
+  argv.insert(argv.end(), names.begin(), names.end());
+  GPUVM_TRY(CommandOutput output,
+            run_in_c_locale(argv, {.time_limit = std::chrono::seconds(900), .working_directory = debs}));
+  if (!output.succeeded)
+    return error("cannot download the packages of {}: {}; check the network, or run `apt-get update`",
+                 package.name, last_line(output.text));
+  if (progress) progress("unpacking Mesa");
+  for (fs::directory_iterator entry(debs, code), end; !code && entry != end; entry.increment(code)) {
+    GPUVM_TRY_STATUS(unpack(entry->path(), root));
+  }
+  GPUVM_TRY_STATUS(keep_what_guests_use(root, package, temporary.path() / "kept"));
+  fs::rename(temporary.path() / "kept", destination, code);
+  if (code) return error("cannot write {}: {}", destination.string(), code.message());
+  return cached(destination);
+}
+
+}  // namespace
+
+std::vector<std::string> listed_packages(const std::string& apt_cache_output) {
+  std::set<std::string> names;
+  std::istringstream lines(apt_cache_output);
+  for (std::string line; std::getline(lines, line);) {
+    // Dependencies are indented, virtual packages stand in angle brackets, other architectures after a colon.
+    const bool is_name = !line.empty() && std::isalnum(static_cast<unsigned char>(line[0])) != 0 &&
+                         line.find_first_of("<: ") == std::string::npos;
+    if (is_name) names.insert(line);
+  }
+  return {names.begin(), names.end()};
+}
+
+Result<GraphicsStack> provide_graphics_stack(const GraphicsStackRequest& request) {
+  const fs::path cache =
+      request.cache_directory.empty() ? default_cache_directory() : request.cache_directory;
+  const fs::path folder = fs::absolute(cache) / kFolder;
+  std::error_code code;
+  fs::create_directories(folder, code);
+  if (code) return error("cannot make the cache folder {}: {}", folder.string(), code.message());
+  auto package = candidate(kDriverPackage);
+  GPUVM_TRY(UniqueFd held, lock(folder));
+  if (package) {
+    const fs::path destination = folder / (package.value().name + "_" + package.value().version);
+    auto stack = cached(destination);
+    if (stack) return stack;
+    fs::remove_all(destination, code);
+    remove_leftovers(folder);
+    stack = fetch(package.value(), folder, destination, request.progress);
+    if (stack) return stack;
+    package = stack.error();
+  }
+  if (auto earlier = any_cached(folder)) {
+    if (request.progress)
+      request.progress(fmt::format("{}; using {}", package.error().message, earlier.value().package));
+    return earlier;
+  }
+  return package.error();
+}
+
+}  // namespace gpuvm
