@@ -42,7 +42,7 @@ bool InstanceShadow::sync() {
   return true;
 }
 
-// What in an instance block is a physical address (spec/gpuvm-mechanisms.md 3.3): USERD and the page
+// What in an instance block is a physical address (docs/gpuvm.md): USERD and the page
 // directory. The indirect buffer and the engines' context pointers are virtual ones. GPUvm also shifts 0x64
 // and 0x68, which on Fermi are no addresses (an NV50 leftover): the reference policy keeps that.
 void InstanceShadow::translate(std::span<std::byte> block) const {

@@ -9,8 +9,7 @@
 
 namespace gpuvm {
 
-// One guest page directory and its shadow; channels that name the same directory share it (GPUvm's origin and
-// overridden channels, spec/gpuvm-mechanisms.md 4.4).
+// One guest page directory and its shadow; channels that name the same directory share it (docs/gpuvm.md).
 struct SharedSpace {
   SharedSpace(Guest& owner, const AddressSpace& guest_space) : guest(guest_space), shadow(owner) {}
   AddressSpace guest;

@@ -9,7 +9,7 @@
 
 namespace gpuvm {
 
-// Para-virtual calls; the numbers are the interface's (spec/gpuvm-mechanisms.md 5P.2, appendix A for 10).
+// Para-virtual calls; the numbers are the interface's (docs/gpuvm.md).
 enum class PvOp : uint8_t {
   kSetPgd = 0,
   kMapPgt = 1,

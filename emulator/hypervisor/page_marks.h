@@ -1,5 +1,5 @@
 // Which pages of a guest's VRAM are instance blocks that something is bound to: stores to them must trap,
-// because the shadow has to follow (GPUvm's write barrier, spec/gpuvm-mechanisms.md 3.4).
+// because the shadow has to follow (GPUvm's write barrier, docs/gpuvm.md).
 #pragma once
 
 #include <cstdint>

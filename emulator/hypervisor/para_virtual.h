@@ -1,5 +1,5 @@
 // Para-virtual calls: a guest that knows it is one asks for page table entries instead of writing them
-// (spec/gpuvm-mechanisms.md 5P). BAR4 is one page of registers; arguments lie in slots of guest memory.
+// (docs/gpuvm.md). BAR4 is one page of registers; arguments lie in slots of guest memory.
 //
 // Unlike GPUvm's, calls are checked: handles are numbers of the guest's own objects and say nothing about the
 // card's memory, a page keeps the type of its first use, every index, count and channel is checked, arguments
