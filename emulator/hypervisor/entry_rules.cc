@@ -79,8 +79,8 @@ EntryRules::Comparison EntryRules::compare_any(const std::byte* guest, const std
   return {true, difference, lookups};
 }
 
-// As GPUvm does it (docs/gpuvm.md): only the first 4 KiB of a VRAM page is checked, a frame of system memory that
-// cannot be looked up becomes frame 0 and stays present, target 1 passes as it is (S5).
+// As GPUvm does it (docs/gpuvm.md): only the first 4 KiB of a VRAM page is checked, a frame of system memory
+// that cannot be looked up becomes frame 0 and stays present, target 1 passes as it is (S5).
 uint64_t EntryRules::reference(uint64_t raw, uint64_t& lookups) const {
   const fermi::Pte pte{raw};
   if (!pte.present()) return raw;
