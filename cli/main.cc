@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <functional>
+#include <sstream>
 
+#include "cli/command_tree.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "replayer/replay.h"
@@ -52,20 +54,22 @@ using Choices = std::map<std::string, Choice>;
 // An option that takes one of a few names.
 template <typename Choice>
 void add_choice(CLI::App* verb, const char* option, Choice& value, const Choices<Choice>& choices,
-                const char* help, const char* type) {
+                const char* help) {
   const auto initial = std::ranges::find(choices, value, &Choices<Choice>::value_type::second);
+  std::string names;
+  for (const auto& [name, choice] : choices) names += (names.empty() ? "" : "|") + name;
   verb->add_option_function<std::string>(
           option, [&value, &choices](const std::string& name) { value = choices.at(name); }, help)
       ->check(CLI::IsMember(&choices).description(""))
       ->default_str(initial->first)
-      ->type_name(type);
+      ->type_name(names);
 }
 
 void add_compression(CLI::App* verb, gpuvm::Compression& compression) {
   using enum gpuvm::Compression;
   static const Choices<gpuvm::Compression> kLevels = {
       {"fast", kFast}, {"default", kDefault}, {"best", kBest}};
-  add_choice(verb, "--compression", compression, kLevels, "of the trace: fast, default or best", "LEVEL");
+  add_choice(verb, "--compression", compression, kLevels, "of the trace");
 }
 
 void add_translation(CLI::App* verb, gpuvm::TranslationPolicy& translation) {
@@ -73,15 +77,15 @@ void add_translation(CLI::App* verb, gpuvm::TranslationPolicy& translation) {
   static const Choices<gpuvm::TranslationPolicy> kPolicies = {{"strict", kStrict}, {"reference", kReference}};
   add_choice(verb, "--translation", translation, kPolicies,
              "what a guest's addresses may become: strict: only what is its own; reference: what GPUvm's "
-             "prototype let through, to show its holes",
-             "POLICY");
+             "prototype let through, to show its holes");
 }
 
 // The virtual GPU that a guest gets, and how it is recorded.
 void add_device(CLI::App* verb, DeviceVerbOptions& options) {
   verb->add_option("--machine", options.machine, "QEMU's machine, which has the interrupt controller")
       ->capture_default_str()
-      ->check(CLI::IsMember({"pc", "q35"}));
+      ->check(CLI::IsMember({"pc", "q35"}).description(""))
+      ->type_name("pc|q35");
   verb->add_option(
           "--mode", options.mode,
           "passthrough: the guest has the card itself; naive, bar-remap, lazy, optimized, incremental: a "
@@ -173,10 +177,9 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
   using enum gpuvm::Transport;
   static const Choices<std::optional<gpuvm::Transport>> kTransports = {
       {"auto", std::nullopt}, {"proxy", kProxy}, {"vfio-user", kVfioUser}};
-  add_choice(
-      verb.app, "--transport", options.transport, kTransports,
-      "how QEMU gets the GPU: proxy (QEMU 7.2 to 9.2), vfio-user (10.1 and newer), or auto: by what QEMU has",
-      "T");
+  add_choice(verb.app, "--transport", options.transport, kTransports,
+             "how QEMU gets the GPU: proxy (QEMU 7.2 to 9.2), vfio-user (10.1 and newer), or auto: by what "
+             "QEMU has");
   verb->add_option("--run-directory", options.run_directory, "keep QEMU's logs there")->type_name("DIR");
   verb->add_option("--cache", options.cache_directory, "where the guest's kernel is kept")->type_name("DIR");
 }
@@ -343,6 +346,75 @@ void add_report(CLI::App& app, Action& action) {
       ->type_name("DIR");
 }
 
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+OptionText text_of(const CLI::Option& option) {
+  OptionText text;
+  for (const std::string& name : option.get_snames()) text.names.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) text.names.push_back("--" + name);
+  text.place = option.get_positional() ? option.get_name(true) : "";
+  text.value = option.get_expected_max() == 0 ? "" : option.get_type_name();
+  text.description = option.get_description();
+  text.initial = option.get_default_str();
+  if (text.value.find('|') != std::string::npos) text.choices = split(text.value, '|');
+  text.required = option.get_required();
+  text.repeats = option.get_expected_max() > 1;
+  return text;
+}
+
+std::vector<CommandText> verbs_of(const CLI::App& app) {
+  std::vector<CommandText> verbs;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    CommandText& text = verbs.emplace_back();
+    text.name = verb->get_name();
+    text.description = verb->get_description();
+    text.examples = verb->get_footer();
+    for (const CLI::Option* option : verb->get_options()) text.options.push_back(text_of(*option));
+  }
+  return verbs;
+}
+
+// Both speak of all verbs, so they are added last and look at the parser itself.
+void add_manual_and_completion(CLI::App& app, Action& action) {
+  CLI::App* manual = app.add_subcommand("man", "Print the manual page of a verb, or of the program");
+  manual->footer("Example:\n  gpuvm man replay | man -l -");
+  auto verb = std::make_shared<std::string>();
+  manual->add_option("VERB", *verb, "a verb; none: the program");
+  manual->callback([&app, &action, verb] {
+    action = [&app, verb] {
+      const std::vector<CommandText> verbs = verbs_of(app);
+      const auto found = std::ranges::find(verbs, *verb, &CommandText::name);
+      if (!verb->empty() && found == verbs.end()) {
+        return fail(gpuvm::error("there is no verb '{}'; see gpuvm --help", *verb));
+      }
+      const std::string version(gpuvm::tool_version());
+      fmt::print("{}", verb->empty() ? manual_page(verbs, app.get_description(), version)
+                                     : manual_page(*found, version));
+      return kDone;
+    };
+  });
+  CLI::App* complete =
+      app.add_subcommand("completion", "Print what makes a shell complete verbs and options");
+  complete->footer(
+      "Example:\n  source <(gpuvm completion bash)\n  gpuvm completion fish > "
+      "~/.config/fish/completions/gpuvm.fish");
+  auto shell = std::make_shared<std::string>();
+  complete->add_option("SHELL", *shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  complete->callback([&app, &action, shell] {
+    action = [&app, shell] {
+      fmt::print("{}", completion(*shell, verbs_of(app)));
+      return kDone;
+    };
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -370,6 +442,7 @@ int main(int argc, char** argv) {
   add_verify(app, action);
   add_diff(app, action);
   add_report(app, action);
+  add_manual_and_completion(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -22,10 +22,12 @@ std::string module_path(const std::string& name) {
 
 Result<fs::path> beside_us(const char* name) {
   std::error_code code;
-  fs::path program = fs::read_symlink("/proc/self/exe", code).parent_path() / name;
-  if (code || !fs::exists(program, code))
-    return error("the guest program {} is missing; build the target {}", program.string(), name);
-  return program;
+  const fs::path beside = fs::read_symlink("/proc/self/exe", code).parent_path();
+  // Where it was built, and where it is installed.
+  for (const fs::path& folder : {beside, beside.parent_path() / "libexec/gpuvm"}) {
+    if (fs::exists(folder / name, code)) return folder / name;
+  }
+  return error("the guest program {} is missing in {}; build the target {}", name, beside.string(), name);
 }
 
 Result<std::string> bytes_of(const fs::path& file) {
