@@ -19,10 +19,7 @@ struct Start {
   uint32_t method;
   const char* name;
 };
-constexpr Start kStarts[] = {
-    {0x0df8, "VERTEX_ID_DRAW"}, {0x1618, "VERTEX_BEGIN_GL"}, {0x19d0, "CLEAR_BUFFERS"},
-    {0x19d4, "CLIPID_FILL"},    {0x1528, "QUERY_RESET"},
-};
+constexpr Start kStarts[] = {{0x1618, "VERTEX_BEGIN_GL"}, {0x19d0, "CLEAR_BUFFERS"}, {0x19d4, "CLIPID_FILL"}};
 
 class ThreedObject : public EngineObject {
  public:

@@ -39,6 +39,7 @@ const Case kCases[] = {
     {"ReloadByIntx", "reload", false},
     {"Fault", "fault"},
     {"Stress", "stress"},
+    {"ComputeOnMesa", "fmmul"},
 };
 
 class Trace {
