@@ -86,14 +86,23 @@ double to_unit(double value) {
   return value > 0 ? std::min(value, 1.0) : 0;
 }
 
+// As kRoundings[mode], without a change of the processor's mode.
+double whole_of(double value, unsigned mode) {
+  switch (mode) {
+    case 1:
+      return std::floor(value);
+    case 2:
+      return std::ceil(value);
+    case 3:
+      return std::trunc(value);
+    default:
+      return std::nearbyint(value);
+  }
+}
+
 uint64_t double_to_integer(double value, unsigned mode, unsigned bytes, bool is_signed) {
   if (value != value) return bytes == 8 ? uint64_t{1} << 63 : 0;
-  double rounded = 0;
-  {
-    const Rounding rounding(mode);
-    volatile double in = value;
-    rounded = std::nearbyint(in);
-  }
+  const double rounded = whole_of(value, mode);
   const bool negative = rounded < 0;
   const double magnitude = std::fabs(rounded);
   const uint64_t whole = magnitude >= 0x1p64 ? ~uint64_t{0} : static_cast<uint64_t>(magnitude);
@@ -109,8 +118,8 @@ void execute_f2f(Executor& e, const Instruction& i, uint32_t mask) {
   std::array<uint64_t, kLanes> out{};
   for (unsigned l = 0; l < kLanes; ++l) {
     volatile double value = sources[l];
-    const Rounding rounding(mode);
-    if (to_whole) value = std::nearbyint(value);
+    if (to_whole) value = whole_of(value, mode);
+    const Rounding rounding(to_whole ? 0 : mode);
     if (saturate) value = to_unit(value);
     if (to == 8) {
       out[l] = canonical64(value);

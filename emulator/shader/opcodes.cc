@@ -72,9 +72,9 @@ constexpr Opcode kOpcodes[] = {
     op(3, 0x06, 0x3e, "ISETP", kAbc, kArith, execute_isetp),
     op(3, 0x0c, 0x3e, "ISLCT", kAbc, kArith, execute_islct),
     // Moves, conversions, predicates.
-    op(4, 0x04, 0x3f, "F2F", kB, kArith, execute_f2f),
-    op(4, 0x05, 0x3f, "F2I", kB, kArith, execute_f2i),
-    op(4, 0x06, 0x3f, "I2F", kB, kArith, execute_i2f),
+    op(4, 0x04, 0x3f, "F2F", kB, kSpecial, execute_f2f),
+    op(4, 0x05, 0x3f, "F2I", kB, kSpecial, execute_f2i),
+    op(4, 0x06, 0x3f, "I2F", kB, kSpecial, execute_i2f),
     op(4, 0x07, 0x3f, "I2I", kB, kArith, execute_i2i),
     op(4, 0x03, 0x3f, "PSETP", kOther, kArith, execute_psetp),
     op(4, 0x02, 0x3f, "PSET", kOther, kArith, execute_pset),
