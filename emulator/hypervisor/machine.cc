@@ -39,7 +39,9 @@ class SharedCard : public Machine {
   const RegisterFile& registers(unsigned guest) const override { return hypervisor_.vm(guest).registers(); }
   Hypervisor* hypervisor() override { return &hypervisor_; }
   uint64_t ignored_methods() const override { return hypervisor_.card().ignored_methods(); }
-  const GpuWork& work(unsigned guest) const override { return hypervisor_.card().work(guest); }
+  const GpuWork& work(unsigned guest) const override {
+    return hypervisor_.card().work(hypervisor_.partition(guest).slot);
+  }
 
  private:
   mutable Hypervisor hypervisor_;
