@@ -129,7 +129,7 @@ void add_info(CLI::App& app, Action& action) {
 }
 
 std::string workload_help() {
-  std::string text = "what the guest does:";
+  std::string text = "what the guest does; with several guests, one name for all or one for each:";
   for (const gpuvm::WorkloadInfo& w : gpuvm::kWorkloads) {
     text += "\n  " + std::string(w.name) + ": " + std::string(w.summary);
   }
@@ -145,11 +145,14 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
   verb->add_option("-o,--output", options.output, "the trace to write")->required()->type_name("OUT.gvt");
   verb->add_option("--workload", options.workload, workload_help())
       ->capture_default_str()
-      ->check([](const std::string& name) {
-        return gpuvm::find_workload(name) != nullptr ? ""
-                                                     : "no workload '" + name + "'; see --help for the names";
+      ->check([](const std::string& names) -> std::string {
+        for (const std::string& name : gpuvm::cli::split_at_commas(names)) {
+          if (gpuvm::find_workload(name) == nullptr)
+            return "no workload '" + name + "'; see --help for the names";
+        }
+        return "";
       })
-      ->type_name("NAME");
+      ->type_name("NAME[,NAME...]");
   verb->add_option("--guests", options.guests,
                    "this many guests share the card; OUT-0.gvt, OUT-1.gvt, ... are written")
       ->capture_default_str()

@@ -29,6 +29,9 @@ void print_outcome(const GuestOutcome& o) {
   fmt::print("{}: {}\n", o.succeeded ? "ok" : "FAILED", printable_text(o.message));
   fmt::print("  {} events in {:.1f} s\n", thousands(o.events), o.seconds);
   if (o.traps != 0) fmt::print("  {} traps\n", thousands(o.traps));
+  if (o.slowest_answer_ns != 0) {
+    fmt::print("  slowest answer to an access: {:.1f} ms\n", static_cast<double>(o.slowest_answer_ns) * 1e-6);
+  }
   if (o.call_site_samples != 0) {
     fmt::print("  {} call sites: see `gpuvm callers`\n", thousands(o.call_site_samples));
   }

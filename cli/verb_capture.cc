@@ -25,11 +25,27 @@ std::vector<std::string> output_names(const std::string& output, std::string_vie
 
 }  // namespace
 
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  for (size_t from = 0; from <= text.size();) {
+    const size_t to = std::min(text.find(',', from), text.size());
+    parts.push_back(text.substr(from, to - from));
+    from = to + 1;
+  }
+  return parts;
+}
+
 int run_capture(const CaptureVerbOptions& options) {
   const QemuMachineInfo* machine = find_machine(options.machine);
   CaptureOptions capture_options;
   GuestOptions& guest = capture_options.guest;
-  guest.kernel.workload = options.workload;
+  capture_options.workloads = split_at_commas(options.workload);
+  if (capture_options.workloads.size() == 1)
+    capture_options.workloads.resize(options.guests, options.workload);
+  if (capture_options.workloads.size() != options.guests) {
+    return fail(error("{} workloads for {} guests: name one for all, or one for each",
+                      capture_options.workloads.size(), options.guests));
+  }
   guest.kernel.msi = !options.intx;
   guest.kernel.module_options = options.module_options;
   guest.kernel.kernel_arguments = options.kernel_arguments;
@@ -41,8 +57,10 @@ int run_capture(const CaptureVerbOptions& options) {
   guest.machine = machine->machine;
   capture_options.card = card_of(options);
   // A workload may wish for little VRAM: "stress" has to be able to fill it.
-  if (const uint64_t wish = find_workload(options.workload)->vram_mib; wish != 0) {
-    capture_options.card.vram_bytes = std::min(capture_options.card.vram_bytes, wish << 20);
+  for (const std::string& name : capture_options.workloads) {
+    if (const uint64_t wish = find_workload(name)->vram_mib; wish != 0) {
+      capture_options.card.vram_bytes = std::min(capture_options.card.vram_bytes, wish << 20);
+    }
   }
   const auto mode = mode_from_name(options.mode);
   if (!mode) return fail(mode.error());

@@ -45,7 +45,7 @@ struct DeviceVerbOptions {
 struct CaptureVerbOptions : DeviceVerbOptions {
   std::string output;
   unsigned guests = 1;
-  std::string workload = "copy";
+  std::string workload = "copy";  // or one for each guest, with commas between them
   std::string module_options;
   std::string kernel_arguments;
   std::string qemu = "qemu-system-x86_64";
@@ -58,6 +58,8 @@ struct CaptureVerbOptions : DeviceVerbOptions {
   bool mmiotrace = false;
   uint32_t time_limit_s = 0;  // 0: the workload's
 };
+// "a,b" -> {"a", "b"}
+std::vector<std::string> split_at_commas(const std::string& text);
 int run_capture(const CaptureVerbOptions& options);
 
 struct ServeVerbOptions : DeviceVerbOptions {

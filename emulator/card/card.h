@@ -30,6 +30,7 @@ class Card : public PciDevice {
   const DeviceInfo& info() const override { return front_end_.info(); }
   uint64_t memory_digest() override { return vram_.digest(0, vram_.size()); }
   uint64_t register_digest() override { return registers_.digest(); }
+  bool digest_some(uint64_t pages) override { return vram_.digest_some(0, vram_.size(), pages); }
 
   // What a hypervisor that owns the card may use besides the bus.
   Vram& vram() { return vram_; }

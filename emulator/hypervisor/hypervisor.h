@@ -16,7 +16,9 @@ struct HypervisorConfig {
   unsigned first_slot =
       1;             // VM i gets slot first_slot + i; above 0 a forgotten translation shows even with one VM
   CardConfig guest;  // what each guest sees
-  uint64_t reserve_bytes = uint64_t{256} << 20;  // a VM: for shadow tables
+  // A VM: for shadow tables. 120 of the largest, for 15 GiB of addresses; more, and rebuilding them all,
+  // which a guest may ask for in one access, would keep others waiting for too long.
+  uint64_t reserve_bytes = uint64_t{32} << 20;
   uint64_t guest_ram_bytes = uint64_t{1}
                              << kBusSlotShift;  // guest frames end here; the VM's DmaPort refuses, too
 };

@@ -99,22 +99,28 @@ void ParaVirtual::call(unsigned slot) {
   arguments.answer(0, result);
 }
 
+// The BARs once a call: a batch of tables would have them look at every one.
+uint32_t ParaVirtual::told(uint32_t result) {
+  effects_.tables_changed();
+  return result;
+}
+
 uint32_t ParaVirtual::run(PvOp op, Arguments& a) {
   const uint64_t slot_entries = pv::kSlotBytes / 8;
   switch (op) {
     case PvOp::kSetPgd:
       return set_pgd(a.u32(1), static_cast<int32_t>(a.u32(2)));
     case PvOp::kMapPgt:
-      return map_pgt(a.u32(1), a.u32(4), a.u32(2), a.u32(3));
+      return told(map_pgt(a.u32(1), a.u32(4), a.u32(2), a.u32(3)));
     case PvOp::kMapPgtBatch: {
       const uint64_t count = a.u32(3);
       if (count > slot_entries || !a.fetch(16 + 8 * count)) return pv::kRange;
       for (unsigned i = 0; i < count; ++i) {
         // Each pair goes to its own entry: GPUvm's branch stores all of them in one (appendix A).
         const uint32_t result = map_pgt(a.u32(1), a.u32(2) + i, a.u32(4 + 2 * i), a.u32(5 + 2 * i));
-        if (result != pv::kOk) return result;
+        if (result != pv::kOk) return told(result);
       }
-      return pv::kOk;
+      return told(pv::kOk);
     }
     case PvOp::kMap: {
       const std::array<uint64_t, 1> raw{a.u64(2)};
@@ -249,7 +255,6 @@ uint32_t ParaVirtual::map_pgt(uint32_t pgd, uint32_t index, uint32_t small, uint
   drop_reference(old.large_target() != 0 ? old.large_address() : 0);
   drop_reference(old.small_target() != 0 ? old.small_address() : 0);
   ++owner_.meters.shadow.entries_written;
-  effects_.tables_changed();
   return pv::kOk;
 }
 
@@ -282,6 +287,7 @@ uint32_t ParaVirtual::vm_flush(uint32_t pgd) {
 uint32_t ParaVirtual::mem_alloc(uint32_t bytes, Arguments& a) {
   const uint64_t pages = (uint64_t{bytes} + kPage - 1) / kPage;
   if (pages == 0) return pv::kInvalid;
+  if (bytes > pv::kMaxObjectBytes) return pv::kNoMemory;
   if (objects_.size() >= kMaxObjects) return pv::kNoMemory;
   const auto host = owner_.pages.allocate(pages);
   if (!host) return pv::kNoMemory;

@@ -32,6 +32,8 @@ inline constexpr uint64_t kSlotAreaBytes = kSlots * kSlotBytes;
 inline constexpr int32_t kBar1 = -1;
 inline constexpr int32_t kBar3 = -3;
 inline constexpr int32_t kEngines = -4;  // ours: instance blocks that only engine registers name
+// Four times the largest table; what a call may have to look at or clear.
+inline constexpr uint32_t kMaxObjectBytes = 1 << 20;
 inline constexpr uint32_t kOk = 0;
 inline constexpr uint32_t kInvalid = static_cast<uint32_t>(-22);
 inline constexpr uint32_t kRange = static_cast<uint32_t>(-34);
@@ -72,6 +74,7 @@ class ParaVirtual {
 
   void call(unsigned slot);
   uint32_t run(PvOp op, Arguments& arguments);
+  uint32_t told(uint32_t result);
   uint32_t set_pgd(uint32_t pgd, int32_t channel);
   uint32_t map_pgt(uint32_t pgd, uint32_t index, uint32_t small, uint32_t large);
   uint32_t store_entries(uint32_t pgt, uint32_t index, std::span<const uint64_t> raw);

@@ -121,6 +121,10 @@ void VirtualGpu::reset() {
   bar3_.publish();
 }
 
+bool VirtualGpu::digest_some(uint64_t pages) {
+  return guest_.vram().digest_some(guest_.own().vram_base, guest_.own().vram_bytes, pages);
+}
+
 uint64_t VirtualGpu::memory_digest() {
   return guest_.vram().digest(guest_.own().vram_base, guest_.own().vram_bytes);
 }

@@ -31,6 +31,7 @@ class VirtualGpu : public PciDevice, public ChannelEvents {
   const DeviceInfo& info() const override { return front_end_.info(); }
   uint64_t memory_digest() override;
   uint64_t register_digest() override { return registers_.digest(); }
+  bool digest_some(uint64_t pages) override;
 
   // ChannelEvents, with the guest's channel numbers
   void nonstall(unsigned chid) override { front_end_.fifo_interrupts().nonstall(chid); }

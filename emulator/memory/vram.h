@@ -16,7 +16,11 @@ class Vram {
   static constexpr uint64_t kPageBytes = 4096;
 
   explicit Vram(uint64_t bytes)
-      : bytes_(bytes), data_(bytes), versions_(bytes / kPageBytes), filled_(bytes / kPageBytes) {
+      : bytes_(bytes),
+        data_(bytes),
+        versions_(bytes / kPageBytes),
+        filled_(bytes / kPageBytes),
+        digests_(bytes / kPageBytes) {
     GPUVM_CHECK(bytes % kPageBytes == 0);
   }
 
@@ -55,7 +59,7 @@ class Vram {
   std::span<const std::byte> view(uint64_t address, uint64_t length) const;
 
   // Changes with every write to the page: what caches and checkers compare. 0 = never written.
-  uint64_t page_version(uint64_t page) const { return versions_[page]; }
+  uint64_t page_version(uint64_t page) const { return versions_[page] & ~kFresh; }
 
   static constexpr uint64_t kLineBytes = kPageBytes / 8;
   // A bit for each eighth of the page: something other than zeroes was stored to it once (since it was
@@ -63,16 +67,35 @@ class Vram {
   uint8_t filled_lines(uint64_t page) const { return filled_[page]; }
 
   // XXH3 over the non-zero pages of a range with their place relative to its start, so that equal contents at
-  // different places digest alike. begin and length are multiples of the page size.
-  uint64_t digest(uint64_t begin, uint64_t length) const;
+  // different places digest alike. begin and length are multiples of the page size. Only pages that were
+  // written since the range was last digested are looked at, unless another range that overlaps it was
+  // meanwhile.
+  uint64_t digest(uint64_t begin, uint64_t length);
+  // Does up to so many pages of that work; true: no more than as many are left.
+  bool digest_some(uint64_t begin, uint64_t length, uint64_t pages);
 
   // Zeroes a range (a departing virtual machine's partition).
   void scrub(uint64_t begin, uint64_t length);
 
  private:
+  static constexpr uint64_t kFresh = uint64_t{1} << 63;  // in versions_: digests_ has what the page adds
+
+  struct DigestedRange {
+    uint64_t begin, length;
+    uint64_t sum = 0;
+    std::vector<uint64_t> stale = {};  // pages that are to be digested, each once
+    bool contains(uint64_t page) const { return page * kPageBytes - begin < length; }
+  };
+
   void touch(uint64_t page) {
-    if (versions_[page]++ == 0) touched_.push_back(page);
+    uint64_t& version = versions_[page];
+    if (version == 0) touched_.push_back(page);
+    if (version == 0 || (version & kFresh) != 0) written_.push_back(page);
+    version = (version & ~kFresh) + 1;
   }
+  DigestedRange& digested_range(uint64_t begin, uint64_t length);
+  void sort_written();
+  void digest_page(DigestedRange& range, uint64_t page);
   void fill(uint64_t address) {
     filled_[address / kPageBytes] |= static_cast<uint8_t>(1u << (address % kPageBytes / kLineBytes));
   }
@@ -82,6 +105,9 @@ class Vram {
   SparseArray<uint64_t> versions_;
   SparseArray<uint8_t> filled_;
   std::vector<uint64_t> touched_;  // every page that was ever written, once
+  std::vector<uint64_t> written_;  // pages that were fresh, or never written before; each once
+  SparseArray<uint64_t> digests_;  // what each page adds to its range's sum
+  std::vector<DigestedRange> ranges_;
 };
 
 }  // namespace gpuvm

@@ -38,6 +38,9 @@ class PciDevice {
   // Digests of what the guest can see: memory contents, and registers that do not follow the clock.
   virtual uint64_t memory_digest() = 0;
   virtual uint64_t register_digest() = 0;
+  // Does up to so many pages of what memory_digest() has to do; false: it has much more to do still. For
+  // those who cannot wait for all of it at once.
+  virtual bool digest_some(uint64_t /*pages*/) { return true; }
 };
 
 }  // namespace gpuvm

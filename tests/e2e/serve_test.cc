@@ -27,9 +27,10 @@ std::vector<std::string> users_qemu(const PreparedGuest& guest, const std::strin
                             "-device",  fmt::format("virtserialport,chardev=guest,name={}", kGuestPort),
                             "-chardev", "socket,id=qt," + qtest,
                             "-object",  "qtest,id=qt0,chardev=qt,log=none",
-                            "-device",  "x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8"};
+                            "-device",  "x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8",
+                            "-serial",  "null"};
   const auto directory = guest.directory.path();
-  return qemu_command(config, {}, directory / kSerialLogFile, directory / kMmiotraceFile);
+  return qemu_command(config, {}, directory / kMmiotraceFile);
 }
 
 // Plays the host's part for the guest program, until it is done or has reached `until`. Returns its result.

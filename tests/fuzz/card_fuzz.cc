@@ -17,6 +17,8 @@ namespace {
 using namespace gpuvm;
 using namespace gpuvm::test;
 
+// The longest list of channels, in guest memory, read once by the fuzzer and once by the card.
+constexpr uint64_t kDearestStepNs = 2 * 4096 * (kCostOfTransfer + 4);
 constexpr unsigned kMaxOperations = 4000;
 constexpr unsigned kSpaces = 2;
 
@@ -162,6 +164,7 @@ Digests play(const uint8_t* data, size_t size, unsigned slices) {
   Digests result;
   for (unsigned n = 0; n < kMaxOperations && !in.empty(); ++n) {
     ++result.operations;
+    const uint64_t cost_before = gpu.card.memory().cost(), time_before = now;
     const uint8_t op = in.u8();
     GpuBench::Channel& channel = channels[(op >> 4) & 1];
     const GpuBench::Space& space = spaces[(op >> 5) & 1];
@@ -245,6 +248,10 @@ Digests play(const uint8_t* data, size_t size, unsigned slices) {
         gpu.commit_runlist();
         break;
     }
+    // What was saved, what the time that passed has paid for, and the last step, which may go beyond.
+    require(gpu.card.memory().cost() - cost_before <=
+                WorkAccount::kBurstNs + (now - time_before) / 2 + kDearestStepNs,
+            "an operation did more than was paid for");
   }
   const uint32_t pending = gpu.reg_read(0x000100);
   const bool level = pending != 0 && (gpu.reg_read(0x000140) & 1) != 0;

@@ -16,6 +16,8 @@ using namespace gpuvm::test;
 
 constexpr unsigned kMaxOperations = 4000;
 constexpr unsigned kOperationsPerCheck = 8;
+constexpr uint64_t kDearestStepNs =
+    2 * 4096 * (kCostOfTransfer + 4);  // the longest list of channels, in guest memory
 
 // The oracle. A guest that has used up its reserve lacks whole regions of its shadows, by design; what it has
 // must be right.
@@ -89,7 +91,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (; done < kMaxOperations && !in.empty(); ++done) {
     const uint8_t op = in.u8();
     const unsigned vm = (op >> 5) % config.vms;
+    const uint64_t cost_before = b.hv->card().memory().cost(), time_before = b.hv->card().now_ns();
     guests[vm].act(op, in);
+    // Each guest's savings, what time has paid for, and a step that may go beyond.
+    require(
+        b.hv->card().memory().cost() - cost_before <=
+            config.vms * (WorkAccount::kBurstNs + (b.hv->card().now_ns() - time_before) / 2 + kDearestStepNs),
+        "an operation did more than was paid for");
     isolation.acted(vm);
     if (strict && done % kOperationsPerCheck == 0) isolation.run();
   }

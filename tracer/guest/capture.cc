@@ -3,17 +3,14 @@
 #include <algorithm>
 
 #include "emulator/hypervisor/machine.h"
-#include "tracer/guest/guest_session.h"
+#include "tracer/guest/capture_loop.h"
 #include "tracer/guest/witness.h"
 #include "tracer/posix/one_cpu.h"
 #include "tracer/posix/stop_signals.h"
-#include "tracer/posix/wait.h"
 #include "tracer/recorder/page_table_tap.h"
 
 namespace gpuvm {
 namespace {
-
-constexpr double kProgressSeconds = 0.2;
 
 TraceMeta describe(const CaptureOptions& options, const PreparedGuest& prepared, const DeviceInfo& device) {
   TraceMeta meta;
@@ -49,6 +46,7 @@ Result<std::vector<PreparedGuest>> prepare_guests(const CaptureOptions& options)
   std::vector<PreparedGuest> prepared;
   for (unsigned i = 0; i < options.guests; ++i) {
     GuestOptions guest = options.guest;
+    if (!options.workloads.empty()) guest.kernel.workload = options.workloads.at(i);
     if (options.guests > 1 && !guest.run_directory.empty()) guest.run_directory /= std::to_string(i);
     GPUVM_TRY(PreparedGuest one, prepare_guest(guest));
     prepared.push_back(std::move(one));
@@ -72,84 +70,6 @@ Result<std::vector<Seat>> make_seats(const CaptureOptions& options, std::vector<
   }
   return seats;
 }
-
-// Serves all guests until the last has ended.
-class Loop {
- public:
-  Loop(const CaptureOptions& options, std::vector<Seat>& seats, const CardClock& clock, StopSignals& signals)
-      : options_(options), seats_(seats), clock_(clock), signals_(signals) {
-    const auto wanted = options.time_limit.count() != 0
-                            ? options.time_limit
-                            : std::chrono::seconds(seats[0].prepared.workload->time_limit_s * seats.size());
-    limit_s_ = static_cast<uint64_t>(wanted.count());
-  }
-
-  Status run() {
-    // With others waiting for this thread, none may keep it for a burst of requests.
-    const auto patience =
-        seats_.size() == 1 ? DeviceSession::Patience::kForABurst : DeviceSession::Patience::kNone;
-    std::vector<pollfd> entries;
-    while (!finished()) {
-      entries.clear();
-      for (Seat& seat : seats_) seat.session->add_poll_entries(entries);
-      entries.push_back({signals_.fd(), POLLIN, 0});
-      const uint64_t now = clock_.machine_ns();
-      GPUVM_TRY_STATUS(wait_for(entries, clock_.now(), next_due()));
-      for (size_t i = 0; i < seats_.size(); ++i) {
-        GuestSession& session = *seats_[i].session;
-        if (session.finished()) continue;
-        if (Status status = session.handle(entries, i * GuestSession::kPollEntries, patience); !status) {
-          session.stop(status.error().message);
-        }
-        if (!session.finished() && session.next_due() <= clock_.now()) session.advance();
-      }
-      if (const std::string name = signals_.next(); !name.empty()) {
-        stop_all([&](const GuestSession& s) {
-          return fmt::format("stopped by {} while the guest was in '{}'", name, s.phase());
-        });
-      }
-      if (now > limit_s_ * 1'000'000'000) {
-        stop_all([&](const GuestSession& s) {
-          return fmt::format(
-              "the time limit of {} s is over while the guest was in '{}'; a hung guest, or a busy "
-              "machine: try --time-limit",
-              limit_s_, s.phase());
-        });
-      }
-      show_progress(now);
-    }
-    return Ok{};
-  }
-
- private:
-  bool finished() const {
-    return std::ranges::all_of(seats_, [](const Seat& s) { return s.session->finished(); });
-  }
-  uint64_t next_due() const {
-    uint64_t due = ~uint64_t{0};
-    for (const Seat& s : seats_) due = std::min(due, s.session->finished() ? due : s.session->next_due());
-    return due;
-  }
-  template <typename Why>
-  void stop_all(Why why) {
-    for (Seat& s : seats_) s.session->stop(why(*s.session));
-  }
-  void show_progress(uint64_t now) {
-    if (!options_.progress || now < next_progress_ns_) return;
-    next_progress_ns_ = now + static_cast<uint64_t>(kProgressSeconds * 1e9);
-    for (unsigned i = 0; i < seats_.size(); ++i) {
-      GuestSession& s = *seats_[i].session;
-      options_.progress({i, s.phase(), s.take_log(), s.events(), static_cast<double>(now) * 1e-9});
-    }
-  }
-
-  const CaptureOptions& options_;
-  std::vector<Seat>& seats_;
-  const CardClock& clock_;
-  StopSignals& signals_;
-  uint64_t limit_s_ = 0;
-  uint64_t next_progress_ns_ = 0;
-};
 
 }  // namespace
 
@@ -184,7 +104,14 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
     GPUVM_TRY_STATUS(seats[i].session->start(device, seats[i].prepared,
                                              describe(options, seats[i].prepared, device.info())));
   }
-  GPUVM_TRY_STATUS(Loop(options, seats, *clock, signals).run());
+  std::vector<GuestSession*> sessions;
+  for (Seat& seat : seats) sessions.push_back(seat.session.get());
+  std::chrono::seconds wanted = options.time_limit;
+  if (wanted.count() == 0) {
+    for (const Seat& seat : seats) wanted += std::chrono::seconds(seat.prepared.workload->time_limit_s);
+  }
+  CaptureLoop loop(sessions, *clock, signals, wanted, options.progress);
+  GPUVM_TRY_STATUS(loop.run());
 
   std::vector<GuestOutcome> outcomes;
   for (unsigned i = 0; i < seats.size(); ++i) {
@@ -203,6 +130,7 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
     }
     outcome.events = session.events();
     outcome.work = machine->work(i);
+    if (options.guests > 1) outcome.slowest_answer_ns = loop.slowest_answer_ns(i);
     outcome.call_site_samples = session.call_site_samples();
     outcome.stray_accesses = session.stray_accesses();
     if (seats[i].tap != nullptr) outcome.page_tables = seats[i].tap->counters();

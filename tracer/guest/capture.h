@@ -30,8 +30,9 @@ struct CaptureOptions {
   CardConfig card;  // as each guest sees it
   Mode mode = Mode::kPassthrough;
   TranslationPolicy translation = TranslationPolicy::kStrict;
-  unsigned guests = 1;               // above 1 they share the card
-  std::vector<std::string> outputs;  // one trace a guest
+  unsigned guests = 1;                 // above 1 they share the card
+  std::vector<std::string> workloads;  // one a guest; empty: that of `guest` for all
+  std::vector<std::string> outputs;    // one trace a guest
   WriterOptions writer;
   std::optional<uint64_t>
       call_site_rate;                  // ask who makes the accesses: each register's first, and every so many
@@ -53,6 +54,9 @@ struct GuestOutcome {
   uint64_t undelivered_interrupts = 0;           // there was no way to the guest's interrupt controller
   std::optional<PageTableCounters> page_tables;  // of what was recorded
   double seconds = 0;
+  // With several guests: the longest that an access of this one waited for its answer, from its arrival on,
+  // in time of the server: without that in which the machine had others run. 0 for a single one.
+  uint64_t slowest_answer_ns = 0;
   std::map<uint32_t, RegisterFile::Unknown> unknown_registers;
   uint64_t ignored_methods = 0;
   GpuWork work;

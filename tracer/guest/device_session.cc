@@ -8,6 +8,10 @@ namespace {
 constexpr unsigned kConfigInterruptLine = 0x3c;
 // After this many requests in a row others get their turn: some 5 ms.
 constexpr unsigned kBurst = 512;
+constexpr uint64_t kBurstNs = 5'000'000;
+// More than QEMU takes for an interrupt: some 100 us. Its main thread may be waiting for us, and then the
+// guest gets its answer before its interrupt.
+constexpr uint64_t kMostHeldNs = 1'000'000'000;
 constexpr uint64_t kSoonNs = 10'000'000;  // more than the link's own patience
 
 }  // namespace
@@ -16,6 +20,7 @@ DeviceSession::DeviceSession(std::unique_ptr<TraceWriter> writer, std::shared_pt
     : writer_(std::move(writer)),
       recorder_(writer_.get(), std::move(clock)),
       dma_(recorder_, memory_),
+      qemu_interrupts_(memory_),
       delivery_(qemu_interrupts_),
       interrupts_(recorder_, delivery_) {}
 
@@ -28,6 +33,7 @@ void DeviceSession::connect(PciDevice& device, UniqueFd socket, Transport transp
   } else {
     link_ = std::make_unique<DeviceLink>(std::move(socket), *device_, memory_);
   }
+  link_->hold_answers_while([this] { return !qemu_interrupts_.settled(); });
 }
 
 void DeviceSession::route_interrupts(QtestClient& qtest, std::string controller) {
@@ -35,18 +41,30 @@ void DeviceSession::route_interrupts(QtestClient& qtest, std::string controller)
       .qtest = &qtest,
       .controller = std::move(controller),
       .line = [this] { return bare_device_->config_read(kConfigInterruptLine, 1); },
-      .machine_running = [this] { return link_->machine_running(); },
   });
 }
 
+Status DeviceSession::settle() {
+  if (!holds_answer()) {
+    held_since_ns_.reset();
+    return Ok{};
+  }
+  const uint64_t now = recorder_.clock()->machine_ns();
+  if (!held_since_ns_) held_since_ns_ = now;
+  if (!qemu_interrupts_.settled() && now - *held_since_ns_ < kMostHeldNs) return Ok{};
+  held_since_ns_.reset();
+  return link_->release_answer();
+}
+
 Status DeviceSession::serve(Patience patience) {
+  const uint64_t began = recorder_.clock()->machine_ns();
   GPUVM_TRY_STATUS(link_->on_readable());
   for (unsigned i = 0; patience == Patience::kForABurst && i < kBurst && !link_->closed(); ++i) {
     GPUVM_TRY_STATUS(qemu_interrupts_.status());
     // What the device has to do by itself must not wait for a guest that is silent.
     if (device_->next_due() < recorder_.current() + kSoonNs) break;
     GPUVM_TRY(const bool came, link_->serve_next());
-    if (!came) break;
+    if (!came || recorder_.clock()->machine_ns() - began > kBurstNs) break;
   }
   return qemu_interrupts_.status();
 }

@@ -31,6 +31,11 @@ class DeviceSession {
   // `controller`.
   void route_interrupts(QtestClient& qtest, std::string controller);
 
+  // The answer to the guest's last access waits for QEMU to take the interrupts that it caused.
+  bool holds_answer() const { return link_ && link_->holds_answer(); }
+  // To be called in every turn of the loop: sends it once they are taken, or have not been for long.
+  Status settle();
+
   // Valid once connected.
   const DeviceTransport& link() const { return *link_; }
   RecordingDevice& device() { return *device_; }
@@ -54,6 +59,7 @@ class DeviceSession {
   Status close();
 
   uint64_t events() const { return writer_ ? writer_->events() : 0; }
+  uint64_t answers() const { return link_ ? link_->answers() : 0; }
   uint64_t stray_accesses() const { return link_ ? link_->stray_accesses() : 0; }
   uint64_t undelivered_interrupts() const {
     return qemu_interrupts_.undelivered() + event_interrupts_.undelivered();
@@ -83,6 +89,7 @@ class DeviceSession {
   PciDevice* bare_device_ = nullptr;
   std::optional<RecordingDevice> device_;
   std::unique_ptr<DeviceTransport> link_;
+  std::optional<uint64_t> held_since_ns_;  // of the machine's time
 };
 
 }  // namespace gpuvm

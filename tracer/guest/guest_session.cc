@@ -7,9 +7,15 @@
 namespace gpuvm {
 namespace {
 
-constexpr std::chrono::milliseconds kDeathNotice{200};
+constexpr uint64_t kMs = 1'000'000;
+constexpr uint64_t kDeathNoticeNs = 200 * kMs;
+constexpr uint64_t kGraceNs = 500 * kMs;       // for a QEMU that was asked to end
+constexpr uint64_t kLastWordsNs = 1000 * kMs;  // for records that came before it did
+constexpr uint64_t kTurnNs = 1 * kMs;          // of records
 constexpr int kConnectPatienceMs = 60'000;
 constexpr size_t kMaxGuestLog = 1 << 20;
+constexpr size_t kLargeAttachment = 64 << 10;
+constexpr size_t kMaxLargeBytes = 64 << 20;
 
 }  // namespace
 
@@ -55,40 +61,73 @@ Status GuestSession::start_with_vfio_user(PciDevice& device, const PreparedGuest
   return Ok{};
 }
 
-void GuestSession::add_poll_entries(std::vector<pollfd>& entries) {
+void GuestSession::add_poll_entries(std::vector<pollfd>& entries, bool held) {
   // A negative descriptor is skipped by poll.
-  const int gone = -1;
-  entries.push_back({finished_ || session_.link().closed() ? gone : session_.link().fd(), POLLIN, 0});
-  entries.push_back({finished_ || qemu_->guest().closed() ? gone : qemu_->guest().fd(), POLLIN, 0});
-  entries.push_back({finished_ ? gone : qemu_->qmp().fd(), POLLIN, 0});
-  entries.push_back({finished_ || !qemu_->has_qtest() ? gone : qemu_->qtest().fd(), POLLIN, 0});
-  entries.push_back({finished_ ? gone : qemu_->exit_fd(), POLLIN, 0});
+  const auto add = [&entries](bool wanted, int fd, bool to_write = false) {
+    entries.push_back({wanted ? fd : -1, static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0});
+  };
+  const bool serving = !finished_ && !ending_;
+  add(serving && !held && !session_.link().closed() && !holds_answer(), session_.link().fd());
+  add(serving && !held && !backlog_ && !qemu_->guest().closed(), qemu_->guest().fd());
+  add(serving, qemu_->qmp().fd());
+  if (qemu_->has_qtest()) {
+    add(serving, qemu_->qtest().fd(), qemu_->qtest().wants_to_write());
+  } else {
+    add(false, -1);
+  }
+  add(!finished_, qemu_->exit_fd());
+  add(!finished_ && !qemu_->console().closed(), qemu_->console().fd());
 }
 
 Status GuestSession::handle(const std::vector<pollfd>& entries, size_t first,
-                            DeviceSession::Patience patience) {
+                            DeviceSession::Patience patience, bool held) {
+  if (entries[first + 5].revents != 0) qemu_->console().on_readable();
+  if (ending_) {
+    go_on_ending();
+    return Ok{};
+  }
   if (entries[first].revents != 0) GPUVM_TRY_STATUS(session_.serve(patience));
   if (entries[first + 1].revents != 0) {
     GPUVM_TRY_STATUS(qemu_->guest().on_readable());
-    GPUVM_TRY_STATUS(take_guest_records());
+    backlog_ = true;
   }
+  if (backlog_ && !held) GPUVM_TRY_STATUS(take_guest_records());
   // QEMU closes its sockets a moment before it ends; how it ended is what counts.
-  if (entries[first + 2].revents != 0 && !qemu_->qmp().on_readable()) stop("QEMU ended");
-  if (!finished_ && entries[first + 3].revents != 0 && !qemu_->qtest().on_readable()) stop("QEMU ended");
-  if (!finished_ && entries[first + 4].revents != 0) stop("QEMU ended");
+  const short qtest = entries[first + 3].revents;
+  if (entries[first + 2].revents != 0 && !qemu_->qmp().on_readable()) stop("QEMU ended", false);
+  if ((qtest & POLLOUT) != 0 && !qemu_->qtest().on_writable()) stop("QEMU ended", false);
+  if ((qtest & ~POLLOUT) != 0 && !qemu_->qtest().on_readable()) stop("QEMU ended", false);
+  if (entries[first + 4].revents != 0) stop("QEMU ended", false);
+  return session_.settle();
+}
+
+// A turn's worth of what has come.
+Status GuestSession::take_guest_records() {
+  const uint64_t began = machine_ns();
+  do {
+    if (mark_) {
+      if (!place_mark()) continue;
+      GPUVM_TRY_STATUS(qemu_->guest().acknowledge());
+    }
+    GPUVM_TRY(auto record, qemu_->guest().next());
+    if (!record) {
+      backlog_ = false;
+      return Ok{};
+    }
+    take(*std::move(record));
+  } while (machine_ns() - began < kTurnNs);
   return Ok{};
 }
 
-Status GuestSession::take_guest_records() {
-  while (true) {
-    GPUVM_TRY(const auto record, qemu_->guest().next());
-    if (!record) return Ok{};
-    take(*record);
-    if (record->type == RecordType::kMark) GPUVM_TRY_STATUS(qemu_->guest().acknowledge());
-  }
+// False: it needs another turn.
+bool GuestSession::place_mark() {
+  if (!session_.device().prepare_mark()) return false;
+  phase_ = *mark_;
+  session_.device().mark(*std::exchange(mark_, std::nullopt));
+  return true;
 }
 
-void GuestSession::take(const GuestRecord& record) {
+void GuestSession::take(GuestRecord record) {
   switch (record.type) {
     case RecordType::kHello:
       break;
@@ -97,11 +136,10 @@ void GuestSession::take(const GuestRecord& record) {
       if (guest_log_.size() < kMaxGuestLog) guest_log_ += record.body + "\n";
       break;
     case RecordType::kMark:
-      phase_ = record.body;
-      session_.device().mark(record.body);
+      mark_ = std::move(record.body);
       break;
     case RecordType::kAttachment:
-      if (Status status = session_.attach(record.name, record.body); !status) failure_ = status.error();
+      keep_attachment(std::move(record));
       break;
     case RecordType::kResult:
       result_ok_ = record.name == "ok";
@@ -113,21 +151,57 @@ void GuestSession::take(const GuestRecord& record) {
   }
 }
 
-void GuestSession::stop(const std::string& why) {
-  if (finished_) return;
-  finished_ = true;
-  // A socket that broke is the first sign of a QEMU that died; how it died comes a moment later.
-  const bool ended_by_itself = qemu_ && qemu_->ends_within(kDeathNotice);
-  if (qemu_) {
-    // What it still had to say before it went.
-    if (qemu_->guest().on_readable()) (void)take_guest_records();
-    qemu_->stop();
+void GuestSession::keep_attachment(GuestRecord record) {
+  if (record.body.size() <= kLargeAttachment) {
+    if (Status status = session_.attach(record.name, record.body); !status) failure_ = status.error();
+    return;
   }
+  large_bytes_ += record.body.size();
+  if (large_bytes_ > kMaxLargeBytes) {
+    failure_ = error("the guest attached more than {} MiB", kMaxLargeBytes >> 20);
+    return;
+  }
+  large_attachments_.push_back(std::move(record));
+}
+
+void GuestSession::stop(const std::string& why, bool at_once) {
+  if (finished_) return;
+  if (!ending_) ending_ = Ending{why, machine_ns(), std::nullopt};
+  if (!at_once || ending_->asked_ns) return;
+  ending_->why = why;
+  ending_->asked_ns = machine_ns();
+  if (qemu_) qemu_->ask_to_end();
+}
+
+// A socket that broke is the first sign of a QEMU that died; how it died comes a moment later.
+void GuestSession::go_on_ending() {
+  const uint64_t now = machine_ns();
+  if (qemu_ && qemu_->running()) {
+    if (!ending_->asked_ns && now - ending_->since_ns > kDeathNoticeNs) stop(ending_->why, true);
+    if (!ending_->asked_ns || now - *ending_->asked_ns < kGraceNs) return;
+    qemu_->kill();
+  }
+  finish(!ending_->asked_ns);
+}
+
+void GuestSession::finish(bool by_itself) {
+  // What it still had to say before it went, if there is time for it.
+  if (qemu_ && by_itself && machine_ns() - ending_->since_ns < kLastWordsNs) {
+    if (!backlog_ && !qemu_->guest().closed()) backlog_ = qemu_->guest().on_readable().ok();
+    // Nobody is there to take the answer to a mark.
+    if (backlog_ && (take_guest_records().ok() || mark_)) return;
+    if (!qemu_->guest().closed()) return;
+  }
+  constexpr int kConsoleReads = 64;
+  for (int i = 0; qemu_ && i < kConsoleReads && !qemu_->console().closed(); ++i)
+    qemu_->console().on_readable();
+  finished_ = true;
   if (!guest_done_ && !failure_) {
-    const std::string detail = qemu_ && ended_by_itself ? qemu_->ended().message : why;
+    const std::string detail = qemu_ && by_itself ? qemu_->ended().message : ending_->why;
     const auto panic = qemu_ ? qemu_->guest_panic() : std::nullopt;
     failure_ = Error{panic ? fmt::format("the guest's kernel panicked: {}", *panic) : detail};
   }
+  ending_.reset();
 }
 
 std::string GuestSession::message() const {
@@ -136,6 +210,9 @@ std::string GuestSession::message() const {
 }
 
 Status GuestSession::close(const TraceMeta& meta, const GpuWork& work) {
+  for (const GuestRecord& large : large_attachments_) {
+    GPUVM_TRY_STATUS(session_.attach(large.name, large.body));
+  }
   if (!guest_log_.empty()) GPUVM_TRY_STATUS(session_.attach(kGuestLogAttachment, guest_log_));
   GPUVM_TRY_STATUS(session_.describe(meta));
   if (!work.empty()) GPUVM_TRY_STATUS(session_.attach(kGpuWorkAttachment, to_json(work)));

@@ -30,18 +30,28 @@ class GuestSession {
   // Starts QEMU with `device`, which outlives the session's run. `meta` goes into the trace at once.
   Status start(PciDevice& device, const PreparedGuest& prepared, const TraceMeta& meta);
 
-  // The descriptors to wait for, and what to do about one that is readable.
-  void add_poll_entries(std::vector<pollfd>& entries);
-  Status handle(const std::vector<pollfd>& entries, size_t first, DeviceSession::Patience patience);
-  static constexpr size_t kPollEntries = 5;
+  // The descriptors to wait for, and what to do in every turn of the loop: a bounded part of what there is.
+  // `held`: the guest must let others go first, so that only what costs nothing is done for it.
+  void add_poll_entries(std::vector<pollfd>& entries, bool held);
+  Status handle(const std::vector<pollfd>& entries, size_t first, DeviceSession::Patience patience,
+                bool held);
+  static constexpr size_t kPollEntries = 6;
+  // There is more to do without waiting for a descriptor.
+  bool wants_turn() const { return backlog_ || ending_; }
+  bool ending() const { return ending_.has_value(); }
 
   uint64_t next_due() const { return session_.next_due(); }
   void advance() { session_.advance(); }
+  // Requests that were answered, and whether one waits for its answer.
+  uint64_t answers() const { return session_.answers(); }
+  bool holds_answer() const { return session_.holds_answer(); }
 
   bool finished() const { return finished_; }
   bool guest_done() const { return guest_done_; }
-  // Ends the guest; `why` becomes the message if it had not reported a result.
-  void stop(const std::string& why);
+  // Begins to end the guest, which handle() goes on with until finished(); `why` becomes the message if it
+  // had not reported a result. `at_once`: somebody wants it to end; else it may be about to say by itself why
+  // it does.
+  void stop(const std::string& why, bool at_once);
   // `work`: of the guest's device, all in all.
   Status close(const TraceMeta& meta, const GpuWork& work);
 
@@ -57,14 +67,29 @@ class GuestSession {
   Status start_with_proxy(PciDevice& device, const PreparedGuest& prepared);
   Status start_with_vfio_user(PciDevice& device, const PreparedGuest& prepared);
   Status take_guest_records();
-  void take(const GuestRecord& record);
+  void take(GuestRecord record);
+  void keep_attachment(GuestRecord record);
+  bool place_mark();
+  void go_on_ending();
+  void finish(bool by_itself);
+  uint64_t machine_ns() { return session_.recorder().clock()->machine_ns(); }
 
   DeviceSession session_;
   std::optional<QemuProcess> qemu_;
   std::optional<uint64_t> call_site_rate_;
   std::optional<CallSiteSampler> call_sites_;
 
+  struct Ending {
+    std::string why;
+    uint64_t since_ns = 0;  // of the machine's time
+    std::optional<uint64_t> asked_ns;
+  };
+  std::optional<Ending> ending_;
   bool finished_ = false;
+  bool backlog_ = false;                        // records have come that were not taken yet
+  std::optional<std::string> mark_;             // that is being prepared; the guest waits for it
+  std::vector<GuestRecord> large_attachments_;  // written at the end, when nobody waits
+  size_t large_bytes_ = 0;
   bool guest_done_ = false;
   std::optional<bool> result_ok_;
   std::string result_;

@@ -19,8 +19,10 @@
 namespace gpuvm {
 namespace {
 
-constexpr std::chrono::seconds kGrace{5};  // for a QEMU that has closed the link, to end
+constexpr std::chrono::seconds kGrace{5};       // for a QEMU that has closed the link, to end
+constexpr std::chrono::seconds kShortGrace{1};  // for one that is to end because we are
 constexpr uint64_t kProgressNs = 200'000'000;
+constexpr char kSocketsClosed[] = "QEMU has closed its sockets";
 constexpr uint64_t kNever = ~uint64_t{0};
 
 // Who is at the other end, and what has to live as long as it does.
@@ -120,8 +122,9 @@ class Service {
     while (status && ending_.empty()) {
       entries.clear();
       const int qtest_fd = qtest_ ? qtest_->fd() : -1;
-      entries.push_back({session_.link().fd(), POLLIN, 0});
-      entries.push_back({qtest_fd, POLLIN, 0});
+      const bool more = qtest_ && qtest_->wants_to_write();
+      entries.push_back({session_.holds_answer() ? -1 : session_.link().fd(), POLLIN, 0});
+      entries.push_back({qtest_fd, static_cast<short>(more ? POLLIN | POLLOUT : POLLIN), 0});
       entries.push_back({signals.fd(), POLLIN, 0});
       const uint64_t now = clock_->machine_ns();
       status = wait_for(entries, clock_->now(), session_.next_due());
@@ -141,9 +144,10 @@ class Service {
       GPUVM_TRY_STATUS(session_.serve(DeviceSession::Patience::kForABurst));
       if (session_.link().closed()) ending_ = "the peer has left";
     }
-    if (ending_.empty() && entries[1].revents != 0 && !qtest_->on_readable())
-      ending_ = "QEMU has closed its sockets";
-    return Ok{};
+    const short qtest = entries[1].revents;
+    if (ending_.empty() && (qtest & POLLOUT) != 0 && !qtest_->on_writable()) ending_ = kSocketsClosed;
+    if (ending_.empty() && (qtest & ~POLLOUT) != 0 && !qtest_->on_readable()) ending_ = kSocketsClosed;
+    return session_.settle();
   }
 
   Status connect_qtest() {
@@ -174,9 +178,9 @@ class Service {
   std::string end_of_command() {
     if (!peer_.qemu) return "";
     ChildProcess& qemu = *peer_.qemu;
-    if (!qemu.wait_for(ending_.starts_with("stopped") ? std::chrono::seconds(0) : kGrace))
-      qemu.signal(SIGTERM);
-    if (!qemu.wait_for(kGrace)) qemu.kill_and_reap();
+    const bool stopped = ending_.starts_with("stopped");
+    if (!qemu.wait_for(stopped ? std::chrono::seconds(0) : kGrace)) qemu.signal(SIGTERM);
+    if (!qemu.wait_for(stopped ? kShortGrace : kGrace)) qemu.kill_and_reap();
     return qemu.succeeded() ? "" : "QEMU " + qemu.how_it_ended();
   }
 

@@ -14,6 +14,7 @@ Result<std::string> run_channels(Reporter& reporter);
 Result<std::string> run_fault(Reporter& reporter);
 Result<std::string> run_stress(Reporter& reporter);
 Result<std::string> run_intruder(Reporter& reporter);
+Result<std::string> run_flooder(Reporter& reporter);
 
 // Opens a client, makes a channel with a copy engine, copies 64 KiB and checks them. The short form of
 // "copy", for workloads that want to know whether the GPU still works.

@@ -54,6 +54,19 @@ Status PortReporter::mark(std::string_view text) {
   return error("the host did not acknowledge the mark \"{}\"", text);
 }
 
+void PortReporter::flood_marks(unsigned count) {
+  std::string marks;
+  for (unsigned i = 0; i < count; ++i) marks += "mark - 5\nflood\n";
+  write_all(port_.get(), marks);
+  char answer = 0;
+  while (count > 0) {
+    const ssize_t got = ::read(port_.get(), &answer, 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got != 1) return;
+    --count;
+  }
+}
+
 void PortReporter::attach(std::string_view name, std::string_view bytes) {
   write_record(port_.get(), RecordType::kAttachment, name, bytes);
 }
@@ -72,6 +85,9 @@ void TerminalReporter::log(std::string_view line) {
 Status TerminalReporter::mark(std::string_view text) {
   fmt::print(stderr, "mark: {}\n", text);
   return Ok{};
+}
+void TerminalReporter::flood_marks(unsigned count) {
+  for (unsigned i = 0; i < count; ++i) (void)mark("flood");
 }
 void TerminalReporter::attach(std::string_view name, std::string_view bytes) {
   fmt::print(stderr, "{}: {} bytes\n", name, bytes.size());

@@ -15,6 +15,8 @@ class Reporter {
   virtual void log(std::string_view line) = 0;
   // Returns once the host has placed the mark; until then the caller touches no GPU.
   virtual Status mark(std::string_view text) = 0;
+  // So many marks that nobody waits for one by one, as a guest that means harm would have them.
+  virtual void flood_marks(unsigned count) = 0;
   virtual void attach(std::string_view name, std::string_view bytes) = 0;
   virtual void result(bool ok, std::string_view text) = 0;
   virtual void done() = 0;
@@ -28,6 +30,7 @@ class PortReporter : public Reporter {
   explicit PortReporter(UniqueFd port);
   void log(std::string_view line) override;
   Status mark(std::string_view text) override;
+  void flood_marks(unsigned count) override;
   void attach(std::string_view name, std::string_view bytes) override;
   void result(bool ok, std::string_view text) override;
   void done() override;
@@ -41,6 +44,7 @@ class TerminalReporter : public Reporter {
  public:
   void log(std::string_view line) override;
   Status mark(std::string_view text) override;
+  void flood_marks(unsigned count) override;
   void attach(std::string_view name, std::string_view bytes) override;
   void result(bool ok, std::string_view text) override;
   void done() override {}

@@ -1,18 +1,15 @@
 // Goes for what is not ours: through PRAMIN, which reaches all of VRAM on a real card, it looks for the
 // secrets that other guests have planted and overwrites what lies beyond our own memory. Meant for several
 // guests on one card at once; alone on a card it only proves that the search finds what is there.
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "tracer/guest_program/bar0.h"
 #include "tracer/guest_program/client_workloads.h"
 #include "tracer/guest_program/drm.h"
-#include "tracer/guest_program/kernel.h"
 
 namespace gpuvm::guest {
 namespace {
@@ -24,40 +21,8 @@ constexpr uint64_t kSearched = uint64_t{3} << 30;  // two guests of 1 GiB, and w
 constexpr unsigned kRounds = 2;
 constexpr unsigned kPauseSeconds = 2;  // other guests may not be as far yet
 
-// envytools bus/pbus.xml, memory/gf100_pffb.xml
-constexpr uint64_t kPraminBase = 0x1700, kPramin = 0x700000, kBar0Bytes = 16 << 20;
+// envytools memory/gf100_pffb.xml
 constexpr uint64_t kControllers = 0x022438, kControllerMib = 0x11020c, kControllerStride = 0x1000;
-
-// BAR0 behind the driver's back, as root may have it: /sys/bus/pci/devices/*/resource0.
-class Registers {
- public:
-  static Result<Registers> open() {
-    const std::string folder = "/sys/bus/pci/devices";
-    DIR* devices = opendir(folder.c_str());
-    if (devices == nullptr) return error("cannot open {}: {}", folder, strerror(errno));
-    std::string found;
-    while (dirent* entry = readdir(devices)) {
-      const std::string device = folder + "/" + entry->d_name;
-      const auto vendor = read_file(device + "/vendor");
-      if (vendor && vendor.value() == "0x10de\n") found = device + "/resource0";
-    }
-    closedir(devices);
-    UniqueFd fd(::open(found.c_str(), O_RDWR | O_CLOEXEC));
-    if (!fd.valid()) return error("cannot open BAR0 ({}): {}", found, strerror(errno));
-    void* mapping = mmap(nullptr, kBar0Bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-    if (mapping == MAP_FAILED) return error("cannot map {}: {}", found, strerror(errno));
-    return Registers(static_cast<volatile uint8_t*>(mapping));
-  }
-  uint32_t read(uint64_t offset) const { return *reinterpret_cast<volatile uint32_t*>(base_ + offset); }
-  void write(uint64_t offset, uint32_t value) const {
-    *reinterpret_cast<volatile uint32_t*>(base_ + offset) = value;
-  }
-  volatile uint64_t* pramin() const { return reinterpret_cast<volatile uint64_t*>(base_ + kPramin); }
-
- private:
-  explicit Registers(volatile uint8_t* base) : base_(base) {}
-  volatile uint8_t* base_;
-};
 
 uint64_t own_vram_bytes(const Registers& registers) {
   uint64_t mib = 0;
@@ -72,14 +37,14 @@ struct Found {
 
 // The driver believes that the window is where it has put it: so it is again afterwards.
 Found attack(const Registers& registers, uint64_t own_bytes, uint64_t own_name) {
-  const uint32_t before = registers.read(kPraminBase);
+  const uint32_t before = registers.read(Registers::kPraminBase);
   Found found;
   for (uint64_t address = 0; address < kSearched; address += kStep) {
-    registers.write(kPraminBase, static_cast<uint32_t>(address / kStep));
+    registers.write(Registers::kPraminBase, static_cast<uint32_t>(address / kStep));
     if (registers.pramin()[0] == kSecret) ++(registers.pramin()[1] == own_name ? found.own : found.foreign);
     if (address >= own_bytes) registers.pramin()[0] = ~kSecret;
   }
-  registers.write(kPraminBase, before);
+  registers.write(Registers::kPraminBase, before);
   return found;
 }
 

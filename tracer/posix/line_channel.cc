@@ -40,6 +40,20 @@ Status LineChannel::send(std::string_view text, Clock::time_point deadline) {
   return Ok{};
 }
 
+Status LineChannel::send_some(std::string& text) {
+  while (!text.empty()) {
+    const ssize_t sent = ::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    if (sent >= 0) {
+      text.erase(0, static_cast<size_t>(sent));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      break;
+    } else if (errno != EINTR) {
+      return error("cannot send to {}: {}", peer_, strerror(errno));
+    }
+  }
+  return Ok{};
+}
+
 Status LineChannel::on_readable() {
   char bytes[16384];
   ssize_t got = recv(fd_.get(), bytes, sizeof bytes, 0);

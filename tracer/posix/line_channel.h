@@ -22,6 +22,8 @@ class LineChannel {
   int fd() const { return fd_.get(); }
   // Sends all of `text`, waiting until `deadline` if the peer is slow to read.
   Status send(std::string_view text, Clock::time_point deadline);
+  // Sends the beginning of `text`, as much of it as goes without waiting, and takes it away.
+  Status send_some(std::string& text);
   // Takes in what has arrived. An error if the peer is gone.
   Status on_readable();
   // The next whole line without its end, or nothing yet.

@@ -105,7 +105,7 @@ GuestLink::GuestLink(UniqueFd fd) : fd_(std::move(fd)) {
 Status GuestLink::on_readable() {
   std::array<char, 65536> bytes;
   // A bounded number of reads, so that a guest that never stops talking cannot keep us from the GPU's socket.
-  for (int round = 0; round < 16; ++round) {
+  for (int round = 0; round < 4; ++round) {
     ssize_t got = recv(fd_.get(), bytes.data(), bytes.size(), 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Ok{};

@@ -15,8 +15,7 @@ DeviceInfo as_32bit(DeviceInfo info) {
 }
 
 constexpr uint64_t kNothingThere = ~uint64_t{0};
-constexpr timeval kPatience{0, 4000};     // of serve_next()
-constexpr timeval kReplyPatience{10, 0};  // with a peer that does not take its answers
+constexpr timeval kPatience{0, 4000};  // of serve_next()
 
 }  // namespace
 
@@ -26,17 +25,18 @@ DeviceLink::DeviceLink(UniqueFd socket, RecordingDevice& device, GuestMemory& me
       memory_(memory),
       probe_(as_32bit(device.info())),
       decoder_(device.info()) {
-  // Cannot fail on a socket; and without the limits all that is lost is time.
+  // Cannot fail on a socket; and without the limit all that is lost is time.
   (void)setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
-  (void)setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &kReplyPatience, sizeof kReplyPatience);
 }
 
 Status DeviceLink::on_readable() {
+  if (held_) return Ok{};
   GPUVM_TRY(const bool came, receive(MSG_DONTWAIT));
   return came ? serve_received() : Ok{};
 }
 
 Result<bool> DeviceLink::serve_next() {
+  if (held_) return false;
   GPUVM_TRY(const bool came, receive(0));
   if (came) GPUVM_TRY_STATUS(serve_received());
   return came;
@@ -83,7 +83,7 @@ void DeviceLink::take_descriptors(msghdr& message) {
 
 Status DeviceLink::serve_received() {
   size_t at = 0;
-  while (!closed_ && received_ - at >= wire::kHeaderBytes) {
+  while (!closed_ && !held_ && received_ - at >= wire::kHeaderBytes) {
     const auto rest = std::span<const std::byte>(buffer_).subspan(at, received_ - at);
     GPUVM_TRY(const wire::Header header, wire::parse_header(rest.first<wire::kHeaderBytes>()));
     const size_t whole = wire::kHeaderBytes + header.body_bytes;
@@ -139,7 +139,7 @@ Status DeviceLink::serve(wire::Command command, std::span<const std::byte> body)
       ++resets_;
       decoder_.reset();
       device_.reset();
-      return reply(0);
+      return send_reply(0);  // QEMU's main thread waits for it
     case wire::Command::kReturn:
       break;
   }
@@ -161,13 +161,29 @@ void DeviceLink::config_write(const wire::ConfigAccess& access) {
 }
 
 Status DeviceLink::reply(uint64_t value) {
+  if (pending_ && machine_running() && pending_()) {
+    held_ = value;
+    return device_.status();
+  }
+  return send_reply(value);
+}
+
+Status DeviceLink::send_reply(uint64_t value) {
   const auto bytes = wire::make_reply(value);
   ssize_t sent;
   do {
-    sent = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    // QEMU has one request under way: a peer whose socket is full does not take its answers.
+    sent = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (sent < 0 && errno == EINTR);
   if (sent != static_cast<ssize_t>(bytes.size())) closed_ = true;
+  ++answers_;
   return device_.status();
+}
+
+Status DeviceLink::release_answer() {
+  if (!held_) return Ok{};
+  GPUVM_TRY_STATUS(send_reply(*std::exchange(held_, std::nullopt)));
+  return serve_received();
 }
 
 }  // namespace gpuvm

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "emulator/pci/config_space.h"
@@ -20,14 +22,19 @@ class DeviceLink : public DeviceTransport {
   // `device` records and executes; `memory` receives the guest's memory map. Both outlive the link.
   DeviceLink(UniqueFd socket, RecordingDevice& device, GuestMemory& memory);
 
+  void hold_answers_while(std::function<bool()> pending) override { pending_ = std::move(pending); }
+  bool holds_answer() const override { return held_.has_value(); }
+  Status release_answer() override;
+
   int fd() const override { return socket_.get(); }
   bool closed() const override { return closed_; }
   Status on_readable() override;
   Result<bool> serve_next() override;
-  // QEMU's main thread waits for us only before the machine runs: then interrupts must not wait for it.
+  // QEMU's main thread waits for us before the machine runs: then no answer may wait for it.
   bool machine_running() const override { return resets_ > 0; }
   const std::array<uint64_t, 6>& bar_bases() const override { return bar_bases_; }
   uint64_t stray_accesses() const override { return stray_; }
+  uint64_t answers() const override { return answers_; }
 
  private:
   // False: nothing had come.
@@ -38,6 +45,7 @@ class DeviceLink : public DeviceTransport {
   uint32_t config_read(const wire::ConfigAccess& access);
   void config_write(const wire::ConfigAccess& access);
   Status reply(uint64_t value);
+  Status send_reply(uint64_t value);
 
   UniqueFd socket_;
   RecordingDevice& device_;
@@ -51,6 +59,9 @@ class DeviceLink : public DeviceTransport {
   unsigned resets_ = 0;
   bool closed_ = false;
   uint64_t stray_ = 0;
+  uint64_t answers_ = 0;
+  std::function<bool()> pending_;
+  std::optional<uint64_t> held_;
 
   // Header, body and descriptors of a request come in one piece as a rule, but a peer may cut them anywhere.
   std::array<std::byte, 1024> buffer_;

@@ -44,7 +44,6 @@ const QemuMachineInfo* find_machine(std::string_view name) {
 }
 
 std::vector<std::string> qemu_command(const QemuConfig& config, const QemuDescriptors& descriptors,
-                                      const std::filesystem::path& serial_log,
                                       const std::filesystem::path& mmiotrace_file) {
   std::string memory = fmt::format("{}M", config.memory_mib);
   // clang-format off
@@ -53,10 +52,13 @@ std::vector<std::string> qemu_command(const QemuConfig& config, const QemuDescri
       "-machine", fmt::format("{},memory-backend=mem", machine_info(config.machine).name),
       "-object", fmt::format("memory-backend-memfd,id=mem,size={},share=on", memory),  // share: the GPU maps guest RAM
       "-m", memory, "-smp", "1", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-      "-chardev", fmt::format("file,id=console,path={}", escape_commas(serial_log.string())), "-serial", "chardev:console",
       "-kernel", config.kernel.string(), "-initrd", config.initrd.string(), "-append", config.kernel_arguments};
   // clang-format on
   auto add = [&](std::initializer_list<std::string> arguments) { command.insert(command.end(), arguments); };
+  // A socket, as a file would have no bound.
+  if (descriptors.console >= 0)
+    add({"-chardev", fmt::format("socket,id=console,fd={}", descriptors.console), "-serial",
+         "chardev:console"});
   if (config.icount_shift) add({"-icount", fmt::format("shift={},sleep=off", *config.icount_shift)});
   if (descriptors.qmp >= 0)
     add({"-chardev", fmt::format("socket,id=qmp,fd={}", descriptors.qmp), "-mon",

@@ -49,10 +49,10 @@ struct QemuDescriptors {
   int qmp = -1;
   int qtest = -1;
   int guest_port = -1;
+  int console = -1;
 };
 
 std::vector<std::string> qemu_command(const QemuConfig& config, const QemuDescriptors& descriptors,
-                                      const std::filesystem::path& serial_log,
                                       const std::filesystem::path& mmiotrace_file);
 
 struct GuestKernelOptions {

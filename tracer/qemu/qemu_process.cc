@@ -56,19 +56,21 @@ Result<QemuProcess> QemuProcess::start(const QemuConfig& config, UniqueFd gpu_en
   GPUVM_TRY(SocketPair guest, socket_pair());
   GPUVM_TRY(SocketPair qmp, socket_pair());
   GPUVM_TRY(SocketPair qtest, socket_pair());
+  GPUVM_TRY(SocketPair console, socket_pair());
   if (config.transport != Transport::kProxy) qtest = {};
   UniqueFd log(open((directory / kQemuLogFile).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!log.valid()) return error("cannot write {}: {}", (directory / kQemuLogFile).string(), strerror(errno));
 
-  QemuDescriptors descriptors{gpu_end.get(), qmp.theirs.get(), qtest.theirs.get(), guest.theirs.get()};
-  std::vector<int> inherited = {descriptors.qmp, descriptors.guest_port};
+  QemuDescriptors descriptors{gpu_end.get(), qmp.theirs.get(), qtest.theirs.get(), guest.theirs.get(),
+                              console.theirs.get()};
+  std::vector<int> inherited = {descriptors.qmp, descriptors.guest_port, descriptors.console};
   if (qtest.theirs.valid()) inherited.push_back(descriptors.qtest);
   if (gpu_end.valid()) inherited.push_back(descriptors.gpu);
-  std::vector<std::string> command =
-      qemu_command(config, descriptors, directory / kSerialLogFile, directory / kMmiotraceFile);
+  std::vector<std::string> command = qemu_command(config, descriptors, directory / kMmiotraceFile);
   GPUVM_TRY(ChildProcess child,
             ChildProcess::spawn(command, {.output_fd = log.get(), .inherited_fds = inherited}));
-  QemuProcess process(std::move(child), std::move(guest.ours), std::move(qmp.ours), directory);
+  QemuProcess process(std::move(child), std::move(guest.ours), std::move(qmp.ours),
+                      ConsoleLog(std::move(console.ours), directory / kSerialLogFile), directory);
   if (qtest.ours.valid()) process.qtest_.emplace(std::move(qtest.ours));
   return process;
 }

@@ -1,6 +1,8 @@
 // A running QEMU: started with its sockets, watched, ended. Knows nothing of the GPU.
 #pragma once
 
+#include <signal.h>
+
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -8,6 +10,7 @@
 
 #include "tracer/posix/child_process.h"
 #include "tracer/protocol/guest_link.h"
+#include "tracer/qemu/console_log.h"
 #include "tracer/qemu/qemu_command.h"
 #include "tracer/qemu/qmp_client.h"
 #include "tracer/qemu/qtest_client.h"
@@ -17,7 +20,7 @@
 namespace gpuvm {
 
 // Files of a run, in its directory.
-inline constexpr char kSerialLogFile[] = "serial.log";  // the guest's console
+inline constexpr char kSerialLogFile[] = "serial.log";  // the guest's console, see ConsoleLog
 inline constexpr char kQemuLogFile[] = "qemu.log";
 inline constexpr char kGpuSocketFile[] = "gpu.sock";       // where QEMU connects by vfio-user
 inline constexpr char kMmiotraceFile[] = "mmiotrace.txt";  // text of the guest kernel's tracer, if it ran
@@ -43,6 +46,7 @@ class RunDirectory {
 // For one poll loop, poll
 //   exit_fd()     QEMU has ended: ended() says how
 //   guest().fd()  the guest has spoken: guest().on_readable(), then guest().next() until it gives nothing
+//   console().fd()  the guest writes on its console: console().on_readable()
 //   qmp().fd(), qtest().fd()  answers to posted commands: on_readable()
 // No threads, and nothing blocks but the commands that say so.
 class QemuProcess {
@@ -61,7 +65,11 @@ class QemuProcess {
   // Of a QEMU whose device has no interrupts of its own.
   QtestClient& qtest() { return *qtest_; }
   bool has_qtest() const { return qtest_.has_value(); }
+  ConsoleLog& console() { return console_; }
 
+  // Asks QEMU to end, and does not wait for it; ends it.
+  void ask_to_end() { child_.signal(SIGTERM); }
+  void kill() { child_.kill_and_reap(); }
   // Asks QEMU to end, insists after `grace`.
   void stop(std::chrono::milliseconds grace = std::chrono::seconds(3));
 
@@ -70,20 +78,23 @@ class QemuProcess {
   // The "Kernel panic" line of the guest's console, if there is one.
   std::optional<std::string> guest_panic() const;
 
-  std::filesystem::path serial_log() const { return directory_ / kSerialLogFile; }
+  std::filesystem::path serial_log() const { return console_.file(); }
   std::filesystem::path qemu_log() const { return directory_ / kQemuLogFile; }
 
  private:
-  QemuProcess(ChildProcess child, UniqueFd guest, UniqueFd qmp, std::filesystem::path directory)
+  QemuProcess(ChildProcess child, UniqueFd guest, UniqueFd qmp, ConsoleLog console,
+              std::filesystem::path directory)
       : child_(std::move(child)),
         guest_(std::move(guest)),
         qmp_(std::move(qmp)),
+        console_(std::move(console)),
         directory_(std::move(directory)) {}
 
   ChildProcess child_;
   GuestLink guest_;
   QmpClient qmp_;
   std::optional<QtestClient> qtest_;
+  ConsoleLog console_;
   std::filesystem::path directory_;
 };
 

@@ -29,11 +29,16 @@ class CardClock {
   void stand_at(uint64_t card_ns) { behind_ns_ = machine_() - card_ns; }
   // How far it is behind the machine's time.
   uint64_t behind_ns() const { return behind_ns_; }
+  // The machine's time that went into what the card had to do by itself, whoever asked: not for who asked to
+  // pay.
+  void add_work(uint64_t ns) { work_ns_ += ns; }
+  uint64_t work_ns() const { return work_ns_; }
 
  private:
   const uint64_t unit_ns_;
   const Source machine_;
   uint64_t behind_ns_ = 0;
+  uint64_t work_ns_ = 0;
 };
 
 }  // namespace gpuvm

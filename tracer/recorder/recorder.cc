@@ -50,6 +50,7 @@ void RecordingDevice::catch_up(CardClock& clock, uint64_t target) {
     recorder_.set_current(at);
     device_.advance(at);
   } while (at < target && clock.machine_ns() - began < kPatienceNs);
+  clock.add_work(clock.machine_ns() - began);
   clock.stand_at(at);
 }
 

@@ -92,6 +92,9 @@ class RecordingDevice {
   uint64_t next_due() const { return device_.next_due(); }
   // `call_sites` outlives the device; nullptr: nobody is asked.
   void set_call_sites(CallSites* call_sites) { call_sites_ = call_sites; }
+  // Does a bounded part of a mark's work; false: call again before mark(), or that takes long.
+  bool prepare_mark() { return device_.digest_some(kPagesAtOnce); }
+  static constexpr uint64_t kPagesAtOnce = 2048;
   // Records a mark, and digests of memory and registers as they are now.
   void mark(std::string_view text);
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 
 #include "traces/core/result.h"
 
@@ -30,8 +31,17 @@ class DeviceTransport {
   virtual bool machine_running() const = 0;
   // Where the guest last had the BARs, by number; 0: nowhere yet.
   virtual const std::array<uint64_t, 6>& bar_bases() const = 0;
+  // Requests that were answered.
+  virtual uint64_t answers() const = 0;
   // BAR accesses that lay in no BAR.
   virtual uint64_t stray_accesses() const = 0;
+
+  // Where an interrupt takes its time: the answer to an access is kept back while `pending` says that what
+  // the access caused has not happened yet, and no further request is served meanwhile.
+  virtual void hold_answers_while(std::function<bool()> /*pending*/) {}
+  virtual bool holds_answer() const { return false; }
+  // Sends it, whatever is pending, and serves what came after.
+  virtual Status release_answer() { return Ok{}; }
 };
 
 }  // namespace gpuvm

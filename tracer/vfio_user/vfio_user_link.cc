@@ -122,6 +122,7 @@ Status VfioUserLink::serve(Request& request) {
     }
   }
   refused_ += refusal != 0;
+  ++answers_;
   if ((request.header.flags & kNoReply) == 0) stream_.send(reply.finish(request.header, refusal));
   return device_.status();
 }

@@ -24,6 +24,7 @@ class VfioUserLink : public DeviceTransport {
   bool machine_running() const override { return resets_ > 0; }
   const std::array<uint64_t, 6>& bar_bases() const override { return bar_bases_; }
   uint64_t stray_accesses() const override { return stray_; }
+  uint64_t answers() const override { return answers_; }
   // Requests that were answered with an error.
   uint64_t refused() const { return refused_; }
 
@@ -65,6 +66,7 @@ class VfioUserLink : public DeviceTransport {
   bool version_agreed_ = false;
   unsigned resets_ = 0;
   uint64_t stray_ = 0;
+  uint64_t answers_ = 0;
   uint64_t refused_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -41,7 +42,7 @@ TEST(QemuCommand, HasWhatTheSpecificationSays) {
   config.machine = QemuMachine::kQ35;
   config.mmiotrace = true;
   config.extra_arguments = {"-trace", "x"};
-  std::vector<std::string> command = qemu_command(config, {5, 6, 7, 8}, "/tmp/a,b", "/tmp/m");
+  std::vector<std::string> command = qemu_command(config, {5, 6, 7, 8, 9}, "/tmp/a,b");
   EXPECT_THAT(command, Contains("x-pci-proxy-dev,id=gpu,fd=5,addr=8"));
   EXPECT_THAT(command, Contains("socket,id=qmp,fd=6"));
   EXPECT_THAT(command, Contains("qtest,id=qtest0,chardev=qtest,log=none"));
@@ -49,7 +50,8 @@ TEST(QemuCommand, HasWhatTheSpecificationSays) {
   EXPECT_THAT(command, Contains("virtserialport,chardev=mmiotrace,name=mmiotrace"));
   EXPECT_THAT(command, Contains("q35,memory-backend=mem"));
   EXPECT_THAT(command, Contains("memory-backend-memfd,id=mem,size=1024M,share=on"));
-  EXPECT_THAT(command, Contains("file,id=console,path=/tmp/a,,b"));
+  EXPECT_THAT(command, Contains("file,id=mmiotrace,path=/tmp/a,,b"));
+  EXPECT_THAT(command, Contains("socket,id=console,fd=9"));
   EXPECT_THAT(command, Contains("shift=2,sleep=off"));
   EXPECT_EQ(command.back(), "x");
 }
@@ -59,7 +61,7 @@ TEST(QemuCommand, NamesTheSocketForVfioUser) {
   config.transport = Transport::kVfioUser;
   config.gpu_socket = "/tmp/a,b\"c/gpu.sock";
   config.gpu_slot = 10;
-  const std::vector<std::string> command = qemu_command(config, {}, "/tmp/s", "/tmp/m");
+  const std::vector<std::string> command = qemu_command(config, {}, "/tmp/m");
   const auto device = nlohmann::json::parse(command.back());
   EXPECT_EQ(device["driver"], "vfio-user-pci");
   EXPECT_EQ(device["socket"]["path"], "/tmp/a,b\"c/gpu.sock");
@@ -158,7 +160,31 @@ TEST_F(FakeQemu, InheritsOnlyItsOwnDescriptors) {
   EXPECT_THAT(listed, testing::Not(HasSubstr("leaked")));
   size_t sockets = 0;
   for (size_t at = 0; (at = listed.find("socket:", at)) != std::string::npos; ++at) ++sockets;
-  EXPECT_EQ(sockets, 3u) << listed;
+  EXPECT_EQ(sockets, 4u) << listed;
+}
+
+// A guest that writes on its console without end keeps the two newest pieces of it.
+TEST_F(FakeQemu, TheConsoleLogHasABound) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  UniqueFd guest(ends[1]);
+  ConsoleLog log{UniqueFd(ends[0]), directory_.path() / kSerialLogFile};
+  const std::string line(1023, 'x');
+  for (unsigned i = 0; i < 3 * ConsoleLog::kHalfBytes / 1024; ++i) {
+    const std::string text = line + "\n";
+    ASSERT_EQ(send(guest.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+    log.on_readable();
+  }
+  ASSERT_EQ(send(guest.get(), "the end", 7, 0), 7);
+  log.on_readable();
+  EXPECT_LE(fs::file_size(log.file()), ConsoleLog::kHalfBytes);
+  EXPECT_LE(fs::file_size(log.older_file()), ConsoleLog::kHalfBytes);
+  std::ifstream in(log.file(), std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  EXPECT_TRUE(text.ends_with("the end"));
+  guest.reset();
+  log.on_readable();
+  EXPECT_TRUE(log.closed());
 }
 
 TEST(RunDirectory, TemporaryOnesVanishAndNamedOnesStay) {

@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
-#include <thread>
+#include <algorithm>
+#include <chrono>
 
+#include "tests/support/test_machine.h"
+#include "tracer/qemu/qemu_interrupts.h"
 #include "tracer/qemu/qmp_client.h"
 #include "tracer/qemu/qtest_client.h"
 
@@ -40,24 +43,23 @@ class FakePeer {
 
 TEST(Qtest, SpeaksTheProtocol) {
   FakePeer peer;
-  QtestClient qtest(peer.take_client_end(), kShort);
-  peer.say("OK\nOK\n");
-  EXPECT_TRUE(qtest.writel(0xfee01004, 0x2a).ok());
-  EXPECT_TRUE(qtest.set_irq_in("/machine/i440fx/ioapic", 11, 1).ok());
+  QtestClient qtest(peer.take_client_end());
+  EXPECT_TRUE(qtest.post_writel(0xfee01004, 0x2a).ok());
+  EXPECT_TRUE(qtest.post_set_irq_in("/machine/i440fx/ioapic", 11, 1).ok());
   EXPECT_EQ(peer.heard(), "writel 0xfee01004 0x2a\nset_irq_in /machine/i440fx/ioapic unnamed-gpio-in 11 1\n");
 }
 
-TEST(Qtest, PostedCommandsAreAnsweredLater) {
+TEST(Qtest, CommandsAreAnsweredLater) {
   FakePeer peer;
-  QtestClient qtest(peer.take_client_end(), kShort);
+  QtestClient qtest(peer.take_client_end());
   EXPECT_TRUE(qtest.post_writel(0, 1).ok());
   EXPECT_TRUE(qtest.post_set_irq_in("/x", 1, 0).ok());
   EXPECT_EQ(qtest.unanswered(), 2u);
   peer.say("OK\nIRQ raise 3\nO");
   EXPECT_TRUE(qtest.on_readable().ok());
   EXPECT_EQ(qtest.unanswered(), 1u);
-  peer.say("K\nOK\n");
-  EXPECT_TRUE(qtest.writel(0, 2).ok());
+  peer.say("K\n");
+  EXPECT_TRUE(qtest.on_readable().ok());
   EXPECT_EQ(qtest.unanswered(), 0u);
 }
 
@@ -65,32 +67,79 @@ TEST(Qtest, BadPeersAreErrors) {
   struct Case {
     std::string says, complaint;
   };
-  const Case cases[] = {{"", "does not answer"},
-                        {"FAIL Unknown command\n", "refused a command: FAIL Unknown command"},
-                        {std::string(100'000, 'x'), "more than 4096 bytes"}};
+  const Case cases[] = {{"FAIL Unknown command\n", "refused a command: FAIL Unknown command"},
+                        {std::string(100'000, 'x'), "more than 4096 bytes"},
+                        {"OK\nOK\n", "that was not given"}};
   for (const Case& one : cases) {
     FakePeer peer;
-    QtestClient qtest(peer.take_client_end(), kShort);
+    QtestClient qtest(peer.take_client_end());
+    ASSERT_TRUE(qtest.post_writel(0, 0).ok());
     peer.say(one.says);
-    Status status = qtest.writel(0, 0);
+    const Status status = qtest.on_readable();
     ASSERT_FALSE(status.ok());
     EXPECT_THAT(status.error().message, HasSubstr(one.complaint));
   }
   FakePeer peer;
-  QtestClient qtest(peer.take_client_end(), kShort);
-  peer.say("OK\n");
-  EXPECT_FALSE(qtest.on_readable().ok()) << "an answer to nothing";
+  QtestClient qtest(peer.take_client_end());
   peer.hang_up();
-  EXPECT_FALSE(qtest.writel(0, 0).ok());
+  EXPECT_FALSE(qtest.post_writel(0, 0).ok());
 }
 
-TEST(Qtest, PeerThatNeverReadsDoesNotBlockUs) {
+TEST(Qtest, APeerThatNeverReadsBlocksNobody) {
   FakePeer peer;
-  QtestClient qtest(peer.take_client_end(), kShort);
+  QtestClient qtest(peer.take_client_end());
   Status status = Ok{};
+  const auto began = std::chrono::steady_clock::now();
   for (int i = 0; i < 1'000'000 && status.ok(); ++i) status = qtest.post_writel(0, 0);
   ASSERT_FALSE(status.ok());
-  EXPECT_THAT(status.error().message, HasSubstr("does not answer"));
+  EXPECT_THAT(status.error().message, HasSubstr("does not take commands"));
+  EXPECT_TRUE(qtest.wants_to_write());
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
+}
+
+TEST(Qtest, WhatDidNotGoAtOnceGoesLater) {
+  FakePeer peer;
+  QtestClient qtest(peer.take_client_end());
+  unsigned posted = 0;
+  while (!qtest.wants_to_write()) ASSERT_TRUE(qtest.post_writel(posted++, 0).ok());
+  std::string heard;
+  for (int i = 0; i < 10'000 && qtest.wants_to_write(); ++i) {
+    heard += peer.heard();
+    ASSERT_TRUE(qtest.on_writable().ok());
+  }
+  for (std::string more; !(more = peer.heard()).empty();) heard += more;
+  EXPECT_TRUE(heard.ends_with(fmt::format("writel {:#x} 0x0\n", posted - 1)));
+  EXPECT_EQ(std::ranges::count(heard, '\n'), posted);
+}
+
+// An interrupt is a message to the interrupt controllers; any other address is memory, or nothing.
+class InterruptTest : public testing::Test {
+ protected:
+  InterruptTest() : qtest(peer.take_client_end()), interrupts(machine) {
+    interrupts.connect({.qtest = &qtest, .controller = "/x", .line = [] { return 11u; }});
+  }
+  FakePeer peer;
+  QtestClient qtest;
+  test::TestMachine machine;
+  QemuInterrupts interrupts;
+};
+
+TEST_F(InterruptTest, OnlyTheMessageWindowIsAnInterrupt) {
+  interrupts.send_msi(0xfee01004, 0x2a);
+  EXPECT_EQ(peer.heard(), "writel 0xfee01004 0x2a\n");
+  EXPECT_FALSE(interrupts.settled());
+  peer.say("OK\n");
+  EXPECT_TRUE(qtest.on_readable().ok());
+  EXPECT_TRUE(interrupts.settled());
+  // What was the guest's own BAR, when QEMU did it: its thread waited for us, and we for it.
+  for (const uint64_t address : {uint64_t{0xfd000000}, uint64_t{0xfef00000}, uint64_t{0x1fee00000}}) {
+    interrupts.send_msi(address, 1);
+  }
+  EXPECT_EQ(interrupts.astray(), 3u);
+  interrupts.send_msi(0x1000, 0x77);
+  EXPECT_EQ(machine.load<uint32_t>(0x1000), 0x77u);
+  EXPECT_EQ(peer.heard(), "");
+  EXPECT_TRUE(interrupts.settled());
 }
 
 constexpr char kGreeting[] = "{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\r\n";

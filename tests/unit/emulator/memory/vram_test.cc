@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+#include <vector>
+
 #include <array>
 
 namespace gpuvm {
@@ -93,6 +96,47 @@ TEST(Vram, ScrubZeroesOnlyTheRange) {
   EXPECT_EQ(vram.read32(0x3000), 0u);
   EXPECT_EQ(vram.read32(0x4000), 0x11u);
   EXPECT_GT(vram.page_version(3), version);
+}
+
+// What is remembered between digests changes no digest: against one made anew, over random writes.
+TEST(Vram, ADigestAfterChangesIsThatOfAFreshLook) {
+  constexpr uint64_t kAll = 64 * Vram::kPageBytes, kHalf = kAll / 2;
+  Vram kept(kAll);
+  std::mt19937_64 random(1);
+  std::vector<std::pair<uint64_t, uint64_t>> writes;
+  for (int round = 0; round < 200; ++round) {
+    for (int i = 0; i < 5; ++i) {
+      writes.emplace_back(random() % (kAll / 8) * 8, random() % 3 == 0 ? 0 : random());
+      kept.write(writes.back().first, 8, writes.back().second);
+    }
+    Vram anew(kAll);
+    for (const auto& [at, value] : writes) anew.write(at, 8, value);
+    if (round % 3 == 0) kept.digest_some(0, kHalf, random() % 4);
+    ASSERT_EQ(kept.digest(0, kHalf), anew.digest(0, kHalf)) << round;
+    ASSERT_EQ(kept.digest(kHalf, kHalf), anew.digest(kHalf, kHalf)) << round;
+    if (round % 20 == 19) {
+      kept.scrub(kHalf, kHalf);
+      std::erase_if(writes, [](const auto& w) { return w.first >= kHalf; });
+      ASSERT_EQ(kept.digest(kHalf, kHalf), 0u);
+    }
+    if (round % 10 == 0) {  // a range over both
+      ASSERT_EQ(kept.digest(0x1000, kAll - 0x1000), anew.digest(0x1000, kAll - 0x1000)) << round;
+    }
+  }
+}
+
+TEST(Vram, ADigestIsMadeInPartsAndOnlyOfWhatChanged) {
+  constexpr uint64_t kPages = 10'000;
+  Vram vram(kPages * Vram::kPageBytes);
+  for (uint64_t page = 0; page < kPages; ++page) vram.write(page * Vram::kPageBytes, 8, page + 1);
+  unsigned parts = 1;
+  while (!vram.digest_some(0, vram.size(), 1000)) ++parts;
+  EXPECT_EQ(parts, 9u);
+  vram.digest(0, vram.size());
+  EXPECT_TRUE(vram.digest_some(0, vram.size(), 0)) << "nothing is left";
+  for (uint64_t page = 0; page < 10; ++page) vram.write(page * Vram::kPageBytes, 8, 0);
+  EXPECT_FALSE(vram.digest_some(0, vram.size(), 4));
+  EXPECT_TRUE(vram.digest_some(0, vram.size(), 4));
 }
 
 }  // namespace
