@@ -43,7 +43,7 @@ TEST(Turns, AGuestThatTakesMuchLeavesOthersTheirShare) {
   const Course course = run(25 * kMs, true);
   EXPECT_GT(course.answers, 10'000u) << "without turns, one an expensive piece: 40";
   EXPECT_LT(course.slowest_ns, 26 * kMs);
-  EXPECT_GT(course.greedy_turns, 15u);
+  EXPECT_GE(course.greedy_turns, 10u) << "a quarter of the time";
 }
 
 TEST(Turns, SmallPiecesAddUp) {

@@ -97,7 +97,7 @@ class WorkTest : public testing::Test {
 
 // Ten doorbells in a row, each with a run that ends by itself.
 TEST_F(WorkTest, RunsThatEndIdleArePaidFor) {
-  for (int i = 0; i < 10; ++i) gpu.run(channel, copies(16, kBig + kBigBytes, 0x80000));
+  for (int i = 0; i < 10; ++i) gpu.run(channel, copies(4, kBig + kBigBytes, 0x80000));
   EXPECT_LT(gpu.machine.dma_writes, transfers_paid_in(0));
 }
 
