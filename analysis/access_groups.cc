@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "traces/regmap/chips.h"
 #include "traces/regmap/gf100.h"
 
 namespace gpuvm {
@@ -11,8 +12,6 @@ namespace {
 
 // Index kNoBarSlot stands for accesses outside every BAR.
 constexpr unsigned kNoBarSlot = 7;
-
-constexpr uint16_t kNvidia = 0x10de;
 
 struct UserdField {
   uint32_t offset;
@@ -27,11 +26,6 @@ constexpr std::array<UserdField, 7> kUserd{{{0x44, "USERD[].GET"},
                                             {0x8c, "USERD[].GP_PUT (doorbell)"},
                                             {~0u, "USERD[] other"}}};
 constexpr uint64_t kUserdBytes = 128 * 0x1000;
-
-bool is_gf100(const DeviceInfo& device) {
-  if (device.boot0 != 0) return ((device.boot0 >> 20) & 0x1ff) == 0x0c0;
-  return device.chip.empty() || device.chip == gf100::kChip;
-}
 
 Stability stability_of(const Register& reg) {
   if (reg.volatility == Volatility::kTime) return Stability::kTime;
@@ -57,8 +51,8 @@ std::string without_indices(const std::string& register_name) {
 }
 
 AccessGroups::AccessGroups(const DeviceInfo& device, const RegisterNamer* namer)
-    : gf100_(is_gf100(device)), namer_(namer), nvidia_(device.vendor == kNvidia) {
-  if (gf100_) {
+    : own_map_(own_map_applies(device)), namer_(namer), nvidia_(device.vendor == kNvidiaVendor) {
+  if (own_map_) {
     for (const Register& reg : gf100::registers()) {
       std::string name(reg.name);
       if (reg.count > 1 && reg.access != Access::kWindow && name.find("[]") == std::string::npos)
@@ -91,7 +85,7 @@ uint32_t AccessGroups::add(AccessGroup group) {
 uint32_t AccessGroups::of(const Event& event) {
   if (event.space == 0 && event.address <= UINT32_MAX) {
     const auto offset = static_cast<uint32_t>(event.address);
-    if (gf100_ && event.kind == EventKind::kMmioWrite &&
+    if (own_map_ && event.kind == EventKind::kMmioWrite &&
         (offset & ~3u) == gf100::offset_of(gf100::Reg::kPfifoBar1Base)) {
       userd_base_ = (event.value & 0x0fffffff) << 12;
     }
@@ -102,7 +96,7 @@ uint32_t AccessGroups::of(const Event& event) {
 }
 
 uint32_t AccessGroups::bar0(uint32_t offset) {
-  if (!gf100_) return by_namer(offset & ~3u);
+  if (!own_map_) return by_namer(offset & ~3u);
   const uint16_t reg = gf100::RegisterIndex::shared().find_register(offset);
   return reg == gf100::kNoRegister ? unknown(offset & ~3u) : reg;
 }
@@ -124,17 +118,27 @@ uint32_t AccessGroups::by_namer(uint32_t offset) {
   if (hit.name.empty()) return unknown(offset);
   if (by_offset_.size() >= kMaxOffsets) return overflow_;
   const std::string name = without_indices(hit.name);
+  const Stability stability = clock_or_stable(offset);
   const auto [place, fresh] = by_name_.try_emplace(name, size());
   // A block of which the database knows no register there is not a name.
-  if (fresh) add({.name = name, .unit = unit_of(name), .known = hit.bits != 0});
+  if (fresh) add({.name = name, .unit = unit_of(name), .stability = stability, .known = hit.bits != 0});
   by_offset_.emplace(offset, place->second);
   return place->second;
+}
+
+Stability AccessGroups::clock_or_stable(uint32_t offset) const {
+  return nvidia_ && follows_clock_on_nvidia(offset) ? Stability::kTime : Stability::kStable;
 }
 
 uint32_t AccessGroups::unknown(uint32_t offset) {
   if (const auto found = by_offset_.find(offset); found != by_offset_.end()) return found->second;
   if (by_offset_.size() >= kMaxOffsets) return overflow_;
-  const uint32_t group = add({.name = fmt::format("0x{:06x}", offset), .unit = "unknown", .known = false});
+  const Stability stability = clock_or_stable(offset);
+  const bool clock = stability == Stability::kTime;
+  const uint32_t group = add({.name = clock ? "PTIMER.TIME" : fmt::format("0x{:06x}", offset),
+                              .unit = clock ? "PTIMER" : "unknown",
+                              .stability = stability,
+                              .known = clock});
   by_offset_.emplace(offset, group);
   return group;
 }
@@ -142,7 +146,7 @@ uint32_t AccessGroups::unknown(uint32_t offset) {
 std::string AccessGroups::name(const Event& event) const {
   if (event.space == 0 && event.address <= UINT32_MAX) {
     const auto offset = static_cast<uint32_t>(event.address);
-    const std::string name = gf100_   ? gf100::name_of(offset)
+    const std::string name = own_map_ ? gf100::name_of(offset)
                              : namer_ ? namer_->find(offset).name
                                       : std::string();
     if (!name.empty()) return name;

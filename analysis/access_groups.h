@@ -34,7 +34,7 @@ class AccessGroups {
   // Offsets beyond this many distinct ones share one group: a hostile trace must not grow the table.
   static constexpr size_t kMaxOffsets = 65536;
 
-  // For a GF100 the register map of the emulator; for any other chip what `namer`, which may be null and
+  // Where own_map_applies(), our own register map; for any other device what `namer`, which may be null and
   // outlives this, says of each offset.
   explicit AccessGroups(const DeviceInfo& device, const RegisterNamer* namer = nullptr);
 
@@ -44,16 +44,17 @@ class AccessGroups {
   uint32_t size() const { return static_cast<uint32_t>(groups_.size()); }
   // Full name of the one place that an event touches: "PFIFO.CHAN_TABLE[5].CHAN", "BAR3+0x1000".
   std::string name(const Event& event) const;
-  bool uses_builtin_map() const { return gf100_; }
+  bool uses_builtin_map() const { return own_map_; }
 
  private:
   uint32_t bar0(uint32_t offset);
   uint32_t bar1(uint64_t offset) const;
   uint32_t by_namer(uint32_t offset);
   uint32_t unknown(uint32_t offset);
+  Stability clock_or_stable(uint32_t offset) const;
   uint32_t add(AccessGroup group);
 
-  bool gf100_;
+  bool own_map_;
   const RegisterNamer* namer_;
   bool nvidia_;
   std::vector<AccessGroup> groups_;

@@ -11,6 +11,7 @@
 #include "replayer/replay.h"
 #include "tracer/protocol/workloads.h"
 #include "tracer/qemu/qemu_command.h"
+#include "traces/import/importers.h"
 #include "traces/meta.h"
 
 namespace {
@@ -255,22 +256,35 @@ void add_replay(CLI::App& app, Action& action) {
       ->type_name("N");
 }
 
+std::vector<std::string> import_formats() {
+  std::vector<std::string> names = {"auto"};
+  for (const gpuvm::ImporterRow& row : gpuvm::importers()) {
+    names.emplace_back(row.name);
+    if (!row.alias.empty()) names.emplace_back(row.alias);
+  }
+  return names;
+}
+
 void add_import(CLI::App& app, Action& action) {
   const auto verb =
-      add_verb(app, action, run_import, "import", "Turn a Linux mmiotrace or QEMU trace log into a trace",
+      add_verb(app, action, run_import, "import", "Turn another program's log of accesses into a trace",
                "gpuvm import mmiotrace.log.xz -o boot.gvt\n"
                "  cat /sys/kernel/tracing/trace_pipe | gpuvm import - -o live.gvt\n"
                "  gpuvm import cut.log --bars 0=0xf6000000:16M,1=0xe8000000:128M -o cut.gvt");
   auto& options = *verb.options;
-  verb->add_option("LOG", options.log, "the log, plain or gz, xz or zst; - is standard input")->required();
+  verb->add_option("LOG", options.log, "the log, plain or gz, xz, zst, bz2 or tar; - is standard input")
+      ->required();
   verb->add_option("-o,--output", options.output, "the trace to write")->required()->type_name("OUT.gvt");
   verb->add_option("--format", options.format, "what the log is")
       ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "mmiotrace", "qemu-vfio"}));
+      ->check(CLI::IsMember(import_formats()));
   verb->add_option("--bars", options.bars, "where the BARs are, if the log does not say or is wrong")
       ->type_name("0=BASE:SIZE,...");
   verb->add_option("--device", options.device, "which device, if the log has several: 01:00.0 or QEMU's name")
       ->type_name("DEVICE");
+  verb->add_option("--session", options.session, "only this session of a log that holds several, from 1")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
   add_compression(verb.app, options.writer.compression);
   add_json(verb.app, options.json);
 }
@@ -296,8 +310,8 @@ void add_dump(CLI::App& app, Action& action) {
                "  gpuvm dump boot.gvt --follow --filter 'kind==mark'\n"
                "  gpuvm dump boot.gvt --rnndb envytools/rnndb --filter 'register~\"PFIFO\"'\n"
                "  gpuvm dump boot.gvt --filter 'kind==mmio_write && bar==0 && offset<0x1000'\n"
-               "Filters compare seq, time_us, bar, offset, address, value, width, context,\n"
-               "length (== != < <= > >= &) and kind, register, phase, text, flag (== != ~ !~),\n"
+               "Filters compare seq, time_us, bar, offset, address, phys, value, width, context,\n"
+               "length (== != < <= > >= &) and kind, register, phase, text, flag, label\n(== != ~ !~), "
                "and join with && || ! ( )");
   auto& options = *verb.options;
   verb->add_option("TRACE", options.trace, "the trace")->required();

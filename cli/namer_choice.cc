@@ -12,10 +12,6 @@ namespace {
 
 constexpr uint64_t kEventsSearched = 1 << 20;
 
-bool is_fermi(uint32_t chip) {
-  return chip >= 0x0c0 && chip <= 0x0df;
-}
-
 // The first read of PMC.BOOT_0; leaves the reader at the start.
 Result<std::optional<uint32_t>> chip_in_events(TraceReader& reader) {
   std::optional<uint32_t> chip;
@@ -24,7 +20,8 @@ Result<std::optional<uint32_t>> chip_in_events(TraceReader& reader) {
     GPUVM_TRY(const EventBatch* batch, reader.next());
     if (batch == nullptr) break;
     for (const Event& event : batch->events) {
-      if (event.kind != EventKind::kMmioRead || event.space != 0 || event.address != 0) continue;
+      if (event.kind != EventKind::kMmioRead || event.space != 0 || event.address != 0 || event.width != 4)
+        continue;
       chip = chip_id_of_boot0(static_cast<uint32_t>(event.value));
       if (chip) break;
     }
@@ -41,10 +38,8 @@ Result<std::optional<uint32_t>> choose_chip(TraceReader& reader, const std::stri
     return chip;
   }
   const DeviceInfo& device = reader.meta().device;
-  if (const std::optional<uint32_t> chip = chip_id_of_boot0(device.boot0)) return chip;
-  if (!device.chip.empty()) {
-    if (const std::optional<uint32_t> chip = chip_id_of_name(device.chip)) return chip;
-  }
+  if (device.vendor != 0 && device.vendor != kNvidiaVendor) return std::optional<uint32_t>();
+  if (const std::optional<uint32_t> chip = chip_id_of(device)) return chip;
   return chip_in_events(reader);
 }
 
@@ -60,7 +55,7 @@ Result<std::unique_ptr<RegisterNamer>> choose_namer(TraceReader& reader, const s
                                                     const std::string& chip_name) {
   GPUVM_TRY(const std::optional<uint32_t> chip, choose_chip(reader, chip_name));
   if (rnndb.empty()) {
-    if (chip && is_fermi(*chip)) return std::unique_ptr<RegisterNamer>(std::make_unique<Gf100Namer>());
+    if (chip && is_fermi_chip(*chip)) return std::unique_ptr<RegisterNamer>(std::make_unique<Gf100Namer>());
     return std::unique_ptr<RegisterNamer>();
   }
   if (!chip) {

@@ -8,6 +8,7 @@
 #include "cli/verbs.h"
 #include "emulator/mmu/page_table_text.h"
 #include "traces/export/export.h"
+#include "traces/regmap/bad_value.h"
 
 namespace gpuvm::cli {
 namespace {
@@ -64,7 +65,8 @@ void warn(const PageTableCounters& c) {
 
 }  // namespace
 
-Result<std::optional<PageTableTraffic>> count_page_table_traffic(TraceReader& reader) {
+Result<std::optional<PageTableTraffic>> count_page_table_traffic(TraceReader& reader,
+                                                                 BadValueCounts* bad_values) {
   PageTableTracker tracker(nullptr, page_table_options(reader.meta().device));
   PageTableTraffic traffic;
   std::string phase = "boot";
@@ -82,11 +84,14 @@ Result<std::optional<PageTableTraffic>> count_page_table_traffic(TraceReader& re
     // A hostile trace can have a mark after each entry; the rest is in the total.
     if (traffic.phases.size() < kMaxPhases) traffic.phases.push_back({phase, counters});
   };
-  while (!tracker.foreign_chip()) {
+  for (;;) {
     GPUVM_TRY(const EventBatch* const batch, reader.next());
     if (batch == nullptr) break;
     uint64_t seq = batch->first_seq;
     for (const Event& event : batch->events) {
+      const BadValue bad = bad_value(event);
+      bad_values->all_ones += bad == BadValue::kAllOnes;
+      bad_values->bus_errors += bad == BadValue::kBusError;
       tracker.observe(seq++, event);
       if (event.kind != EventKind::kMark) continue;
       if (const auto name = phase_of_mark(as_text(batch->payload(event)))) {

@@ -21,8 +21,14 @@ struct PageTableTraffic {
   PageTableCounters total;
   std::vector<Phase> phases;  // those in which there was any, in order
 };
-// Reads the whole trace. Empty: the chip is no Fermi. Errors: the trace cannot be read.
-Result<std::optional<PageTableTraffic>> count_page_table_traffic(TraceReader& reader);
+// Reads whose value says that there is none, see traces/regmap/bad_value.h.
+struct BadValueCounts {
+  uint64_t all_ones = 0;
+  uint64_t bus_errors = 0;
+};
+// Reads the whole trace; leaves the reader at its end. Empty: the chip is no Fermi. Errors: the trace cannot
+// be read.
+Result<std::optional<PageTableTraffic>> count_page_table_traffic(TraceReader& reader, BadValueCounts* bad);
 
 // "3 directory and 541 table entries written, 20 TLB flushes"
 std::string summary_of(const PageTableCounters& counters);

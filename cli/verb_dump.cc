@@ -8,6 +8,7 @@
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "tracer/posix/stop_signals.h"
+#include "traces/context_labels.h"
 #include "traces/export/export.h"
 
 namespace gpuvm::cli {
@@ -15,8 +16,8 @@ namespace {
 
 class Dumper {
  public:
-  Dumper(const EventFilter& filter, AccessNamer* names, ByteSink& sink, uint64_t count)
-      : filter_(filter), names_(names), sink_(sink), left_(count) {}
+  Dumper(const EventFilter& filter, AccessNamer* names, ByteSink& sink, uint64_t count, const TraceMeta& meta)
+      : filter_(filter), names_(names), sink_(sink), left_(count), meta_(meta) {}
 
   Status batch(const EventBatch& batch) {
     uint64_t seq = batch.first_seq;
@@ -41,20 +42,39 @@ class Dumper {
     if (event.kind == EventKind::kMark) {
       if (const auto phase = phase_of_mark(as_text(payload))) phase_ = *phase;
     }
-    if (!filter_.matches({.event = &event, .payload = payload, .seq = seq, .phase = phase_, .names = names_}))
+    if (event.kind == EventKind::kContext) labels_.define(event, payload);
+    const std::string_view label = is_mmio(event.kind) ? labels_.of(event) : std::string_view{};
+    if (!filter_.matches({.event = &event,
+                          .payload = payload,
+                          .seq = seq,
+                          .phase = phase_,
+                          .names = names_,
+                          .label = label,
+                          .bars = bars_at(seq)}))
       return Ok{};
     --left_;
-    append_event_line(event, payload, seq, names_, &text_);
+    append_event_line(event, payload, seq, names_, &text_, label);
     if (text_.size() < (64 << 10)) return Ok{};
     const Status done = sink_.write(text_);
     text_.clear();
     return done;
   }
 
+  // Each session of a log has its own.
+  const std::array<BarInfo, 7>* bars_at(uint64_t seq) {
+    const std::vector<SessionInfo>& sessions = meta_.sessions;
+    if (sessions.empty()) return &meta_.device.bars;
+    while (session_ + 1 < sessions.size() && sessions[session_ + 1].first_seq <= seq) ++session_;
+    return &sessions[session_].device.bars;
+  }
+
   const EventFilter& filter_;
   AccessNamer* names_;
   ByteSink& sink_;
   uint64_t left_;
+  const TraceMeta& meta_;
+  size_t session_ = 0;
+  ContextLabels labels_;
   std::string phase_;
   std::string text_;
 };
@@ -140,7 +160,7 @@ int run_dump(const DumpVerbOptions& options) {
   auto sink = open_byte_sink("");
   if (!sink) return fail(sink.error());
 
-  Dumper dumper(filter, names ? &*names : nullptr, *sink.value(), options.count);
+  Dumper dumper(filter, names ? &*names : nullptr, *sink.value(), options.count, reader.meta());
   if (const Status found = reader.seek(options.from); !found) return fail(found.error());
   if (const Status done = dump_all(reader, dumper, follower ? &*follower : nullptr); !done) {
     (void)dumper.finish();

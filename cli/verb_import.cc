@@ -1,4 +1,6 @@
 // gpuvm import: a foreign log to .gvt.
+#include <cstdio>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -23,20 +25,31 @@ class LateTrace : public EventSink {
     return writer_->write(event, payload);
   }
   Status attach(std::string_view name, Bytes bytes) override {
-    if (writer_ == nullptr) GPUVM_TRY_STATUS(create());
-    return writer_->attach(name, bytes);
+    if (writer_ != nullptr) return writer_->attach(name, bytes);
+    early_.insert_or_assign(std::string(name), std::string(as_text(bytes)));
+    return Ok{};
   }
   Status close() { return writer_ == nullptr ? Status(Ok{}) : writer_->close(); }
+  // What was written is not wanted after all.
+  void drop() {
+    if (writer_ == nullptr) return;
+    (void)writer_->close();
+    writer_.reset();
+    (void)std::remove(path_.c_str());
+  }
 
  private:
   Status create() {
     GPUVM_TRY(writer_, TraceWriter::create(path_, options_));
+    for (const auto& [name, text] : early_) GPUVM_TRY_STATUS(writer_->attach(name, as_bytes(text)));
+    early_.clear();
     return Ok{};
   }
 
   std::string path_;
   WriterOptions options_;
   std::unique_ptr<TraceWriter> writer_;
+  std::map<std::string, std::string> early_;  // attached before the first event
 };
 
 struct CountName {
@@ -57,12 +70,16 @@ constexpr CountName kCounts[] = {
     {"lost_events", &ImportReport::lost_events},
     {"header_lines", &ImportReport::header_lines},
     {"notes", &ImportReport::notes},
+    {"merged_lines", &ImportReport::merged_lines},
+    {"skipped_lines", &ImportReport::skipped_lines},
     {"empty_lines", &ImportReport::empty_lines},
     {"width_suspect", &ImportReport::width_suspect},
     {"value_wide", &ImportReport::value_wide},
     {"outside_bars", &ImportReport::outside_bars},
     {"nul_bytes", &ImportReport::nul_bytes},
     {"crlf_lines", &ImportReport::crlf_lines},
+    {"prefixed_lines", &ImportReport::prefixed_lines},
+    {"bad_device_lines", &ImportReport::bad_devices},
     {"clamped_times", &ImportReport::clamped_times},
     {"text_bytes", &ImportReport::bytes},
 };
@@ -71,8 +88,20 @@ void print_json(const ImportVerbOptions& options, const ImportReport& report) {
   nlohmann::ordered_json out = {{"log", options.log}, {"output", options.output}, {"format", report.format}};
   for (const CountName& count : kCounts) out[count.name] = report.*count.member;
   out["bars_guessed"] = report.bars_guessed;
+  out["sessions"] = std::max<size_t>(report.meta.sessions.size(), 1);
+  if (!report.warnings.empty()) out["warnings"] = report.warnings;
   if (!report.problem.empty()) out["problem"] = report.problem;
   fmt::print("{}\n", out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+std::string device_text(const DeviceInfo& device) {
+  std::string text = device.place;
+  if (device.vendor != 0) {
+    text += fmt::format("{}{:04x}:{}", text.empty() ? "" : " ", device.vendor,
+                        device.device == 0 ? "?" : fmt::format("{:04x}", device.device));
+  }
+  if (!device.chip.empty()) text += (text.empty() ? "" : " ") + device.chip;
+  return text.empty() ? "unknown" : printable_text(text);
 }
 
 std::string bar_list(const Bars& bars) {
@@ -99,8 +128,31 @@ void print_summary(const ImportVerbOptions& options, const ImportReport& report)
     fmt::print("  flagged   {} widths that the tracer gets wrong, {} values wider than the access\n",
                thousands(report.width_suspect), thousands(report.value_wide));
   }
+  const DeviceInfo& device = report.meta.device;
+  fmt::print("  device    {}\n", device_text(device));
+  if (report.meta.sessions.size() > 1) {
+    fmt::print("  sessions  {}; `gpuvm info` lists them, --session N imports one\n",
+               report.meta.sessions.size());
+  }
   if (report.bars_guessed) {
-    fmt::print("  BARs      guessed, the log names none: --bars {}\n", bar_list(report.meta.device.bars));
+    fmt::print("  BARs      guessed, the log does not tell them: --bars {}\n", bar_list(device.bars));
+  }
+  if (report.bad_devices != 0) {
+    fmt::print("  devices   {} lines do not parse, the first: {}\n", thousands(report.bad_devices),
+               printable_text(report.first_bad_device));
+  }
+  if (report.prefixed_lines != 0) {
+    fmt::print("  cleaned   {} lines had something around them{}\n", thousands(report.prefixed_lines),
+               report.first_prefix.empty()
+                   ? ""
+                   : fmt::format(", first \"{}\"", printable_text(report.first_prefix)));
+  }
+  if (report.merged_lines != 0) {
+    fmt::print("  merged    {} lines tell of an access that another line tells\n",
+               thousands(report.merged_lines));
+  }
+  if (report.skipped_lines != 0) {
+    fmt::print("  skipped   {} lines of other sessions\n", thousands(report.skipped_lines));
   }
   if (report.outside_bars != 0) {
     fmt::print(
@@ -123,8 +175,10 @@ void print_summary(const ImportVerbOptions& options, const ImportReport& report)
 int run_import(const ImportVerbOptions& options) {
   ImportOptions import_options{.device = options.device,
                                .name = options.log == "-" ? "standard input" : options.log};
-  if (options.format == "mmiotrace") import_options.format = LogFormat::kMmiotrace;
-  if (options.format == "qemu-vfio") import_options.format = LogFormat::kQemu;
+  if (options.format != "auto") import_options.format = options.format;
+  import_options.session = options.session;
+  // A pipe may be live, and its reader wants to see something soon.
+  if (options.log == "-") import_options.look_ahead = size_t{1} << 20;
   if (!options.bars.empty()) {
     const Result<Bars> bars = parse_bars(options.bars);
     if (!bars) return fail(bars.error());
@@ -144,8 +198,14 @@ int run_import(const ImportVerbOptions& options) {
   if (options.log != "-") writer.encode_threads = bulk_encode_threads();
   LateTrace trace(options.output, writer);
   Result<ImportReport> imported = import_log(*source.value(), trace, import_options);
-  if (!imported) return fail(imported.error());
+  if (!imported) {
+    trace.drop();
+    return fail(imported.error());
+  }
   if (const Status closed = trace.close(); !closed) return fail(closed.error());
+  for (const std::string& warning : imported.value().warnings) {
+    fmt::print(stderr, "gpuvm: note: {}: {}\n", printable_text(import_options.name), printable_text(warning));
+  }
   if (options.json) {
     print_json(options, imported.value());
   } else {

@@ -1,5 +1,6 @@
 // gpuvm info: what is in a trace. The keys of --json are a contract, see docs/cli.md.
 #include <algorithm>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -24,17 +25,50 @@ json device_json(const DeviceInfo& device) {
   for (size_t index = 0; index < device.bars.size(); ++index) {
     const BarInfo& bar = device.bars[index];
     if (bar.size == 0 && bar.base == 0) continue;
-    bars.push_back({{"index", index},
-                    {"base", hex(bar.base, 1)},
-                    {"size", bar.size},
-                    {"prefetchable", bar.prefetchable},
-                    {"is_64bit", bar.is_64bit},
-                    {"is_io", bar.is_io}});
+    // What nobody told is null.
+    const auto known = [](bool told, json value) { return told ? std::move(value) : json(nullptr); };
+    json entry = {{"index", index},
+                  {"base", known(bar.base != 0, hex(bar.base, 1))},
+                  {"size", known(bar.size != 0, bar.size)},
+                  {"prefetchable", known(bar.flags_known, bar.prefetchable)},
+                  {"is_64bit", known(bar.flags_known, bar.is_64bit)},
+                  {"is_io", bar.is_io}};
+    if (bar.guessed) entry["guessed"] = true;
+    bars.push_back(std::move(entry));
   }
-  return {{"vendor", hex(device.vendor, 4)},
-          {"device", hex(device.device, 4)},
-          {"chip", device.chip},
-          {"bars", bars}};
+  const auto id = [](uint16_t value) { return value == 0 ? json(nullptr) : json(hex(value, 4)); };
+  json out = {{"vendor", id(device.vendor)},
+              {"device", id(device.device)},
+              {"chip", device.chip.empty() ? json(nullptr) : json(device.chip)},
+              {"bars", bars}};
+  if (!device.place.empty()) out["place"] = device.place;
+  return out;
+}
+
+// "2026-01-02T03:04:07.500000Z"
+std::string calendar(uint64_t wall_clock_us) {
+  const auto seconds = static_cast<std::time_t>(wall_clock_us / 1'000'000);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, wall_clock_us % 1'000'000);
+}
+
+json clock_json(uint64_t wall_clock_us) {
+  return wall_clock_us == 0 ? json(nullptr) : json(calendar(wall_clock_us));
+}
+
+json sessions_json(const TraceMeta& meta) {
+  json list = json::array();
+  for (const SessionInfo& session : meta.sessions) {
+    list.push_back({{"first_seq", session.first_seq},
+                    {"events", session.events},
+                    {"start_seconds", static_cast<double>(session.start_ns) / 1e9},
+                    {"duration_seconds", static_cast<double>(session.duration_ns) / 1e9},
+                    {"wall_clock", clock_json(session.wall_clock_us)},
+                    {"device", device_json(session.device)}});
+  }
+  return list;
 }
 
 double bytes_per_event(const TraceSummary& summary) {
@@ -53,7 +87,7 @@ json page_table_json(const PageTableCounters& counters) {
 }
 
 json info_json(const std::string& path, const TraceSummary& summary, const TraceMeta& meta,
-               const std::optional<PageTableTraffic>& page_table) {
+               const std::optional<PageTableTraffic>& page_table, const BadValueCounts& bad) {
   json kinds = json::object();
   for (unsigned kind = 0; kind < kEventKinds; ++kind)
     kinds[std::string(kKindNames[kind])] = summary.kinds[kind];
@@ -70,7 +104,11 @@ json info_json(const std::string& path, const TraceSummary& summary, const Trace
                {"kernel", meta.kernel},
                {"workload", meta.workload},
                {"duration_seconds", static_cast<double>(duration_ns(summary)) / 1e9},
-               {"tool", meta.tool}};
+               {"tool", meta.tool},
+               {"wall_clock", clock_json(meta.wall_clock_us)},
+               {"not_recorded", meta.not_recorded},
+               {"bad_values", {{"all_ones", bad.all_ones}, {"bus_errors", bad.bus_errors}}}};
+  if (!meta.sessions.empty()) info["sessions"] = sessions_json(meta);
   if (page_table) {
     info["page_table"] = page_table_json(page_table->total);
     json phases = json::array();
@@ -89,23 +127,58 @@ void print_line(const char* name, const std::string& text) {
   if (!text.empty()) fmt::print("{:<12} {}\n", name, printable_text(text));
 }
 
-void print_device(const DeviceInfo& device) {
-  if (device.vendor == 0 && device.chip.empty()) return;
-  std::string line = fmt::format("{:04x}:{:04x}", device.vendor, device.device);
-  if (!device.chip.empty()) line += " " + device.chip;
+std::string device_line(const DeviceInfo& device) {
+  std::string line = device.place;
+  if (device.vendor != 0) {
+    line += fmt::format("{}{:04x}:{}", line.empty() ? "" : " ", device.vendor,
+                        device.device == 0 ? "unknown" : fmt::format("{:04x}", device.device));
+  }
+  if (!device.chip.empty()) line += (line.empty() ? "" : " ") + device.chip;
+  if (line.empty()) line = "unknown";
   if (device.vram_bytes != 0) line += ", " + bytes_text(device.vram_bytes) + " VRAM";
-  print_line("device", line);
+  return line;
+}
+
+std::string bar_line(size_t index, const BarInfo& bar) {
+  return fmt::format("BAR{} {:>10} at {}{}{}{}", index, bytes_text(bar.size),
+                     bar.base == 0 ? "an unknown address" : fmt::format("{:#x}", bar.base),
+                     bar.is_io ? ", I/O" : "", bar.prefetchable ? ", prefetchable" : "",
+                     bar.guessed ? ", guessed" : "");
+}
+
+void print_device(const DeviceInfo& device) {
+  print_line("device", device_line(device));
+  const char* heading = "bars";
   for (size_t index = 0; index < device.bars.size(); ++index) {
-    const BarInfo& bar = device.bars[index];
-    if (bar.size == 0) continue;
-    print_line(index == 0 ? "bars" : "",
-               fmt::format("BAR{} {:>10} at {:#x}{}{}", index, bytes_text(bar.size), bar.base,
-                           bar.is_io ? ", I/O" : "", bar.prefetchable ? ", prefetchable" : ""));
+    if (device.bars[index].size == 0) continue;
+    print_line(heading, bar_line(index, device.bars[index]));
+    heading = "";
   }
 }
 
+void print_sessions(const TraceMeta& meta) {
+  const char* heading = "sessions";
+  for (size_t i = 0; i < meta.sessions.size(); ++i) {
+    const SessionInfo& session = meta.sessions[i];
+    print_line(heading,
+               fmt::format("{}: {} events from {}, {} from {:.6f} s on{}, {}", i + 1,
+                           thousands(session.events), session.first_seq, duration(session.duration_ns),
+                           static_cast<double>(session.start_ns) / 1e9,
+                           session.wall_clock_us == 0 ? "" : " (" + calendar(session.wall_clock_us) + ")",
+                           device_line(session.device)));
+    heading = "";
+  }
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 void print_info(const std::string& path, const TraceReader& reader,
-                const std::optional<PageTableTraffic>& page_table, const std::vector<std::string>& gpu_work) {
+                const std::optional<PageTableTraffic>& page_table, const BadValueCounts& bad,
+                const std::vector<std::string>& gpu_work) {
   const TraceSummary& summary = reader.summary();
   const TraceMeta& meta = reader.meta();
   print_line("trace", fmt::format("{}, {}{}", path, bytes_text(summary.file_bytes),
@@ -120,6 +193,11 @@ void print_info(const std::string& path, const TraceReader& reader,
     print_line(heading, fmt::format("{:<14} {:>16}", kKindNames[kind], thousands(summary.kinds[kind])));
     heading = "";
   }
+  if (bad.all_ones + bad.bus_errors != 0) {
+    print_line("no value", fmt::format("{} reads gave all ones, {} an error of the register bus",
+                                       thousands(bad.all_ones), thousands(bad.bus_errors)));
+  }
+  print_line("not recorded", joined(meta.not_recorded));
   if (page_table) {
     print_line("page tables", summary_of(page_table->total));
     if (page_table->phases.size() > 1) {
@@ -133,6 +211,8 @@ void print_info(const std::string& path, const TraceReader& reader,
     work_heading = "";
   }
   print_device(meta.device);
+  print_sessions(meta);
+  if (meta.wall_clock_us != 0) print_line("started", calendar(meta.wall_clock_us));
   print_line("driver", meta.driver);
   print_line("kernel", meta.kernel);
   print_line("workload", meta.workload);
@@ -150,7 +230,8 @@ int run_info(const InfoOptions& options) {
   auto opened = TraceReader::open(options.trace);
   if (!opened) return fail(opened.error());
   TraceReader& reader = *opened.value();
-  auto counted = count_page_table_traffic(reader);
+  BadValueCounts bad;
+  auto counted = count_page_table_traffic(reader, &bad);
   if (!counted) return fail(counted.error());
   const std::optional<PageTableTraffic>& page_table = counted.value();
   GpuWork work;
@@ -163,11 +244,11 @@ int run_info(const InfoOptions& options) {
     work = parsed.value();
   }
   if (options.json) {
-    json info = info_json(options.trace, reader.summary(), reader.meta(), page_table);
+    json info = info_json(options.trace, reader.summary(), reader.meta(), page_table, bad);
     if (!work.empty()) info["gpu_work"] = json::parse(to_json(work));
     fmt::print("{}\n", info.dump(1, ' ', false, json::error_handler_t::replace));
   } else {
-    print_info(options.trace, reader, page_table, lines_of(work));
+    print_info(options.trace, reader, page_table, bad, lines_of(work));
   }
   return kDone;
 }

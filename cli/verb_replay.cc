@@ -17,7 +17,7 @@ void show_progress(const std::string& mode, double done) {
 }
 
 std::string verdict(const ModeResult& m) {
-  if (m.holds()) return "same";
+  if (m.holds()) return std::string(m.verdict());
   std::string text;
   const auto count = [&](uint64_t n, const char* what) {
     if (n != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", thousands(n), what);
@@ -46,6 +46,19 @@ void print_result(const ReplayResult& result) {
   // The same in every mode that saw the same machine.
   if (!result.modes.empty()) {
     for (const std::string& line : lines_of(result.modes.front().work)) fmt::print("{}\n", line);
+  }
+  if (!result.modes.empty() && !result.modes[0].not_recorded.empty()) {
+    const ModeResult& m = result.modes[0];
+    std::string missing;
+    for (const std::string& name : m.not_recorded) missing += (missing.empty() ? "" : ", ") + name;
+    fmt::print(
+        "\ncounted: the trace does not hold {}; {} reads were answered from it and not compared, {} "
+        "shadow checks were made\n",
+        printable_text(missing), thousands(m.reads_answered), thousands(m.oracle_checks));
+    if (m.accesses_elsewhere != 0) {
+      fmt::print("{} accesses are in no BAR of the card and were passed over\n",
+                 thousands(m.accesses_elsewhere));
+    }
   }
   constexpr size_t kShown = 8;
   for (size_t i = 0; i < result.divergences.size(); ++i) {

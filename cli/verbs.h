@@ -99,8 +99,9 @@ struct ImportVerbOptions {
   std::string log;     // "-": standard input
   std::string output;  //
   std::string format = "auto";
-  std::string bars;    // "0=BASE:SIZE,…", empty: the log's own
-  std::string device;  // which of several, empty: the one that is accessed most
+  std::string bars;      // "0=BASE:SIZE,…", empty: the log's own
+  std::string device;    // which of several, empty: the one that is accessed most
+  uint64_t session = 0;  // which of several, 0: all
   WriterOptions writer;
   bool json = false;
 };

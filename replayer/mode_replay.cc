@@ -48,6 +48,10 @@ Result<bool> ModeReplay::step() {
   if (item.event == nullptr) return false;
   const Event& e = *item.event;
   ++events_;
+  if (options_.only_count && is_mmio(e.kind) && e.space >= result_.accesses.bar.size()) {
+    ++result_.accesses_elsewhere;
+    return true;
+  }
   last_time_ns_ = e.time_ns;
   if ((is_mmio(e.kind) || e.kind == EventKind::kConfigRead || e.kind == EventKind::kConfigWrite) &&
       !is_access_width(e.width)) {
@@ -122,6 +126,10 @@ void ModeReplay::check_device_events(uint64_t seq) {
 
 void ModeReplay::read_value(const TraceFeed::Item& item, uint64_t got) {
   const Event& e = *item.event;
+  if (options_.only_count) {
+    ++result_.reads_answered;
+    return;
+  }
   if ((e.flags & kFlagValueUnknown) != 0) return;
   const uint64_t mask = width_mask(e.width);
   if ((e.value & mask) == (got & mask)) {
@@ -142,6 +150,7 @@ void ModeReplay::read_value(const TraceFeed::Item& item, uint64_t got) {
 }
 
 void ModeReplay::digest(const TraceFeed::Item& item) {
+  if (options_.only_count) return;
   const Event& e = *item.event;
   const uint64_t got = e.space == kDigestVram ? device_.memory_digest() : device_.register_digest();
   ++result_.digests_checked;

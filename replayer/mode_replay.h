@@ -21,6 +21,8 @@ struct MeterReading {
 
 struct ModeReplayOptions {
   bool until_divergence = false;
+  // The trace does not hold all that the device's answers follow from: they are not compared.
+  bool only_count = false;
   std::function<MeterReading()> meters = {};  // empty: no hypervisor
   // Told of every TLB flush before it is done: of a page directory's guest address, or of all. May be empty.
   std::function<void(std::optional<uint64_t> directory)> flushed = {};

@@ -35,6 +35,16 @@ MeterReading reading(const Meters& meters) {
   return r;
 }
 
+constexpr uint64_t kMostFermiVram = uint64_t{6} << 30;
+
+// What the trace does not hold though the card's answers follow from it: what its recorder cannot see, and,
+// of a sibling of the card that is modelled, the units that are not the same.
+std::vector<std::string> not_recorded(const TraceMeta& meta) {
+  std::vector<std::string> names = meta.not_recorded;
+  if (meta.device.chip != "GF100") names.push_back(fmt::format("engines of {}", meta.device.chip));
+  return names;
+}
+
 // The names, or all of them for "all".
 Result<std::vector<Mode>> chosen_modes(const std::vector<std::string>& names) {
   std::vector<Mode> modes;
@@ -113,7 +123,14 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_
       if (lane->reported++ < ReplayResult::kMaxDivergences) all.divergences.push_back(std::move(d));
     };
     lane->peer = std::make_unique<ReplayPeer>(*lane->feed, lane->result, lane->report);
-    GPUVM_TRY(const CardConfig config, config_of(lane->reader->meta().device));
+    const TraceMeta& meta = lane->reader->meta();
+    GPUVM_TRY(CardConfig config, config_of(meta.device));
+    lane->result.not_recorded = not_recorded(meta);
+    if (!lane->result.not_recorded.empty()) {
+      lane->peer->only_count();
+      // Tables may lie anywhere in the memory of a card of which only the accesses are known.
+      if (meta.device.vram_bytes == 0) config.vram_bytes = kMostFermiVram;
+    }
     guests.push_back({config, lane->reader->meta().guest_ram_bytes, lane->peer.get(), lane->peer.get()});
   }
   std::vector<std::unique_ptr<PvSlotMemory>> slots;
@@ -146,6 +163,7 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_
     total += lane->reader->summary().events;
     ModeReplayOptions mode_options;
     mode_options.until_divergence = options.until_divergence;
+    mode_options.only_count = !lane->result.not_recorded.empty();
     if (const Hypervisor* hypervisor = machine->hypervisor()) {
       mode_options.meters = [hypervisor, vm] { return reading(hypervisor->meters(vm)); };
       mode_options.flushed = [&check, vm](std::optional<uint64_t> directory) {

@@ -57,6 +57,7 @@ TraceFeed::Item ReplayPeer::expect(EventKind kind, uint64_t address) {
 }
 
 bool ReplayPeer::read(uint64_t address, std::span<std::byte> out) {
+  if (counting_) return false;
   const TraceFeed::Item item = expect(EventKind::kDmaRead, address);
   ++result_.dma_reads;
   if (item.event == nullptr || item.payload.empty()) return false;  // an empty payload: it failed then, too
@@ -69,6 +70,7 @@ bool ReplayPeer::read(uint64_t address, std::span<std::byte> out) {
 }
 
 bool ReplayPeer::write(uint64_t address, std::span<const std::byte> in) {
+  if (counting_) return false;
   const TraceFeed::Item item = expect(EventKind::kDmaWrite, address);
   ++result_.dma_writes_checked;
   if (item.event == nullptr || item.payload.empty()) return false;
@@ -82,6 +84,7 @@ bool ReplayPeer::write(uint64_t address, std::span<const std::byte> in) {
 }
 
 void ReplayPeer::set_intx(bool asserted) {
+  if (counting_) return;
   const TraceFeed::Item item = expect(EventKind::kIrq, 0);
   ++result_.interrupts_checked;
   if (item.event != nullptr && (item.event->space != kIrqIntx || item.event->value != asserted)) {
@@ -90,6 +93,7 @@ void ReplayPeer::set_intx(bool asserted) {
 }
 
 void ReplayPeer::send_msi(uint64_t address, uint32_t data) {
+  if (counting_) return;
   const TraceFeed::Item item = expect(EventKind::kIrq, address);
   ++result_.interrupts_checked;
   if (item.event != nullptr && (item.event->space != kIrqMsi || item.event->value != data)) {
@@ -98,6 +102,7 @@ void ReplayPeer::send_msi(uint64_t address, uint32_t data) {
 }
 
 void ReplayPeer::skip_missing(uint64_t seq) {
+  if (counting_) return;
   while (true) {
     const TraceFeed::Item item = peek();
     if (item.event == nullptr || item.seq >= seq) return;

@@ -10,7 +10,7 @@ std::string encode_context(const ContextRecord& record) {
   const size_t label = std::min(record.label.size(), kMaxContextLabel);
   const size_t callers = std::min(record.callers.size(), kMaxContextCallers);
   std::string out;
-  out.reserve(20 + label + 8 * callers);
+  out.reserve(24 + label + 8 * callers);
   append_le(out, static_cast<uint32_t>(record.map_id));
   append_le(out, record.thread);
   append_le(out, record.pc);
@@ -18,6 +18,7 @@ std::string encode_context(const ContextRecord& record) {
   append_le(out, static_cast<uint16_t>(callers));
   out.append(record.label, 0, label);
   for (size_t i = 0; i < callers; ++i) append_le(out, record.callers[i]);
+  if (record.cpu != 0) append_le(out, record.cpu);
   return out;
 }
 
@@ -30,13 +31,14 @@ Result<ContextRecord> decode_context(Bytes payload) {
   const size_t label = reader.read<uint16_t>();
   const size_t callers = reader.read<uint16_t>();
   if (!reader.ok() || label > kMaxContextLabel || callers > kMaxContextCallers ||
-      reader.left() != label + 8 * callers) {
+      (reader.left() != label + 8 * callers && reader.left() != label + 8 * callers + 4)) {
     return error("context record of {} bytes does not hold what it announces ({} label bytes, {} callers)",
                  payload.size(), label, callers);
   }
   record.label = as_text(reader.read_bytes(label));
   record.callers.reserve(callers);
   for (size_t i = 0; i < callers; ++i) record.callers.push_back(reader.read<uint64_t>());
+  if (reader.left() != 0) record.cpu = reader.read<uint32_t>();
   return record;
 }
 

@@ -39,13 +39,16 @@ inline constexpr uint8_t kFlagWidthSuspect =
     2;  // the recorder's width is known to be unreliable for this record
 inline constexpr uint8_t kFlagValueWide =
     4;  // value has bits above width, as the log printed them: mask before use
+inline constexpr uint8_t kFlagValueHardware =
+    8;  // the value is the hardware's, and a layer above the recorder gave the guest another
 
 // Order is the place in the stream (the sequence number); time is an annotation.
 struct Event {
   uint64_t time_ns = 0;  // since the start of the recording, non-decreasing in our own recordings
   uint64_t address = 0;  // BAR or config offset, guest-physical address, see EventKind
   uint64_t value = 0;    // kinds with a payload: its offset in the trace's blob stream
-  uint32_t aux = 0;      // kinds with a payload: its length in bytes; MMIO: context id, 0 = none
+  uint32_t aux = 0;      // kinds with a payload: its length in bytes; MMIO: context id, 0 = none;
+                         // kIrq: MSI vector + 1, 0 = unknown
   EventKind kind = EventKind::kMmioRead;
   uint8_t space = 0;  // MMIO: BAR index 0-6
   uint8_t width = 0;  // bytes: 1, 2, 4, 8 for accesses, else 0

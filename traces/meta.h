@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "traces/core/result.h"
 #include "traces/stream.h"
@@ -18,6 +19,8 @@ struct BarInfo {
   bool prefetchable = false;
   bool is_64bit = false;
   bool is_io = false;
+  bool guessed = false;     // inferred from the traffic, not told by anybody
+  bool flags_known = true;  // false: nothing told whether it is prefetchable or 64-bit
   friend bool operator==(const BarInfo&, const BarInfo&) = default;
 };
 
@@ -28,12 +31,25 @@ struct DeviceInfo {
   uint16_t subsystem_device = 0;
   uint8_t revision = 0;
   uint32_t class_code = 0;
+  std::string place;        // "0000:01:00.0", or empty if unknown
   std::string chip;         // "GF100", or empty if unknown
   uint32_t boot0 = 0;       // PMC.BOOT_0, 0 if unknown
   uint64_t vram_bytes = 0;  // 0 if unknown
   uint64_t delay_ns = 0;    // execution delay the card was given
   std::array<BarInfo, 7> bars{};
   friend bool operator==(const DeviceInfo&, const DeviceInfo&) = default;
+};
+
+// One run of a foreign logger, where a log holds several. Its events are those from `first_seq` to the next
+// session's.
+struct SessionInfo {
+  uint64_t first_seq = 0;
+  uint64_t events = 0;
+  uint64_t start_ns = 0;     // Event::time_ns of its first stamp
+  uint64_t duration_ns = 0;  // from its first to its last stamp
+  uint64_t wall_clock_us = 0;
+  DeviceInfo device;
+  friend bool operator==(const SessionInfo&, const SessionInfo&) = default;
 };
 
 struct TraceMeta {
@@ -47,8 +63,17 @@ struct TraceMeta {
   std::string source;    // "capture", "import mmiotrace", ...
   uint64_t time_unit_ns = 1000;
   uint64_t guest_ram_bytes = 0;  // 0 if unknown
+  uint64_t wall_clock_us = 0;    // of time 0, microseconds since 1970 UTC; 0 if unknown
+  // What the recorder cannot see, so that its absence says nothing: any of kNotRecordable. Empty: all is
+  // seen.
+  std::vector<std::string> not_recorded;
+  std::vector<SessionInfo> sessions;  // empty: one
   friend bool operator==(const TraceMeta&, const TraceMeta&) = default;
 };
+
+// What a recorder may be blind to: DMA of the device, its interrupts, its configuration space, resets of the
+// bus, what happens when.
+inline constexpr std::array<std::string_view, 5> kNotRecordable = {"dma", "irq", "config", "reset", "time"};
 
 inline constexpr std::string_view kMetaAttachment = "meta.json";
 inline constexpr std::string_view kDmesgAttachment = "dmesg.txt";

@@ -56,6 +56,7 @@ json mode(const ModeResult& m) {
     vms.push_back(std::move(one));
   }
   json j{{"mode", m.mode},
+         {"verdict", m.verdict()},
          {"accesses", bars(m.accesses, false)},
          {"traps", bars(m.traps, true)},
          {"hypercalls", hypercalls},
@@ -74,6 +75,11 @@ json mode(const ModeResult& m) {
          {"unknown_registers", unknown},
          {"estimated_overhead_us", m.estimated_overhead_us}};
   if (!m.work.empty()) j["gpu_work"] = json::parse(to_json(m.work));
+  if (!m.not_recorded.empty()) {
+    j["not_recorded"] = m.not_recorded;
+    j["reads"]["answered"] = m.reads_answered;
+    j["accesses"]["elsewhere"] = m.accesses_elsewhere;
+  }
   if (!vms.empty()) j["vms"] = std::move(vms);
   return j;
 }
@@ -121,7 +127,9 @@ ModeResult merged(std::vector<ModeResult> vms) {
                                                       &ModeResult::interrupts_checked,
                                                       &ModeResult::interrupts_mismatched,
                                                       &ModeResult::oracle_checks,
-                                                      &ModeResult::oracle_violations};
+                                                      &ModeResult::oracle_violations,
+                                                      &ModeResult::reads_answered,
+                                                      &ModeResult::accesses_elsewhere};
   ModeResult sum;
   for (const ModeResult& vm : vms) {
     sum.mode = vm.mode;
@@ -133,6 +141,10 @@ ModeResult merged(std::vector<ModeResult> vms) {
     for (const auto& [offset, count] : vm.unknown_registers) sum.unknown_registers[offset] += count;
     for (const PhaseResult& p : vm.phases) add(sum.phases, p);
     sum.work += vm.work;
+    for (const std::string& name : vm.not_recorded) {
+      if (std::ranges::find(sum.not_recorded, name) == sum.not_recorded.end())
+        sum.not_recorded.push_back(name);
+    }
     sum.estimated_overhead_us += vm.estimated_overhead_us;
   }
   sum.vms = std::move(vms);

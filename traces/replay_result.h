@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "traces/gpu_work.h"
@@ -74,6 +75,11 @@ struct ModeResult {
   uint64_t oracle_violations = 0;
   std::vector<PhaseResult> phases;
   double estimated_overhead_us = 0;
+  // What the trace does not hold, so that only traps were counted and shadows checked: names of
+  // kNotRecordable and others; empty: everything was compared.
+  std::vector<std::string> not_recorded;
+  uint64_t reads_answered = 0;                     // by the trace, not compared
+  uint64_t accesses_elsewhere = 0;                 // in no BAR of the card, passed over
   std::map<uint32_t, uint64_t> unknown_registers;  // BAR0 offset to accesses
   GpuWork work;                                    // of the card's shaders, and what it left undone
   std::vector<ModeResult> vms;
@@ -81,6 +87,10 @@ struct ModeResult {
   bool holds() const {
     return reads_mismatched == 0 && dma_writes_mismatched == 0 && digests_mismatched == 0 &&
            interrupts_mismatched == 0 && oracle_violations == 0;
+  }
+  // "same", "different", or "counted": nothing that could be compared differed, but not all could.
+  std::string_view verdict() const {
+    return !holds() ? "different" : not_recorded.empty() ? "same" : "counted";
   }
 };
 

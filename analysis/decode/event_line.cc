@@ -6,6 +6,7 @@
 #include "traces/export/text.h"
 #include "traces/kind_name.h"
 #include "traces/map_record.h"
+#include "traces/regmap/bad_value.h"
 
 namespace gpuvm {
 namespace {
@@ -60,17 +61,23 @@ void append_access(const Event& event, AccessNamer* names, std::string* out) {
     *out += read ? " -> " : " <- ";
     append_hex(event.value, 2u * event.width, out);
   }
+  const BadValue bad = bad_value(event);
   if (names != nullptr) {
     const NamedAccess& named = names->name(event);
     if (!named.name.empty()) {
       *out += "  ";
       *out += named.name;
-      const std::string_view meaning = names->decode(event);
+      // The fields of what is no value mean nothing.
+      const std::string_view meaning = bad == BadValue::kBusError ? std::string_view() : names->decode(event);
       if (!meaning.empty()) {
         *out += "  ";
         *out += meaning;
       }
     }
+  }
+  if (bad != BadValue::kNone) {
+    *out += "  !";
+    *out += text_of(bad);
   }
 }
 
@@ -81,6 +88,7 @@ void append_record(const Event& event, Bytes payload, std::string* out) {
     if (!record) return append_printable(record.error().message, out);
     const ContextRecord& r = record.value();
     *out += fmt::format("map {} thread {} pc 0x{:x}", r.map_id, r.thread, r.pc);
+    if (r.cpu != 0) *out += fmt::format(" cpu {}", r.cpu - 1);
     if (!r.label.empty()) {
       *out += ' ';
       append_printable(r.label, out);
@@ -115,6 +123,7 @@ void append_other(const Event& event, Bytes payload, std::string* out) {
     case EventKind::kIrq:
       *out += event.space == kIrqMsi ? fmt::format("irq MSI 0x{:x} <- 0x{:x}", event.address, event.value)
                                      : fmt::format("irq INTx {}", event.value);
+      if (event.space == kIrqMsi && event.aux != 0) *out += fmt::format(" vector {}", event.aux - 1);
       return;
     case EventKind::kMark:
     case EventKind::kNote:
@@ -144,14 +153,18 @@ void append_other(const Event& event, Bytes payload, std::string* out) {
 
 }  // namespace
 
-void append_event_line(const Event& event, Bytes payload, uint64_t seq, AccessNamer* names,
-                       std::string* out) {
+void append_event_line(const Event& event, Bytes payload, uint64_t seq, AccessNamer* names, std::string* out,
+                       std::string_view label) {
   append_padded(seq, 9, out);
   *out += ' ';
   append_seconds(event.time_ns, out);
   *out += "  ";
   if (is_mmio(event.kind)) {
     append_access(event, names, out);
+    if (!label.empty()) {
+      *out += "  @";
+      append_printable(label, out);
+    }
   } else {
     append_other(event, payload, out);
   }

@@ -12,6 +12,8 @@ namespace gpuvm {
 //   SEQ SECONDS  R4 BAR0+0x002270 -> 0x00001234  PFIFO.PLAYLIST_WR  { … }
 // `names` may be null. Text of the trace is printed with control characters replaced, so that it cannot reach
 // the terminal's.
-void append_event_line(const Event& event, Bytes payload, uint64_t seq, AccessNamer* names, std::string* out);
+// `label`: of the access's context, printed as "@LABEL".
+void append_event_line(const Event& event, Bytes payload, uint64_t seq, AccessNamer* names, std::string* out,
+                       std::string_view label = {});
 
 }  // namespace gpuvm

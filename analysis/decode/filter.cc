@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "traces/kind_name.h"
+#include "traces/regmap/bad_value.h"
 
 namespace gpuvm {
 
@@ -21,7 +22,7 @@ struct EventFilter::OperatorName {
 };
 
 const EventFilter::FieldName* EventFilter::find_field(std::string_view name) {
-  static constexpr std::array<FieldName, 14> kFields = {{
+  static constexpr std::array<FieldName, 16> kFields = {{
       {"seq", Field::kSeq, false},
       {"time_us", Field::kTime, false},
       {"bar", Field::kBar, false},
@@ -31,6 +32,8 @@ const EventFilter::FieldName* EventFilter::find_field(std::string_view name) {
       {"width", Field::kWidth, false},
       {"context", Field::kContext, false},
       {"length", Field::kLength, false},
+      {"phys", Field::kPhysical, false},
+      {"label", Field::kLabel, true},
       {"kind", Field::kKind, true},
       {"register", Field::kRegister, true},
       {"phase", Field::kPhase, true},
@@ -126,8 +129,8 @@ class FilterParser {
     if (field == nullptr) {
       at_ = start;
       return mistake(
-          "one of seq, time_us, bar, offset, address, value, width, context, length, kind, register, phase, "
-          "text, flag, \"!\" or \"(\"");
+          "one of seq, time_us, bar, offset, address, value, width, context, length, phys, kind, register, "
+          "phase, text, flag, label, \"!\" or \"(\"");
     }
     Filter::Node node{.kind = field->text ? Filter::NodeKind::kText : Filter::NodeKind::kNumber,
                       .field = field->field,
@@ -248,6 +251,13 @@ bool EventFilter::number_of(Field field, const Subject& subject, uint64_t* value
     case Field::kContext:
       *value = mmio ? event.aux : event.address;
       return mmio || event.kind == EventKind::kContext;
+    case Field::kPhysical:
+      if (!mmio) return false;
+      *value = event.address;
+      if (event.space == kNoBar) return true;
+      if (subject.bars == nullptr || event.space >= subject.bars->size()) return false;
+      *value += (*subject.bars)[event.space].base;
+      return (*subject.bars)[event.space].base != 0;
     case Field::kLength:
       *value = subject.payload.size();
       return has_payload(event.kind);
@@ -272,10 +282,15 @@ bool EventFilter::text_of(Field field, const Subject& subject, std::string* buff
       if (subject.names == nullptr || !is_mmio(event.kind)) return false;
       *value = subject.names->name(event).name;
       return !value->empty();
+    case Field::kLabel:
+      *value = subject.label;
+      return !value->empty();
     case Field::kFlag:
       if ((event.flags & kFlagValueUnknown) != 0) *buffer += "value_unknown ";
       if ((event.flags & kFlagWidthSuspect) != 0) *buffer += "width_suspect ";
       if ((event.flags & kFlagValueWide) != 0) *buffer += "value_wide ";
+      if ((event.flags & kFlagValueHardware) != 0) *buffer += "value_hardware ";
+      if (bad_value(event) != BadValue::kNone) *buffer += "bad_value ";
       *value = *buffer;
       if (!value->empty()) value->remove_suffix(1);
       return true;

@@ -2,12 +2,14 @@
 //
 //   bar==0 && offset>=0x2000 && kind==write && register~"PFIFO" || !(width==4)
 //
-// Numbers:  seq time_us bar offset address value width context length     == != < <= > >= & (any of these
-// bits) Texts:    kind register phase text flag                                 == != ~ (contains) !~ A
-// comparison with something that an event has not (the register of an interrupt) does not hold, whatever the
-// operator. `bar==none` is an access outside every BAR; `kind==read` and `kind==write` mean the MMIO ones.
+// Numbers: seq time_us bar offset address value width context length phys, with == != < <= > >= & (any of
+// these bits). Texts: kind register phase text flag label, with == != ~ (contains) !~. A comparison with
+// something that an event has not (the register of an interrupt) does not hold, whatever the operator.
+// `bar==none` is an access outside every BAR; `kind==read` and `kind==write` mean the MMIO ones; `phys` is
+// the physical address of an access, where the BAR's base is known.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "traces/core/result.h"
+#include "traces/meta.h"
 #include "traces/regmap/namer.h"
 #include "traces/stream.h"
 
@@ -28,7 +31,9 @@ class EventFilter {
     Bytes payload;
     uint64_t seq = 0;
     std::string_view phase;
-    AccessNamer* names = nullptr;  // none: no event has a register
+    AccessNamer* names = nullptr;                  // none: no event has a register
+    std::string_view label = {};                   // of the access's context
+    const std::array<BarInfo, 7>* bars = nullptr;  // where the BARs are; none: only what is outside is placed
   };
 
   // Errors: one line with the column and what would be right there.
@@ -47,12 +52,14 @@ class EventFilter {
     kValue,
     kWidth,
     kContext,
-    kLength,  // numbers
+    kLength,
+    kPhysical,  // numbers
     kKind,
     kRegister,
     kPhase,
     kText,
-    kFlag,  // texts
+    kFlag,
+    kLabel,  // texts
   };
   enum class Operator : uint8_t {
     kEqual,

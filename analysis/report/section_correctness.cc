@@ -23,8 +23,13 @@ Element checked_cell(uint64_t checked, uint64_t wrong) {
 
 Element verdict_cell(const ModeResult& mode) {
   const bool nothing = mode.reads_checked + mode.dma_writes_checked + mode.digests_checked == 0;
-  const char* css_class = nothing ? "tag none" : mode.holds() ? "tag ok" : "tag bad";
-  const char* word = nothing ? "○ nothing compared" : mode.holds() ? "✓ faithful" : "✕ diverges";
+  const char* css_class = !mode.holds()                           ? "tag bad"
+                          : nothing || !mode.not_recorded.empty() ? "tag none"
+                                                                  : "tag ok";
+  const char* word = !mode.holds()                ? "✕ diverges"
+                     : !mode.not_recorded.empty() ? "○ counted, not compared"
+                     : nothing                    ? "○ nothing compared"
+                                                  : "✓ faithful";
   return Element("td").add(Element("span", css_class).text(word));
 }
 

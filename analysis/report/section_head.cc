@@ -3,6 +3,8 @@
 #include "analysis/format.h"
 #include "analysis/report/sections.h"
 
+#include <fmt/ranges.h>
+
 namespace gpuvm::report {
 namespace {
 
@@ -46,6 +48,12 @@ Element verdict(const ReportInput& input) {
          "The guest would not have seen the machine it was recorded on. See Correctness.");
   } else if (replay.modes.empty()) {
     fill("none", "○", "No mode was replayed.", "");
+  } else if (!replay.modes[0].not_recorded.empty()) {
+    fill("none", "○", "Traps are counted; what the guest saw is not compared.",
+         fmt::format(
+             "The recording does not hold {}. Reads were answered from it, and every shadow table agrees "
+             "with an independent walk.",
+             fmt::join(replay.modes[0].not_recorded, ", ")));
   } else {
     const std::string words = replay.modes.size() == 1
                                   ? replay.modes[0].mode + " is faithful."

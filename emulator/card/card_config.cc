@@ -1,5 +1,6 @@
 #include "emulator/card/card_config.h"
 
+#include "traces/regmap/chips.h"
 #include "traces/regmap/gf100.h"
 
 namespace gpuvm {
@@ -33,9 +34,11 @@ Result<CardConfig> config_of(const DeviceInfo& info) {
   config.delay_ns = info.delay_ns;
   // Foreign logs do not say: the card's usual size, so that they can be replayed and their traps counted.
   if (info.vram_bytes != 0) config.vram_bytes = info.vram_bytes;
-  if (info.vendor != 0x10de || info.chip != gf100::kChip) {
-    return error("the recorded device {:04x}:{:04x} '{}' is not the GF100 that this emulator models",
-                 info.vendor, info.device, info.chip);
+  if (!own_map_applies(info)) {
+    return error(
+        "the recorded device {:04x}:{:04x} '{}' is not known to be of the GF100 family, whose page tables and "
+        "channels this emulator models; such a trace can be shown, compared and exported",
+        info.vendor, info.device, info.chip);
   }
   if (info.vram_bytes % kMiB != 0 || info.vram_bytes > (uint64_t{16} << 30)) {
     return error("the recorded VRAM size of {} bytes is not a multiple of 1 MiB up to 16 GiB",

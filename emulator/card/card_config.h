@@ -17,8 +17,8 @@ struct CardConfig {
 };
 // What a card made from `config` tells the bus about itself; bases are 0 until somebody programs them.
 DeviceInfo device_info(const CardConfig& config);
-// The configuration that made a recorded device; what the record does not tell is as usual. Errors: not a
-// GF100 of ours, impossible sizes.
+// The configuration that made a recorded device; what the record does not tell is as usual. Errors: not
+// of the GF100 family, impossible sizes.
 Result<CardConfig> config_of(const DeviceInfo& info);
 
 }  // namespace gpuvm

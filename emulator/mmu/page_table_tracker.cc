@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "traces/regmap/bad_value.h"
 #include "traces/regmap/chips.h"
 #include "traces/regmap/gf100.h"
 
@@ -13,9 +14,13 @@ using gf100::offset_of;
 using gf100::Reg;
 
 constexpr uint32_t kChannels = offset_of(Reg::kPfifoChan);
-// What a bus that gets no answer reads as.
-constexpr bool is_no_answer(uint32_t value) {
-  return value == 0 || value == ~0u;
+// What a bus reads as that gets no answer says nothing about the chip.
+bool is_no_answer(uint32_t boot0) {
+  return boot0 == 0 || bad_word(boot0) != BadValue::kNone;
+}
+// Whether an answer is that of a card whose page tables are of another kind.
+bool is_foreign(uint32_t boot0) {
+  return !is_no_answer(boot0) && !is_fermi(boot0);
 }
 
 constexpr uint64_t bytes_mask(unsigned first, unsigned count) {
@@ -27,6 +32,7 @@ constexpr uint64_t bytes_mask(unsigned first, unsigned count) {
 PageTableTrackerOptions page_table_options(const DeviceInfo& device) {
   PageTableTrackerOptions options;
   options.boot0 = device.boot0;
+  options.foreign = device.vendor != 0 && device.vendor != kNvidiaVendor;
   options.vram_bytes = device.vram_bytes;
   return options;
 }
@@ -36,7 +42,7 @@ PageTableTracker::PageTableTracker(PageTableSink* sink, const PageTableTrackerOp
       options_(options),
       memory_(options.max_pages),
       tables_(memory_, options.max_tables),
-      foreign_chip_(!is_no_answer(options.boot0) && !is_fermi(options.boot0)) {}
+      foreign_chip_(options.foreign || is_foreign(options.boot0)) {}
 
 PageTableCounters PageTableTracker::counters() const {
   PageTableCounters counters = counters_;
@@ -73,7 +79,7 @@ void PageTableTracker::observe_read(uint64_t seq, const Event& event) {
   if (event.width != 4 || (event.flags & kFlagValueUnknown) != 0) return;
   const auto value = static_cast<uint32_t>(event.value);
   if (event.address == offset_of(Reg::kPmcId)) {
-    if (!is_no_answer(value)) foreign_chip_ = !is_fermi(value);
+    if (!is_no_answer(value)) foreign_chip_ = options_.foreign || is_foreign(value);
     return;
   }
   // Only what was set before the trace began is learned from reads: writes say more.

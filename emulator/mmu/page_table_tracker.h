@@ -19,6 +19,7 @@ namespace gpuvm {
 
 struct PageTableTrackerOptions {
   uint32_t boot0 = 0;       // PMC.BOOT_0, 0: unknown until the trace reads it
+  bool foreign = false;     // the device is known to be no NVIDIA card: nothing is followed
   uint64_t vram_bytes = 0;  // writes beyond are dropped, as the card does; 0: unknown
   // What a trace can make the tracker hold. Defaults: 32 MiB of written pages, about 16 MiB for tables.
   size_t max_pages = 8192;

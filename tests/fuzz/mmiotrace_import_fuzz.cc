@@ -17,7 +17,7 @@ using namespace gpuvm;
 ImportReport import(std::string_view text, MemoryTrace* trace) {
   auto source = memory_byte_source(text, "fuzz");
   if (!source) return {};
-  auto report = import_log(*source.value(), *trace, {.format = LogFormat::kMmiotrace});
+  auto report = import_log(*source.value(), *trace, {.format = "mmiotrace"});
   return report ? std::move(report).value() : ImportReport{};
 }
 

@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto source = memory_byte_source({reinterpret_cast<const char*>(data), size}, "fuzz");
   if (!source) return 0;
   MemoryTrace trace;
-  const auto report = import_log(*source.value(), trace, {.format = LogFormat::kQemu});
+  const auto report = import_log(*source.value(), trace, {.format = "qemu"});
   if (report) GPUVM_CHECK(report.value().events == trace.events().size());
   return 0;
 }

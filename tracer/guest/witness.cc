@@ -27,7 +27,7 @@ std::string describe(const Event& event) {
 Result<std::vector<Event>> witnessed_accesses(ByteSource& text) {
   MemoryTrace log;
   ImportOptions options;
-  options.format = LogFormat::kMmiotrace;
+  options.format = "mmiotrace";
   options.name = "the guest's mmiotrace";
   GPUVM_TRY(const ImportReport report, import_log(text, log, options));
   if (!report.problem.empty()) return error("the guest's mmiotrace is damaged: {}", report.problem);

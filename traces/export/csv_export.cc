@@ -33,7 +33,8 @@ CsvExporter::CsvExporter(const ExportInput& input) {
 }
 
 Status CsvExporter::begin(ByteSink& sink) {
-  return sink.write("seq,time_us,kind,bar,address,width,value,register,decoded,phase,flags,context,text\r\n");
+  return sink.write(
+      "seq,time_us,kind,bar,address,width,value,register,decoded,phase,flags,context,text,label,vector\r\n");
 }
 
 Status CsvExporter::event(const Event& event, Bytes payload, uint64_t seq, ByteSink& sink) {
@@ -44,6 +45,7 @@ Status CsvExporter::event(const Event& event, Bytes payload, uint64_t seq, ByteS
       append_cell(*phase, &phase_);
     }
   }
+  if (event.kind == EventKind::kContext) labels_.define(event, payload);
   const bool mmio = is_mmio(event.kind);
   line_.clear();
   append_decimal(seq, &line_);
@@ -75,6 +77,10 @@ Status CsvExporter::event(const Event& event, Bytes payload, uint64_t seq, ByteS
   } else {
     append_hex_bytes(payload, &line_);
   }
+  line_ += ',';
+  if (mmio && event.aux != 0) append_cell(labels_.of(event), &line_);
+  line_ += ',';
+  if (event.kind == EventKind::kIrq && event.aux != 0) append_decimal(event.aux - 1, &line_);
   line_ += "\r\n";
   return sink.write(line_);
 }

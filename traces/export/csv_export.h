@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "traces/context_labels.h"
 #include "traces/export/export.h"
 
 namespace gpuvm {
@@ -18,6 +19,7 @@ class CsvExporter : public Exporter {
 
  private:
   std::optional<AccessNamer> names_;
+  ContextLabels labels_;
   std::string phase_;  // quoted if need be
   std::string line_;
 };

@@ -117,6 +117,7 @@ void JsonlExporter::others(const Event& event, Bytes payload) {
       object.text("line", event.space == kIrqMsi ? "msi" : "intx");
       if (event.space == kIrqMsi) object.hex("address", event.address);
       object.hex("value", event.value);
+      if (event.space == kIrqMsi && event.aux != 0) object.number("vector", event.aux - 1);
       return;
     case EventKind::kMark:
     case EventKind::kNote:
@@ -138,6 +139,7 @@ void JsonlExporter::others(const Event& event, Bytes payload) {
       *object.key("map") += std::to_string(r.map_id);
       object.number("thread", r.thread);
       object.hex("pc", r.pc);
+      if (r.cpu != 0) object.number("cpu", r.cpu - 1);
       if (!r.label.empty()) object.text("label", r.label);
       if (r.callers.empty()) return;
       std::string* out = object.key("callers");

@@ -7,6 +7,7 @@
 #include "traces/import/access_event.h"
 #include "traces/import/block_reader.h"
 #include "traces/import/extension_line.h"
+#include "traces/import/line_noise.h"
 #include "traces/import/mmiotrace_import.h"
 #include "traces/map_record.h"
 
@@ -37,8 +38,7 @@ void append_mark(uint64_t stamp, std::string_view text, std::string* out) {
 }
 
 bool is_plain_text(std::string_view text) {
-  return text.size() + kLineOverhead <= kMaxLogLine && text.find('\n') == std::string_view::npos &&
-         !text.ends_with('\r');
+  return text.size() + kLineOverhead <= kMaxLogLine && text.find_first_of("\r\n") == std::string_view::npos;
 }
 
 bool fits_extension(size_t payload) {
@@ -89,6 +89,8 @@ void MmiotraceExporter::take_segments(const std::string& import_json) {
     if (!segment["first_seq"].is_number_integer() || !segment["base_us"].is_number_integer()) continue;
     segments_.push_back({segment["first_seq"].get<uint64_t>(), segment["base_us"].get<int64_t>()});
   }
+  // Sessions are written as one, whose stamps go on.
+  if (!input_.meta.sessions.empty() && segments_.size() > 1) segments_.resize(1);
 }
 
 void MmiotraceExporter::place_bars() {
@@ -337,8 +339,10 @@ void MmiotraceExporter::note(const Event& event, Bytes payload, uint64_t seq) {
   const std::string text(as_text(payload));  // a copy: the parser looks at the byte behind
   MmiotraceLine line;
   parse_mmiotrace_line(text.data(), text.data() + text.size(), &line);
-  const bool kept = line.kind == LineKind::kOther ||
-                    (line.kind == LineKind::kHeader && any_event_ && !parse_entries_header(text));
+  // Lines of a header would open a session, and what holds a record behind a prefix might be taken for one.
+  const bool kept = line.kind == LineKind::kOther && text.find('\x1b') == std::string::npos &&
+                    !text.ends_with(' ') && !text.ends_with('\t') &&
+                    find_record(text, kMmiotraceRow.recognises) == std::string_view::npos;
   if (!kept || text.empty() || text[0] == 0 || !is_plain_text(text) ||
       event.time_ns / 1000 * 1000 != clock_.last_ns() || event.flags != 0 || event.space != 0 ||
       event.width != 0 || event.address != 0 ||

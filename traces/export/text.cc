@@ -94,9 +94,10 @@ void append_flags(uint8_t flags, std::string_view separator, std::string* out) {
     uint8_t flag;
     std::string_view name;
   };
-  constexpr std::array<Name, 3> kNames = {{{kFlagValueUnknown, "value_unknown"},
+  constexpr std::array<Name, 4> kNames = {{{kFlagValueUnknown, "value_unknown"},
                                            {kFlagWidthSuspect, "width_suspect"},
-                                           {kFlagValueWide, "value_wide"}}};
+                                           {kFlagValueWide, "value_wide"},
+                                           {kFlagValueHardware, "value_hardware"}}};
   bool first = true;
   for (const Name& name : kNames) {
     if ((flags & name.flag) == 0) continue;

@@ -4,16 +4,10 @@
 #include <charconv>
 #include <optional>
 
-#include "traces/regmap/chips.h"
-
 namespace gpuvm {
 namespace {
 
-constexpr size_t kMaxBlocks = 4096;
-constexpr uint64_t kBlock = uint64_t{16} << 20;
-constexpr uint64_t kWindow = uint64_t{128} << 20;
 constexpr uint64_t kFourGiB = uint64_t{1} << 32;
-constexpr uint64_t kBar3Size = uint64_t{32} << 20;  // every NVIDIA card since Tesla has at least this
 
 std::optional<uint64_t> parse_number(std::string_view text) {
   unsigned shift = 0;
@@ -45,12 +39,6 @@ Error bad_bars(std::string_view part, std::string_view why) {
                why);
 }
 
-uint64_t power_of_two_from(uint64_t size) {
-  uint64_t power = 1;
-  while (power < size && power < uint64_t{1} << 62) power <<= 1;
-  return power;
-}
-
 }  // namespace
 
 Result<Bars> parse_bars(std::string_view text) {
@@ -71,7 +59,7 @@ Result<Bars> parse_bars(std::string_view text) {
       return bad_bars(part, "the size is 0 or runs past 2^64");
     BarInfo& bar = bars[static_cast<size_t>(part[0] - '0')];
     if (bar.size != 0) return bad_bars(part, "the BAR is given twice");
-    const BarInfo given{.base = *base, .size = *size, .is_64bit = *base >= kFourGiB};
+    const BarInfo given{.base = *base, .size = *size, .is_64bit = *base >= kFourGiB, .flags_known = false};
     for (const BarInfo& other : bars) {
       if (overlap(given, other)) return bad_bars(part, "overlaps another BAR");
     }
@@ -114,97 +102,6 @@ BarMap::Place BarMap::search(uint64_t address) {
     }
   }
   return {kNoBar, address};
-}
-
-BarGuesser::Block* BarGuesser::block_of(uint64_t address) {
-  const uint64_t number = address / kBlock;
-  if (last_ < blocks_.size() && blocks_[last_].number == number) return &blocks_[last_];
-  const auto at = std::lower_bound(blocks_.begin(), blocks_.end(), number,
-                                   [](const Block& block, uint64_t n) { return block.number < n; });
-  last_ = static_cast<size_t>(at - blocks_.begin());
-  if (at != blocks_.end() && at->number == number) return &*at;
-  if (blocks_.size() >= kMaxBlocks) return nullptr;
-  return &*blocks_.insert(at, Block{.number = number});
-}
-
-void BarGuesser::see(const MmiotraceLine& line) {
-  const bool access =
-      line.kind == LineKind::kRead || line.kind == LineKind::kWrite || line.kind == LineKind::kUnknown;
-  if (!access && line.kind != LineKind::kMap) return;
-  Block* block = block_of(line.address);
-  if (block == nullptr) return;
-  if (access) {
-    ++block->accesses;
-    block->wide_writes += line.kind == LineKind::kWrite && line.width == 8;
-    block->boot0 |= line.kind == LineKind::kRead && line.width == 4 && line.address % kBlock == 0 &&
-                    !chip_name(chip_id_of_boot0(static_cast<uint32_t>(line.value)).value_or(0)).empty();
-    return;
-  }
-  block->whole |= line.address % kBlock == 0 && (line.length == kBlock || line.length == 2 * kBlock);
-  if (line.length - 1 < kWindow * 1024) block->map_end = std::max(block->map_end, line.address + line.length);
-}
-
-Bars BarGuesser::guess() const {
-  Bars bars{};
-  // BAR0 is a 32-bit BAR that the driver maps whole and whose first register it reads.
-  const auto likelier = [](const Block& a, const Block& b) {
-    return std::tuple(a.boot0, a.whole, a.accesses) > std::tuple(b.boot0, b.whole, b.accesses);
-  };
-  const Block* registers = nullptr;
-  for (const Block& block : blocks_) {
-    if (block.number == 0 || block.number >= kFourGiB / kBlock) continue;
-    if (registers == nullptr || likelier(block, *registers)) registers = &block;
-  }
-  if (registers != nullptr) bars[0] = {.base = registers->number * kBlock, .size = kBlock};
-
-  // The rest falls into windows of 128 MiB; BAR1 lies below BAR3 on all machines seen, for firmware and
-  // kernel give the larger BAR its place first.
-  struct Window {
-    uint64_t base;
-    uint64_t weight;
-    uint64_t accesses;
-    uint64_t wide_writes;
-    uint64_t end;  // of what was accessed or mapped, up to a block
-  };
-  std::vector<Window> windows;
-  for (const Block& block : blocks_) {
-    if (&block == registers || block.number == 0) continue;
-    const uint64_t base = block.number * kBlock / kWindow * kWindow;
-    if (windows.empty() || windows.back().base != base) windows.push_back({base, 0, 0, 0, 0});
-    Window& window = windows.back();
-    window.accesses += block.accesses;
-    window.weight += block.accesses + (block.map_end != 0 ? 64 : 0);
-    window.wide_writes += block.wide_writes;
-    window.end = std::max({window.end, (block.number + 1) * kBlock, block.map_end});
-  }
-  if (windows.empty()) return bars;
-  const Window heaviest =
-      *std::max_element(windows.begin(), windows.end(), [](auto& a, auto& b) { return a.weight < b.weight; });
-  // Mappings of ordinary memory and of other devices are light, and on the other side of 4 GiB if the BARs
-  // are above.
-  std::erase_if(windows, [&](const Window& w) {
-    return w.weight < std::min<uint64_t>(16, heaviest.weight) ||
-           (heaviest.base >= kFourGiB) != (w.base >= kFourGiB);
-  });
-  if (windows.empty()) return bars;
-  const Window& top = windows.back();
-  const bool single = windows.size() == 1;
-  // One window only: instance memory is written with 8 bytes at a time, a frame buffer mostly is not.
-  if (!single || top.wide_writes * 8 > top.accesses) {
-    bars[3] = {.base = top.base,
-               .size = power_of_two_from(std::max(kBar3Size, top.end - top.base)),
-               .prefetchable = true,
-               .is_64bit = true};
-  }
-  if (!single || bars[3].size == 0) {
-    const uint64_t base = windows.front().base;
-    const uint64_t last_end = single ? windows.front().end : windows[windows.size() - 2].end;
-    uint64_t size =
-        power_of_two_from(std::max(base % (2 * kWindow) == 0 ? 2 * kWindow : kWindow, last_end - base));
-    if (bars[3].size != 0 && base + size > bars[3].base) size = bars[3].base - base;
-    bars[1] = {.base = base, .size = size, .prefetchable = true, .is_64bit = true};
-  }
-  return bars;
 }
 
 }  // namespace gpuvm

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -52,11 +53,13 @@ class BarMap {
   Range last_;
 };
 
-// What a log without PCIDEV lines tells about its BARs. Feed it the first lines; it keeps a bounded number of
-// facts.
+// What a log tells about BARs that it does not list. Feed it the first lines; it keeps a bounded number of
+// facts. A card of NVIDIA's is known by PMC.BOOT_0 or by a mapping of its whole BAR0, one of AMD's by the
+// size of its registers; of any other the regions are found, their numbers are not.
 class BarGuesser {
  public:
   void see(const MmiotraceLine& line);
+  bool saw_boot0() const;
   // All sizes 0: no traffic that looks like a card's.
   Bars guess() const;
 
@@ -71,9 +74,22 @@ class BarGuesser {
     bool whole = false;        // a mapping of all 16 MiB
   };
   Block* block_of(uint64_t address);
+  // What the log's MAP lines say was mapped, mappings that overlap as one.
+  struct Region {
+    uint64_t base = 0;
+    uint64_t size = 0;
+    uint64_t accesses = 0;
+  };
+  Region* region_of(uint64_t address);
+  void map(uint64_t base, uint64_t length);
+  Bars guess_nvidia() const;
+  std::optional<Bars> guess_amd() const;
+  Bars guess_any() const;
 
   std::vector<Block> blocks_;  // at most kMaxBlocks
   size_t last_ = 0;
+  std::vector<Region> regions_;  // by base, at most kMaxRegions
+  size_t last_region_ = 0;
 };
 
 }  // namespace gpuvm

@@ -29,9 +29,18 @@ bool BlockReader::fill() {
   return true;
 }
 
-std::string_view BlockReader::next() {
+void BlockReader::unpatch() {
   if (patched_) buffer_[begin_] = saved_;
   patched_ = false;
+}
+
+void BlockReader::give_back(size_t bytes) {
+  unpatch();
+  begin_ -= bytes;
+}
+
+std::string_view BlockReader::next() {
+  unpatch();
   size_t searched = 0;  // bytes of the rest that are known to hold no line feed
   for (;;) {
     const std::string_view rest = text();
@@ -39,7 +48,9 @@ std::string_view BlockReader::next() {
     if (const size_t feed = rest.rfind('\n'); feed != std::string_view::npos && feed >= searched) {
       take = feed + 1;
     } else if (rest.size() >= kMaxLogLine) {
-      take = kMaxLogLine;
+      // A text whose lines end with carriage returns only.
+      const size_t end = rest.substr(0, kMaxLogLine).rfind('\r');
+      take = end == std::string_view::npos ? kMaxLogLine : end + 1;
     } else if (fill()) {
       searched = rest.size();
       continue;

@@ -29,6 +29,8 @@ class BlockReader {
   // Whole lines, each with its line feed; at the end of the log the last one may lack it. Empty: the end. The
   // byte after the block is readable and NUL. Valid until the next call.
   std::string_view next();
+  // The last `bytes` of what next() returned come again; also in look_ahead().
+  void give_back(size_t bytes);
 
   // Set once the source failed; the text before is still handed out.
   const std::optional<Error>& failure() const { return failure_; }
@@ -40,6 +42,7 @@ class BlockReader {
   size_t size() const { return end_ - begin_; }
   std::string_view text() const { return {buffer_.data() + begin_, size()}; }
   bool fill();  // false: the end
+  void unpatch();
 
   ByteSource& source_;
   std::vector<char> buffer_;

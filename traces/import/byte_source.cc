@@ -12,6 +12,9 @@
 
 #include "traces/core/unique_fd.h"
 #include "traces/import/decompress.h"
+#include "traces/import/peeked_bytes.h"
+#include "traces/import/tar.h"
+#include "traces/import/utf16.h"
 
 namespace gpuvm {
 namespace {
@@ -51,53 +54,72 @@ class MemoryBytes : public ByteSource {
   std::string_view bytes_;
 };
 
-// Gives back the bytes that were read to look at them, then the rest.
-class PeekedBytes : public ByteSource {
- public:
-  PeekedBytes(std::string head, std::unique_ptr<ByteSource> rest)
-      : head_(std::move(head)), rest_(std::move(rest)) {}
-  Result<size_t> read(std::span<char> out) override {
-    if (position_ == head_.size()) return rest_->read(out);
-    const size_t count = std::min(out.size(), head_.size() - position_);
-    std::copy_n(head_.data() + position_, count, out.data());
-    position_ += count;
-    return count;
-  }
-
- private:
-  std::string head_;
-  size_t position_ = 0;
-  std::unique_ptr<ByteSource> rest_;
-};
-
 struct Magic {
   std::string_view bytes;
   CompressedFormat format;
 };
-constexpr std::array<Magic, 3> kMagics = {{
+constexpr std::array kMagics = std::to_array<Magic>({
     {std::string_view("\x1f\x8b", 2), CompressedFormat::kGzip},
     {std::string_view("\xfd"
                       "7zXZ\0",
                       6),
      CompressedFormat::kXz},
     {std::string_view("\x28\xb5\x2f\xfd", 4), CompressedFormat::kZstd},
-}};
-constexpr size_t kLongestMagic = 6;
+    {std::string_view("BZh", 3), CompressedFormat::kBzip2},
+});
 
-Result<std::unique_ptr<ByteSource>> unwrap(std::unique_ptr<ByteSource> raw, const std::string& name) {
-  std::array<char, kLongestMagic> head;
-  size_t have = 0;
-  while (have < head.size()) {
-    GPUVM_TRY(const size_t got, raw->read(std::span(head).subspan(have)));
-    if (got == 0) break;
-    have += got;
+// What is no log and easily taken for one by its name.
+struct Foreign {
+  std::string_view bytes;
+  std::string_view what;
+  std::string_view remedy;
+};
+constexpr std::string_view kUnpack = "unpack it first";
+constexpr std::string_view kNotALog = "a log is a text";
+constexpr std::array kForeign = std::to_array<Foreign>({
+    {std::string_view("PK\x03\x04", 4), "a zip archive", kUnpack},
+    {std::string_view("7z\xbc\xaf\x27\x1c", 6), "a 7z archive", kUnpack},
+    {std::string_view("Rar!", 4), "a rar archive", kUnpack},
+    {std::string_view("\x04\x22\x4d\x18", 4), "lz4-compressed", kUnpack},
+    {std::string_view("LZIP", 4), "lzip-compressed", kUnpack},
+    {std::string_view("\x1f\x9d", 2), "compressed with compress(1)", kUnpack},
+    {std::string_view("\x5d\0\0", 3), "compressed with the old lzma", kUnpack},
+    {std::string_view("\x7f"
+                      "ELF",
+                      4),
+     "a program", kNotALog},
+    {std::string_view("\x8bGVT", 4), "a trace of gpuvm already", "give it to the other verbs as it is"},
+    {std::string_view("PERFILE2", 8), "perf's binary recording", "print it with `perf script`"},
+    {std::string_view("\x17\x08\x44"
+                      "tracing",
+                      10),
+     "trace-cmd's binary recording", "print it with `trace-cmd report`"},
+    {std::string_view("\x89PNG", 4), "a picture", kNotALog},
+    {std::string_view("%PDF", 4), "a PDF document", kNotALog},
+    {std::string_view("\x34\xcd\xb2\xa1", 4), "a packet capture", kNotALog},
+});
+constexpr size_t kHead = 512;  // a tar header
+constexpr int kMaxLayers = 4;  // of compression
+
+Result<std::unique_ptr<ByteSource>> unwrap(std::unique_ptr<ByteSource> source, const std::string& name) {
+  for (int layer = 0;; ++layer) {
+    auto peeked = std::make_unique<PeekedBytes>(std::move(source), kHead);
+    const std::string seen = peeked->head();
+    source = std::move(peeked);
+    const auto magic = std::find_if(kMagics.begin(), kMagics.end(),
+                                    [&](const Magic& m) { return seen.starts_with(m.bytes); });
+    if (magic != kMagics.end() && layer < kMaxLayers) {
+      GPUVM_TRY(source, decompress(magic->format, std::move(source), name));
+      continue;
+    }
+    for (const Foreign& foreign : kForeign) {
+      if (seen.starts_with(foreign.bytes)) return error("{}: is {}: {}", name, foreign.what, foreign.remedy);
+    }
+    if (!is_tar_header(seen)) return as_utf8(std::move(source), seen);
+    auto files = std::make_unique<PeekedBytes>(untar(std::move(source), name), kHead);
+    const std::string text = files->head();
+    return as_utf8(std::move(files), text);
   }
-  const std::string_view seen(head.data(), have);
-  auto whole = std::make_unique<PeekedBytes>(std::string(seen), std::move(raw));
-  for (const Magic& magic : kMagics) {
-    if (seen.starts_with(magic.bytes)) return decompress(magic.format, std::move(whole), name);
-  }
-  return std::unique_ptr<ByteSource>(std::move(whole));
 }
 
 }  // namespace

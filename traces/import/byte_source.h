@@ -1,4 +1,5 @@
-// Where a log's bytes come from: a file, a pipe or memory, through gzip, xz or zstd if they are compressed.
+// Where a log's bytes come from: a file, a pipe or memory; unpacked from gzip, xz, zstd, bzip2 and tar, and
+// in UTF-8 without a byte-order mark.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,8 @@ class ByteSource {
   virtual Result<size_t> read(std::span<char> out) = 0;
 };
 
-// Opens `path`, or standard input if it is "-". The compression is told from the first bytes, not from the
-// name.
+// Opens `path`, or standard input if it is "-". The packing is told from the first bytes, not from the
+// name. Errors: unreadable, or something else than a text, with its name.
 Result<std::unique_ptr<ByteSource>> open_byte_source(const std::string& path);
 
 // The same over bytes in memory, which must outlive it; `name` stands in error messages.

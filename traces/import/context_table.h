@@ -9,16 +9,18 @@
 
 namespace gpuvm {
 
-// What an mmiotrace line tells about where an access came from.
+// What a line tells about where an access came from.
 struct Origin {
   int32_t map_id = 0;
   uint32_t thread = 0;
   uint64_t pc = 0;
+  uint32_t cpu = 0;  // number + 1; an mmiotrace line has none
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 
+// As much of it as an mmiotrace line can say.
 inline Origin origin_of(const ContextRecord& record) {
-  return {record.map_id, record.thread, record.pc};
+  return {record.map_id, record.thread, record.pc, 0};
 }
 
 class ContextTable {
@@ -50,7 +52,7 @@ class ContextTable {
   struct Hash {
     size_t operator()(const Origin& o) const {
       uint64_t h = (o.pc ^ uint64_t{o.thread} << 40) * 0x9e3779b97f4a7c15u;
-      h ^= (h >> 29) + static_cast<uint32_t>(o.map_id);
+      h ^= (h >> 29) + static_cast<uint32_t>(o.map_id) + (uint64_t{o.cpu} << 32);
       return static_cast<size_t>(h * 0xbf58476d1ce4e5b9u);
     }
   };

@@ -1,5 +1,6 @@
 #include "traces/import/decompress.h"
 
+#include <bzlib.h>
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -168,6 +169,64 @@ class ZstdBytes : public ByteSource {
   bool inside_ = false;  // in a frame
 };
 
+std::string_view bzip2_reason(int code) {
+  switch (code) {
+    case BZ_DATA_ERROR_MAGIC:
+      return "not a bzip2 stream";
+    case BZ_MEM_ERROR:
+      return "no memory";
+    default:
+      return "corrupt";
+  }
+}
+
+class Bzip2Bytes : public ByteSource {
+ public:
+  explicit Bzip2Bytes(CompressedInput input) : input_(std::move(input)) {}
+  ~Bzip2Bytes() override { BZ2_bzDecompressEnd(&stream_); }
+  bool init() { return BZ2_bzDecompressInit(&stream_, 0, 0) == BZ_OK; }
+
+  Result<size_t> read(std::span<char> out) override {
+    stream_.next_out = out.data();
+    stream_.avail_out = static_cast<unsigned>(out.size());
+    while (stream_.avail_out == out.size()) {
+      GPUVM_TRY(const bool more, input_.refill());
+      if (!more) {
+        if (inside_) return input_.cut("bzip2");
+        return size_t{0};
+      }
+      if (!inside_ && !fresh_) {
+        // The next of several streams; the library has no reset.
+        BZ2_bzDecompressEnd(&stream_);
+        char* const next_out = stream_.next_out;
+        const unsigned avail_out = stream_.avail_out;
+        stream_ = {};
+        if (!init()) return input_.damaged("bzip2", "cannot restart");
+        stream_.next_out = next_out;
+        stream_.avail_out = avail_out;
+      }
+      fresh_ = false;
+      inside_ = true;
+      stream_.next_in = const_cast<char*>(input_.data());
+      stream_.avail_in = static_cast<unsigned>(input_.size());
+      const int code = BZ2_bzDecompress(&stream_);
+      input_.consume(input_.size() - stream_.avail_in);
+      if (code == BZ_STREAM_END) {
+        inside_ = false;
+      } else if (code != BZ_OK) {
+        return input_.damaged("bzip2", bzip2_reason(code));
+      }
+    }
+    return out.size() - stream_.avail_out;
+  }
+
+ private:
+  CompressedInput input_;
+  bz_stream stream_{};
+  bool inside_ = false;  // in a stream
+  bool fresh_ = true;    // before the first
+};
+
 template <typename T>
 Result<std::unique_ptr<ByteSource>> start(CompressedInput input, const std::string& name) {
   auto source = std::make_unique<T>(std::move(input));
@@ -188,6 +247,8 @@ Result<std::unique_ptr<ByteSource>> decompress(CompressedFormat format,
       return start<XzBytes>(std::move(input), name);
     case CompressedFormat::kZstd:
       return start<ZstdBytes>(std::move(input), name);
+    case CompressedFormat::kBzip2:
+      return start<Bzip2Bytes>(std::move(input), name);
   }
   return error("{}: unknown compression", name);
 }

@@ -9,7 +9,7 @@
 
 namespace gpuvm {
 
-enum class CompressedFormat : uint8_t { kGzip, kXz, kZstd };
+enum class CompressedFormat : uint8_t { kGzip, kXz, kZstd, kBzip2 };
 
 // The bytes inside `compressed`, which may be several members or frames one after the other. `name` stands in
 // error messages. Errors: the library cannot be initialised (no memory).

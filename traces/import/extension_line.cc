@@ -31,6 +31,12 @@ std::optional<ExtensionLine> parse_extension(std::string_view text) {
                 .width = static_cast<uint8_t>(width),
                 .flags = static_cast<uint8_t>(flags)};
   if (scan.at_end()) return line;
+  if (*kind == EventKind::kIrq) {
+    uint64_t vector;
+    if (!scan.take(' ') || !scan.hex(&vector) || vector > UINT32_MAX || !scan.at_end()) return std::nullopt;
+    line.event.aux = static_cast<uint32_t>(vector);
+    return line;
+  }
   if (!has_payload(*kind) || !scan.take(' ')) return std::nullopt;
   const std::string_view digits = scan.rest();
   if (digits.size() % 2 != 0) return std::nullopt;
@@ -48,6 +54,7 @@ std::string format_extension(const Event& event, Bytes payload) {
   std::string text = fmt::format("{}{} 0x{:x} 0x{:x} 0x{:x} 0x{:x} 0x{:x}", kExtensionPrefix,
                                  kind_name(event.kind), event.space, event.address,
                                  has_payload(event.kind) ? 0 : event.value, event.width, event.flags);
+  if (event.kind == EventKind::kIrq && event.aux != 0) text += fmt::format(" 0x{:x}", event.aux);
   if (payload.empty()) return text;
   constexpr std::string_view kDigits = "0123456789abcdef";
   text.push_back(' ');

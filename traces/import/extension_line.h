@@ -1,8 +1,9 @@
 // What 20070824 has no line for, written as the text of a MARK, so that other tools read past it and ours
 // loses nothing:
 //
-//   gvt:KIND SPACE ADDRESS VALUE WIDTH FLAGS [PAYLOAD]     one event; AUX and VALUE of a kind with a payload
-//   are its own gvt:use ID                                             the next access has context ID
+//   gvt:KIND SPACE ADDRESS VALUE WIDTH FLAGS [PAYLOAD]   one event; VALUE is 0 where there is a payload
+//   gvt:irq SPACE ADDRESS VALUE WIDTH FLAGS [VECTOR + 1]
+//   gvt:use ID                                           the next access has context ID
 //
 // KIND is the spelling of kind_name(); numbers are hexadecimal with 0x, PAYLOAD plain hexadecimal bytes.
 #pragma once

@@ -8,31 +8,71 @@
 namespace gpuvm {
 namespace {
 
-constexpr size_t kMaxHeader = 1 << 20;  // bytes; a machine has some dozen PCIDEV lines of 200 bytes
+// Stamps above this are microseconds since 1970: no machine is up that long.
+constexpr uint64_t kWallClock = uint64_t{1'000'000'000} * 1'000'000;
+
+bool recognises(const char* begin, const char* end) {
+  MmiotraceLine line;
+  parse_mmiotrace_line(begin, end, &line);
+  // A comment may be anybody's.
+  return line.kind != LineKind::kOther &&
+         (*begin != '#' ||
+          std::string_view(begin, static_cast<size_t>(end - begin)).starts_with("# tracer: mmiotrace"));
+}
+
+bool opens_session(std::string_view line) {
+  return line.starts_with("VERSION ") || line.starts_with("# tracer: mmiotrace");
+}
+
+std::unique_ptr<LineImporter> make(ImportRun& run) {
+  return std::make_unique<MmiotraceImporter>(run);
+}
 
 }  // namespace
 
-MmiotraceImporter::MmiotraceImporter(EventSink& sink, ImportReport& report, const ImportOptions& options,
-                                     std::string_view first_lines)
-    : out_(sink, report), report_(report) {
-  report_.meta.device = survey_mmiotrace(first_lines, options, &report_);
-  bars_ = BarMap(report_.meta.device.bars);
+const ImporterRow kMmiotraceRow = {.name = "mmiotrace",
+                                   .alias = "",
+                                   .what = "Linux mmiotrace",
+                                   .not_recorded = "dma irq config reset",
+                                   .recognises = recognises,
+                                   .opens_session = opens_session,
+                                   .make = make};
+
+Status MmiotraceImporter::begin_session(std::string_view first_lines) {
+  first_event_ = report_.events - report_.notes;
+  GPUVM_TRY_STATUS(survey_mmiotrace(first_lines, run_));
+  bars_ = BarMap(run_.device.bars);
+  return Ok{};
 }
 
-Status MmiotraceImporter::line(const char* begin, const char* end) {
+Status MmiotraceImporter::end_session() {
+  if (!use_context_) return Ok{};
+  // A cut log: the access that would have had it is not there.
+  use_context_.reset();
+  return Ok{};
+}
+
+Result<LineOutcome> MmiotraceImporter::line(const char* begin, const char* end) {
   parse_mmiotrace_line(begin, end, &line_);
   const std::string_view text(begin, static_cast<size_t>(end - begin));
+  if (line_.kind == LineKind::kOther) return LineOutcome::kNotUnderstood;
+  if (line_.kind == LineKind::kHeader && opens_session(text) && !empty()) return LineOutcome::kOpensSession;
+  GPUVM_TRY_STATUS(record(text));
+  return LineOutcome::kTaken;
+}
+
+Status MmiotraceImporter::record(std::string_view text) {
   switch (line_.kind) {
     case LineKind::kRead:
     case LineKind::kWrite:
     case LineKind::kUnknown:
-      return access(line_);
+      return access();
     case LineKind::kMap:
-      return map(line_);
+      return map();
     case LineKind::kUnmap:
-      return unmap(line_);
+      return unmap();
     case LineKind::kMark:
-      return mark(text, line_);
+      return mark();
     case LineKind::kLost:
       return loss(line_.lost, line_.cpu);
     case LineKind::kHeader:
@@ -40,18 +80,19 @@ Status MmiotraceImporter::line(const char* begin, const char* end) {
     case LineKind::kOther:
       break;
   }
-  return out_.not_understood(text, clock_.last_ns());
+  return Ok{};
 }
 
-Status MmiotraceImporter::access(const MmiotraceLine& line) {
-  const Origin origin{line.map_id, line.pid, line.pc};
+Status MmiotraceImporter::access() {
+  const MmiotraceLine& line = line_;
+  const Origin origin{line.map_id, line.pid, line.pc, 0};
   if (use_context_) {
     contexts_.bind(origin, *use_context_);
     use_context_.reset();
   }
   bool fresh;
   const uint32_t context = contexts_.id_for(origin, &fresh);
-  const uint64_t time_ns = clock_.time_ns(line.time_us, out_.seq());
+  const uint64_t time_ns = run_.clock.time_ns(line.time_us, out_.seq());
   if (fresh) GPUVM_TRY_STATUS(define_context(context, origin, time_ns));
 
   Event event = access_event(line);
@@ -69,9 +110,7 @@ Status MmiotraceImporter::access(const MmiotraceLine& line) {
   report_.outside_bars += place.bar == kNoBar;
   report_.width_suspect += (event.flags & kFlagWidthSuspect) != 0;
   report_.value_wide += (event.flags & kFlagValueWide) != 0;
-  if (read && place.offset == 0 && place.bar == 0 && report_.meta.device.boot0 == 0 && !unknown) {
-    report_.meta.device.boot0 = static_cast<uint32_t>(line.value);
-  }
+  if (place.offset == 0) learn_boot0(event, &run_.device);
   return out_.emit(event);
 }
 
@@ -81,7 +120,8 @@ Status MmiotraceImporter::define_context(uint32_t id, const Origin& origin, uint
   return out_.emit({.time_ns = time_ns, .address = id, .kind = EventKind::kContext}, as_bytes(payload));
 }
 
-Status MmiotraceImporter::map(const MmiotraceLine& line) {
+Status MmiotraceImporter::map() {
+  const MmiotraceLine& line = line_;
   ++report_.maps;
   if (mapped_.size() < kMaxTrackedMaps) mapped_[line.map_id] = line.address;
   const std::string payload = encode_map({.map_id = line.map_id,
@@ -89,17 +129,18 @@ Status MmiotraceImporter::map(const MmiotraceLine& line) {
                                           .virtual_address = line.virtual_address,
                                           .length = line.length,
                                           .pc = line.pc});
-  return out_.emit({.time_ns = clock_.time_ns(line.time_us, out_.seq()),
+  return out_.emit({.time_ns = run_.clock.time_ns(line.time_us, out_.seq()),
                     .address = line.address,
                     .kind = EventKind::kMap,
                     .space = bars_.find(line.address).bar},
                    as_bytes(payload));
 }
 
-Status MmiotraceImporter::unmap(const MmiotraceLine& line) {
+Status MmiotraceImporter::unmap() {
+  const MmiotraceLine& line = line_;
   ++report_.unmaps;
   Event event{
-      .time_ns = clock_.time_ns(line.time_us, out_.seq()), .kind = EventKind::kUnmap, .space = kNoBar};
+      .time_ns = run_.clock.time_ns(line.time_us, out_.seq()), .kind = EventKind::kUnmap, .space = kNoBar};
   if (const auto mapping = mapped_.find(line.map_id); mapping != mapped_.end()) {
     event.address = mapping->second;
     event.space = bars_.find(mapping->second).bar;
@@ -110,16 +151,18 @@ Status MmiotraceImporter::unmap(const MmiotraceLine& line) {
   return out_.emit(event, as_bytes(payload));
 }
 
-Status MmiotraceImporter::mark(std::string_view, const MmiotraceLine& line) {
-  if (line.text.starts_with(kExtensionPrefix)) return extension(line);
+Status MmiotraceImporter::mark() {
+  const MmiotraceLine& line = line_;
+  if (line.text.starts_with(kExtensionPrefix)) return extension();
   ++report_.marks;
-  return out_.emit({.time_ns = clock_.time_ns(line.time_us, out_.seq()), .kind = EventKind::kMark},
+  return out_.emit({.time_ns = run_.clock.time_ns(line.time_us, out_.seq()), .kind = EventKind::kMark},
                    as_bytes(line.text));
 }
 
-Status MmiotraceImporter::extension(const MmiotraceLine& line) {
+Status MmiotraceImporter::extension() {
+  const MmiotraceLine& line = line_;
   std::optional<ExtensionLine> parsed = parse_extension(line.text);
-  const uint64_t time_ns = clock_.time_ns(line.time_us, out_.seq());
+  const uint64_t time_ns = run_.clock.time_ns(line.time_us, out_.seq());
   if (!parsed) {
     ++report_.marks;
     return out_.emit({.time_ns = time_ns, .kind = EventKind::kMark}, as_bytes(line.text));
@@ -129,6 +172,11 @@ Status MmiotraceImporter::extension(const MmiotraceLine& line) {
     return Ok{};
   }
   ++report_.other;
+  const EventKind kind = parsed->event.kind;
+  report_.dma += kind == EventKind::kDmaRead || kind == EventKind::kDmaWrite;
+  report_.irqs += kind == EventKind::kIrq;
+  report_.config += kind == EventKind::kConfigRead || kind == EventKind::kConfigWrite;
+  report_.resets += kind == EventKind::kReset;
   parsed->event.time_ns = time_ns;
   const Bytes payload = as_bytes(parsed->payload);
   if (parsed->event.kind == EventKind::kContext && parsed->event.address <= UINT32_MAX) {
@@ -145,7 +193,7 @@ Status MmiotraceImporter::extension(const MmiotraceLine& line) {
 Status MmiotraceImporter::loss(std::optional<uint64_t> lost, int32_t cpu) {
   ++report_.loss_reports;
   report_.lost_events += lost.value_or(0);
-  return out_.emit({.time_ns = clock_.last_ns(),
+  return out_.emit({.time_ns = run_.clock.last_ns(),
                     .address = static_cast<uint64_t>(cpu + 1),  // 0: the tracer itself
                     .value = lost.value_or(0),
                     .kind = EventKind::kLoss,
@@ -154,21 +202,23 @@ Status MmiotraceImporter::loss(std::optional<uint64_t> lost, int32_t cpu) {
 
 Status MmiotraceImporter::header_line(std::string_view text) {
   const std::optional<uint64_t> lost = parse_entries_header(text);
-  const bool leading = report_.reads + report_.writes + report_.unknown + report_.maps + report_.unmaps +
-                           report_.marks + report_.other + report_.notes ==
-                       0;
-  if (leading && header_.size() + text.size() < kMaxHeader) {
+  if (text.starts_with("PCIDEV ") && !parse_pcidev(text) && report_.bad_devices++ == 0) {
+    report_.first_bad_device = text.substr(0, 200);
+  }
+  const bool leading = report_.events == report_.loss_reports;
+  if (leading && run_.header.size() + text.size() < ImportRun::kMaxHeader) {
     ++report_.header_lines;
-    header_.append(text).push_back('\n');
+    run_.header.append(text).push_back('\n');
     if (text.starts_with(kTimeBasePrefix)) {
       TextScanner scan(text.data() + kTimeBasePrefix.size(), text.data() + text.size());
       uint64_t base;
       if (scan.decimal(&base) && base <= uint64_t{10'000'000'000} * 1'000'000) {
-        clock_.start_at(static_cast<int64_t>(base));
+        run_.clock.start_at(static_cast<int64_t>(base));
+        run_.wall_clock |= base >= kWallClock;
       }
     }
   } else if (!lost) {
-    return out_.note(text, clock_.last_ns());
+    return out_.note(text, run_.clock.last_ns());
   }
   if (lost && *lost != 0) return loss(lost, -1);
   return Ok{};

@@ -6,9 +6,7 @@
 #include <unordered_map>
 
 #include "traces/import/context_table.h"
-#include "traces/import/event_emitter.h"
-#include "traces/import/line_importer.h"
-#include "traces/import/log_clock.h"
+#include "traces/import/importers.h"
 #include "traces/import/mmiotrace_line.h"
 
 namespace gpuvm {
@@ -17,37 +15,40 @@ inline constexpr size_t kMaxTrackedMaps = 65536;
 
 class MmiotraceImporter : public LineImporter {
  public:
-  // `first_lines`: the log's beginning, from which the device and its BARs are taken.
-  MmiotraceImporter(EventSink& sink, ImportReport& report, const ImportOptions& options,
-                    std::string_view first_lines);
+  explicit MmiotraceImporter(ImportRun& run) : run_(run), out_(run.out), report_(run.report) {}
 
-  Status line(const char* begin, const char* end) override;
-  std::string header() const override { return header_; }
-  const LogClock& clock() const override { return clock_; }
+  Status begin_session(std::string_view first_lines) override;
+  Result<LineOutcome> line(const char* begin, const char* end) override;
+  Status end_session() override;
 
  private:
-  Status access(const MmiotraceLine& line);
+  Status record(std::string_view text);
+  Status access();
   Status define_context(uint32_t id, const Origin& origin, uint64_t time_ns);
-  Status map(const MmiotraceLine& line);
-  Status unmap(const MmiotraceLine& line);
-  Status mark(std::string_view text_line, const MmiotraceLine& line);
-  Status extension(const MmiotraceLine& line);
+  Status map();
+  Status unmap();
+  Status mark();
+  Status extension();
   Status loss(std::optional<uint64_t> lost, int32_t cpu);
   Status header_line(std::string_view text);
+  bool empty() const { return report_.events - report_.notes == first_event_; }
 
-  EventEmitter out_;
+  ImportRun& run_;
+  EventEmitter& out_;
   ImportReport& report_;
+  uint64_t first_event_ = 0;  // events without notes before the session
   BarMap bars_;
-  LogClock clock_;
   ContextTable contexts_;
   std::optional<uint32_t> use_context_;
   std::unordered_map<int32_t, uint64_t>
       mapped_;  // map id -> physical address, for UNMAP; at most kMaxTrackedMaps
-  std::string header_;
   MmiotraceLine line_;
 };
 
-// What the first lines tell about the device; counts and `bars_guessed` go into `report`.
-DeviceInfo survey_mmiotrace(std::string_view first_lines, const ImportOptions& options, ImportReport* report);
+// What a session's first lines tell about the device: into run.device and run.driver. Errors: --device names
+// none of the log's.
+Status survey_mmiotrace(std::string_view first_lines, ImportRun& run);
+
+extern const ImporterRow kMmiotraceRow;
 
 }  // namespace gpuvm

@@ -104,6 +104,50 @@ bool msi(TextScanner& scan, QemuLine* line) {
          scan.at_end();
 }
 
+bool hex_at(std::string_view text, size_t at, uint64_t* value) {
+  TextScanner scan(text.data() + at, text.data() + text.size());
+  return scan.bare_hex(value);
+}
+
+// QEMU names the memory regions of its quirks after the place in the device.
+bool quirk_place(std::string_view region, QemuLine* line) {
+  struct DataRegister {
+    std::string_view region;
+    uint64_t bar, offset;
+  };
+  constexpr std::array kDataRegisters = std::to_array<DataRegister>(
+      {{"vfio-nvidia-bar5-window-data-quirk", 5, 0xc}, {"vfio-ati-bar4-window-data-quirk", 4, 4}});
+  for (const DataRegister& known : kDataRegisters) {
+    if (known.region != region) continue;
+    line->index = known.bar;
+    line->address = known.offset;
+    return true;
+  }
+  // "vfio-nvidia-bar0-88000-mirror-quirk", "vfio-ati-bar2-4000-quirk"
+  const size_t bar = region.find("-bar");
+  if (bar == std::string_view::npos || region.size() < bar + 7 || region[bar + 5] != '-') return false;
+  line->index = static_cast<uint64_t>(region[bar + 4] - '0');
+  return line->index < 6 && hex_at(region, bar + 6, &line->address);
+}
+
+bool quirk_window(TextScanner& scan, QemuLine* line) {
+  std::string_view region;
+  return scan.take_until(' ', &line->device) && scan.take(' ') && scan.take_until(' ', &region) &&
+         scan.take(' ') && scan.hex(&line->value) && scan.at_end() && quirk_place(region, line);
+}
+
+bool quirk_mirror(TextScanner& scan, QemuLine* line) {
+  std::string_view region;
+  uint64_t address;
+  if (!(scan.take_until(' ', &line->device) && scan.take(' ') && scan.take_until(' ', &region) &&
+        scan.take(' ') && scan.hex(&address) && scan.take(": ") && scan.hex(&line->value) && scan.at_end() &&
+        quirk_place(region, line))) {
+    return false;
+  }
+  line->address += address;
+  return true;
+}
+
 bool anything(TextScanner&, QemuLine*) {
   return true;
 }
@@ -130,6 +174,11 @@ constexpr std::array kShapes = std::to_array<Shape>({
     {"pci_cfg_write ", QemuLineKind::kCfgWrite, cfg_write},
     {"pci_update_mappings_add ", QemuLineKind::kBarMapped, mapping},
     {"pci_update_mappings_del ", QemuLineKind::kBarUnmapped, mapping},
+    {"vfio_quirk_generic_mirror_read ", QemuLineKind::kQuirkRead, quirk_mirror},
+    {"vfio_quirk_generic_mirror_write ", QemuLineKind::kQuirkWrite, quirk_mirror},
+    {"vfio_quirk_generic_window_data_read ", QemuLineKind::kQuirkRead, quirk_window},
+    {"vfio_quirk_generic_window_data_write ", QemuLineKind::kQuirkWrite, quirk_window},
+    {"vfio_quirk_", QemuLineKind::kKnown, anything},
     {"vfio_", QemuLineKind::kKnown, anything},
     {"pci_", QemuLineKind::kKnown, anything},
     {"memory_region_", QemuLineKind::kKnown, anything},
@@ -137,13 +186,47 @@ constexpr std::array kShapes = std::to_array<Shape>({
 
 }  // namespace
 
+namespace {
+
+// "THREAD@SECONDS.MICROSECONDS:" or a calendar stamp and a blank; false: there is something else.
+bool stamp(TextScanner& scan, QemuLine* line) {
+  TextScanner classic = scan;
+  uint64_t time;
+  if (classic.decimal(&line->thread) && classic.take('@') && classic.stamp(&time) && classic.take(':')) {
+    scan = classic;
+  } else {
+    line->thread = 0;
+    TextScanner again = scan;
+    if (again.decimal(&line->thread) && again.take('@')) {
+      scan = again;
+    } else {
+      line->thread = 0;
+    }
+    if (!scan.calendar_stamp(&time) || !(scan.take(' ') || scan.take(": ") || scan.take(':'))) return false;
+    scan.skip_spaces();
+  }
+  line->time_us = time;
+  return true;
+}
+
+}  // namespace
+
 QemuLine parse_qemu_line(const char* begin, const char* end) {
   QemuLine line;
   TextScanner scan(begin, end);
-  if (begin != end && *begin >= '0' && *begin <= '9') {
-    uint64_t thread, stamp;
-    if (!scan.decimal(&thread) || !scan.take('@') || !scan.stamp(&stamp) || !scan.take(':')) return line;
-    line.time_us = stamp;
+  if (begin != end && *begin >= '0' && *begin <= '9' && !stamp(scan, &line)) return line;
+  if (scan.take("starting up libvirt version")) {
+    line.kind = QemuLineKind::kLibvirt;
+    return line;
+  }
+  if (scan.position() != begin) {
+    // Newer versions print the thread behind a calendar stamp.
+    TextScanner behind = scan;
+    uint64_t thread;
+    if (behind.decimal(&thread) && (behind.take('@') || behind.take(": "))) {
+      line.thread = thread;
+      scan = behind;
+    }
   }
   for (const Shape& shape : kShapes) {
     if (!scan.take(shape.event)) continue;

@@ -85,6 +85,54 @@ class TextScanner {
     return true;
   }
 
+  // Exactly `count` digits.
+  bool digits(int count, uint64_t* value) {
+    const char* const start = position_;
+    return end_ - position_ >= count && decimal_up_to(count, value) && position_ - start == count;
+  }
+
+  // At most nine digits of a fraction of a second, cut to microseconds.
+  bool fraction_us(uint64_t* microseconds) {
+    const char* const start = position_;
+    uint64_t value = 0;
+    if (!decimal_up_to(6, &value)) return false;
+    for (auto n = position_ - start; n < 6; ++n) value *= 10;
+    while (static_cast<unsigned char>(*position_) - unsigned{'0'} < 10 && position_ - start < 9) ++position_;
+    *microseconds = value;
+    return true;
+  }
+
+  // "2026-01-02T03:04:05.5Z", with ' ' for T, without a fraction, and with "+01:00" or "+0100" for Z; in
+  // microseconds since 1970 UTC.
+  bool calendar_stamp(uint64_t* microseconds) {
+    uint64_t year, month, day, hour, minute, second, fraction = 0;
+    if (!(digits(4, &year) && take('-') && digits(2, &month) && take('-') && digits(2, &day) &&
+          (take('T') || take(' ')) && digits(2, &hour) && take(':') && digits(2, &minute) && take(':') &&
+          digits(2, &second))) {
+      return false;
+    }
+    if (take('.') && !fraction_us(&fraction)) return false;
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
+        second > 60)
+      return false;
+    int64_t offset = 0;
+    if (!take('Z')) {
+      const bool west = take('-');
+      uint64_t hours, minutes;
+      if ((!west && !take('+')) || !digits(2, &hours)) return false;
+      take(':');
+      if (!digits(2, &minutes) || hours > 23 || minutes > 59) return false;
+      offset = static_cast<int64_t>(hours * 60 + minutes) * (west ? -60 : 60);
+    }
+    // Days since 1970-01-01 in the Gregorian calendar, years counted from March on.
+    const uint64_t y = year - (month <= 2), m = (month + 9) % 12;
+    const uint64_t days = 365 * y + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719468;
+    const int64_t seconds = static_cast<int64_t>(days * 86400 + hour * 3600 + minute * 60 + second) - offset;
+    if (seconds < 0) return false;
+    *microseconds = static_cast<uint64_t>(seconds) * 1'000'000 + fraction;
+    return true;
+  }
+
   // "seconds.microseconds", six digits after the point, as the kernel and QEMU print it; in microseconds.
   bool stamp(uint64_t* microseconds) {
     uint64_t seconds;
@@ -101,6 +149,17 @@ class TextScanner {
   }
 
  private:
+  bool decimal_up_to(int count, uint64_t* value) {
+    uint64_t v = 0;
+    int n = 0;
+    for (unsigned digit; n < count && (digit = static_cast<unsigned char>(*position_) - unsigned{'0'}) < 10;
+         ++position_, ++n) {
+      v = v * 10 + digit;
+    }
+    *value = v;
+    return n != 0;
+  }
+
   const char* position_;
   const char* end_;
 };

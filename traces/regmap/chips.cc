@@ -66,13 +66,24 @@ std::optional<uint32_t> chip_id_of_boot0(uint32_t boot0) {
 
 bool is_fermi(uint32_t boot0) {
   const auto chip = chip_id_of_boot0(boot0);
-  return chip && *chip >= 0x0c0 && *chip < 0x0e0;
+  return chip && is_fermi_chip(*chip);
 }
 
 std::string_view chip_name(uint32_t chip_id) {
   const auto found = std::lower_bound(kChips.begin(), kChips.end(), chip_id,
                                       [](const Chip& chip, uint32_t id) { return chip.id < id; });
   return found != kChips.end() && found->id == chip_id ? found->name : std::string_view{};
+}
+
+std::optional<uint32_t> chip_id_of(const DeviceInfo& device) {
+  if (const std::optional<uint32_t> chip = chip_id_of_boot0(device.boot0)) return chip;
+  return device.chip.empty() ? std::nullopt : chip_id_of_name(device.chip);
+}
+
+bool own_map_applies(const DeviceInfo& device) {
+  if (device.vendor != 0 && device.vendor != kNvidiaVendor) return false;
+  const std::optional<uint32_t> chip = chip_id_of(device);
+  return chip && is_fermi_chip(*chip);
 }
 
 std::optional<uint32_t> chip_id_of_name(std::string_view name) {

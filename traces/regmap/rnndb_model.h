@@ -59,13 +59,17 @@ struct Element {
   std::vector<Element> children;
 };
 
+// `is_inline`: each use is a copy, whose variants are judged where it is used; else they are judged once, in
+// the scope of the enum's or bitset's own place.
 struct Enum {
   Scope scope;
+  bool is_inline = false;
   std::vector<Value> values;
   std::map<std::string, size_t, std::less<>> positions;  // of the first value of each name
 };
 struct Bitset {
   Scope scope;
+  bool is_inline = false;
   std::vector<Bitfield> bitfields;
 };
 struct Domain {

@@ -132,6 +132,11 @@ class Parser {
             node.attribute("variants").value()};
   }
 
+  static bool inline_of(const pugi::xml_node& node) {
+    const std::string_view text = node.attribute("inline").value();
+    return text == "yes" || text == "1";
+  }
+
   // False, with a problem, if the attribute is there and no number.
   bool number(const pugi::xml_node& node, const char* name, uint64_t* value) {
     const pugi::xml_attribute attribute = node.attribute(name);
@@ -150,7 +155,10 @@ class Parser {
     const std::string name = node.attribute("name").value();
     if (name.empty()) return problem(node, "has no name, left out"), true;
     Enum& target = database_.enums[name];
-    if (target.values.empty()) target.scope = scope_of(node);
+    if (target.values.empty()) {
+      target.scope = scope_of(node);
+      target.is_inline = inline_of(node);
+    }
     for (const pugi::xml_node& child : node.children()) {
       if (std::string_view(child.name()) == "value") {
         const size_t before = target.values.size();
@@ -171,7 +179,10 @@ class Parser {
     TypeSpec spec;
     GPUVM_TRY_STATUS(spec_children(node, depth, &spec));
     Bitset& target = database_.bitsets[name];
-    if (target.bitfields.empty()) target.scope = scope_of(node);
+    if (target.bitfields.empty()) {
+      target.scope = scope_of(node);
+      target.is_inline = inline_of(node);
+    }
     std::move(spec.bitfields.begin(), spec.bitfields.end(), std::back_inserter(target.bitfields));
     return true;
   }

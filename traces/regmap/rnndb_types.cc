@@ -125,13 +125,23 @@ uint32_t TypeTable::add(const TypeSpec& spec, unsigned bits, const VariantScope&
   };
   const std::string& name = spec.type;
   if (const auto found = database_->enums.find(name); !name.empty() && found != database_->enums.end()) {
-    use_named("e:" + name, TypeKind::kEnum,
-              [&](uint32_t body) { fill_enum(body, found->second.values, scope_of(found->second.scope)); });
+    if (found->second.is_inline) {
+      type.kind = TypeKind::kEnum;
+      type.body = enum_body(found->second.values, scope);
+    } else {
+      use_named("e:" + name, TypeKind::kEnum,
+                [&](uint32_t body) { fill_enum(body, found->second.values, scope_of(found->second.scope)); });
+    }
   } else if (const auto bitset = database_->bitsets.find(name);
              !name.empty() && bitset != database_->bitsets.end()) {
-    use_named("b:" + name, TypeKind::kBitset, [&](uint32_t body) {
-      fill_bitset(body, bitset->second.bitfields, scope_of(bitset->second.scope), depth);
-    });
+    if (bitset->second.is_inline) {
+      type.kind = TypeKind::kBitset;
+      type.body = bitset_body(bitset->second.bitfields, scope, depth);
+    } else {
+      use_named("b:" + name, TypeKind::kBitset, [&](uint32_t body) {
+        fill_bitset(body, bitset->second.bitfields, scope_of(bitset->second.scope), depth);
+      });
+    }
   } else if (const auto special = database_->spectypes.find(name);
              !name.empty() && special != database_->spectypes.end()) {
     // The named type's own shift comes after this one's.

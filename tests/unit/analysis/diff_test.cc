@@ -14,7 +14,7 @@ using test::TraceBuilder;
 
 DiffResult diff(const MemoryTrace& a, const MemoryTrace& b, DiffOptions options = {}) {
   MemorySource source_a(a, 1000), source_b(b, 777);
-  auto result = diff_traces(source_a, source_b, DeviceInfo{}, options);
+  auto result = diff_traces(source_a, source_b, DeviceInfo{.vendor = 0x10de, .chip = "GF100"}, options);
   EXPECT_TRUE(result.ok());
   return std::move(result).value();
 }

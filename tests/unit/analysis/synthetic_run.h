@@ -127,7 +127,7 @@ inline TraceFacts synthetic_facts() {
     burst(0, 0xabc000, 3, 11'000);
   }
   MemorySource source(builder.trace());
-  auto facts = summarize(source, DeviceInfo{});
+  auto facts = summarize(source, DeviceInfo{.vendor = 0x10de, .chip = "GF100"});
   GPUVM_CHECK(facts.ok());
   return std::move(facts).value();
 }

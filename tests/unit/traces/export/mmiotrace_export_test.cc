@@ -39,10 +39,27 @@ TEST(MmiotraceExport, ALogOfTracePipeComesBackAsItWas) {
                            "CPU:2 [LOST EVENTS]\n"
                            "R 4 0.000000 0 0xf6000000 0xc0a00a1 0x0 0\n"
                            "UNMAP 10.000007 2 0x0 0\n"
-                           "VERSION 20070824\n"
                            "UNMAP 10.000008 99 0x0 0\n";
   const Imported log = import_text(text);
   EXPECT_EQ(round_trip(log.trace), text);
+}
+
+TEST(MmiotraceExport, SessionsComeBackAsOne) {
+  const std::string card(kCard);
+  const Imported log =
+      import_text(card + "R 4 10.000000 1 0xf6000000 0x1 0x0 0\n" + card +
+                  "R 4 50.000000 1 0xf6000000 0x1 0x0 0\nR 4 50.000001 1 0xf6000000 0x1 0x0 0\n");
+  ASSERT_EQ(log.report.meta.sessions.size(), 2u);
+  round_trip(log.trace);
+}
+
+TEST(MmiotraceExport, TheVectorOfAnInterruptComesBack) {
+  const Imported log = import_text(
+      "vfio_msi_interrupt  (0000:01:00.0) vector 3 0xfee00000/0x4023\n"
+      "vfio_region_read  (0000:01:00.0:region0+0x0, 4) = 0x194000a1\n"
+      "vfio_msi_interrupt  (0000:01:00.0) vector 5 0xfee00000/0x4023\n");
+  EXPECT_EQ(log.event(0).aux, 4u);
+  round_trip(log.trace);
 }
 
 TEST(MmiotraceExport, TheOtherDialectGetsAHeader) {

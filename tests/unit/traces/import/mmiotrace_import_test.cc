@@ -10,6 +10,7 @@
 namespace gpuvm {
 namespace {
 
+using testing::import_damaged;
 using testing::import_text;
 using testing::Imported;
 using testing::kCard;
@@ -168,7 +169,6 @@ TEST(MmiotraceImport, WhatIsNotUnderstoodIsKept) {
       "map what?",
       "cat: write error: Broken pipe",
       "R 4 1.000000 1 0xf6000000 0x0 0x0",                    // a field short
-      "R 4 1.000000 1 0xf6000000 0x0 0x0 0 ",                 // a space more
       "R 4  1.000000 1 0xf6000000 0x0 0x0 0",                 // two spaces
       "R 3 1.000000 1 0xf6000000 0x0 0x0 0",                  // no such width
       "R 4 1.00000 1 0xf6000000 0x0 0x0 0",                   // five digits
@@ -282,11 +282,11 @@ TEST(MmiotraceImport, EveryCutAndFlipOfALogEndsInAnAnswer) {
       "UNKNOWN 1.000001 1 0xf6000000 f3,48,a5 0x0 0\nMARK 1.000002 gvt:irq 0x0 0x0 0x1 0x0 0x0\nCPU:1 [LOST "
       "5 EVENTS]\n");
   for (size_t i = 0; i < text.size(); ++i) {
-    import_text(text.substr(0, i + 1), {.format = LogFormat::kMmiotrace});
+    import_damaged(text.substr(0, i + 1), {.format = "mmiotrace"});
     for (int bit = 0; bit < 8; ++bit) {
       std::string flipped = text;
       flipped[i] = static_cast<char>(flipped[i] ^ (1 << bit));
-      import_text(flipped, {.format = LogFormat::kMmiotrace});
+      import_damaged(flipped, {.format = "mmiotrace"});
     }
   }
 }

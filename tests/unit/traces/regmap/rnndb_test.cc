@@ -159,6 +159,19 @@ TEST(Rnndb, Bitsets) {
             "{ A = { IN } }");
 }
 
+// Each use of an inline type is a copy, whose variants are judged where it is used.
+TEST(Rnndb, InlineTypesAreJudgedAtEachUse) {
+  const std::string types =
+      "<bitset name='bits' inline='yes'><bitfield pos='0' name='OLD' variants='G80:GF100'/>"
+      "<bitfield pos='0' name='NEW' variants='GF100-'/></bitset>"
+      "<enum name='unit' inline='yes'><value value='6' name='GONE' variants='G80:GF100'/>"
+      "<value value='7' name='STAYS'/></enum>";
+  EXPECT_EQ(meaning("", 1, "type='bits'", types), "{ NEW }");
+  EXPECT_EQ(meaning("", 6, "type='unit'", types), "0x6");
+  EXPECT_EQ(meaning("", 7, "type='unit'", types), "STAYS");
+  EXPECT_EQ(meaning("<bitfield low='0' high='3' name='F' type='unit'/>", 6, "", types), "{ F = 0x6 }");
+}
+
 TEST(Rnndb, ABitsetOfItselfEnds) {
   const std::string text = meaning(
       "", 0xff, "type='b'", "<bitset name='b'><bitfield low='0' high='31' name='F' type='b'/></bitset>");
