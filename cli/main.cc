@@ -250,6 +250,8 @@ void add_replay(CLI::App& app, Action& action) {
   add_translation(verb.app, options.translation);
   add_json(verb.app, options.json);
   verb->add_flag("--until-divergence", options.until_divergence, "stop at the first difference");
+  verb->add_flag("--compare-all", options.compare_all,
+                 "compare also a log whose recorder did not see DMA or interrupts, instead of counting only");
   verb->add_option("--pv-batch", options.pv_batch,
                    "page table entries in one call of mode pv-multicall (default: 128, as GPUvm's driver)")
       ->check(CLI::Range(1, static_cast<int>(gpuvm::kMaxPvBatch)))

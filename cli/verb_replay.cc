@@ -1,5 +1,7 @@
 #include <unistd.h>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "analysis/cost_model.h"
@@ -48,7 +50,7 @@ void print_result(const ReplayResult& result) {
     for (const std::string& line : lines_of(result.modes.front().work)) fmt::print("{}\n", line);
   }
   if (!result.modes.empty() && !result.modes[0].not_recorded.empty()) {
-    const ModeResult& m = result.modes[0];
+    const ModeResult& m = *std::ranges::max_element(result.modes, {}, &ModeResult::oracle_checks);
     std::string missing;
     for (const std::string& name : m.not_recorded) missing += (missing.empty() ? "" : ", ") + name;
     fmt::print(
@@ -80,6 +82,7 @@ int run_replay(const ReplayVerbOptions& options) {
   if (!options.modes.empty()) replay_options.modes = options.modes;
   replay_options.translation = options.translation;
   replay_options.until_divergence = options.until_divergence;
+  replay_options.compare_all = options.compare_all;
   replay_options.pv_batch = options.pv_batch;
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal) replay_options.progress = show_progress;

@@ -91,6 +91,7 @@ struct ReplayVerbOptions {
   TranslationPolicy translation = TranslationPolicy::kStrict;
   bool json = false;
   bool until_divergence = false;
+  bool compare_all = false;
   uint32_t pv_batch = 0;  // 0: the mode's
 };
 int run_replay(const ReplayVerbOptions& options);

@@ -125,7 +125,7 @@ Result<ModeResult> replay_mode(const std::vector<std::string>& paths, Mode mode_
     lane->peer = std::make_unique<ReplayPeer>(*lane->feed, lane->result, lane->report);
     const TraceMeta& meta = lane->reader->meta();
     GPUVM_TRY(CardConfig config, config_of(meta.device));
-    lane->result.not_recorded = not_recorded(meta);
+    if (!options.compare_all) lane->result.not_recorded = not_recorded(meta);
     if (!lane->result.not_recorded.empty()) {
       lane->peer->only_count();
       // Tables may lie anywhere in the memory of a card of which only the accesses are known.

@@ -18,6 +18,7 @@ struct ReplayOptions {
       std::string(policy_of(Mode::kPassthrough).name)};  // names, see docs/cli.md; "all" for every one
   TranslationPolicy translation = TranslationPolicy::kStrict;
   bool until_divergence = false;
+  bool compare_all = false;  // also traces whose recorder cannot have seen all that the answers follow from
   // Entries that the driver of mode pv-multicall puts into one call, up to kMaxPvBatch; 0: as the mode has
   // it.
   uint32_t pv_batch = 0;
