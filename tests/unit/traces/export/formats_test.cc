@@ -57,9 +57,8 @@ TEST(JsonlExport, KeysOfTheContract) {
 TEST(CsvExport, QuotesWhatNeedsIt) {
   const MemoryTrace trace = small_trace();
   const std::string text = export_text(trace, ExportFormat::kCsv, input_of(trace));
-  EXPECT_THAT(text,
-              ::testing::StartsWith(
-                  "seq,time_us,kind,bar,address,width,value,register,decoded,phase,flags,context,text,label,vector\r\n"));
+  EXPECT_THAT(text, ::testing::StartsWith("seq,time_us,kind,bar,address,width,value,register,decoded,phase,"
+                                          "flags,context,text,label,vector\r\n"));
   EXPECT_THAT(text, ::testing::HasSubstr("3,2,mmio_write,0,0x2270,4,0x00001234,,,init,,1,,,\r\n"));
   EXPECT_THAT(text, ::testing::HasSubstr("6,3,mark,,0x0,,,,,init,,,\"say \"\"hi\"\", \xff\",,\r\n"));
 }
