@@ -36,7 +36,8 @@ Result<CardConfig> config_of(const DeviceInfo& info) {
   if (info.vram_bytes != 0) config.vram_bytes = info.vram_bytes;
   if (!own_map_applies(info)) {
     return error(
-        "the recorded device {:04x}:{:04x} '{}' is not known to be of the GF100 family, whose page tables and "
+        "the recorded device {:04x}:{:04x} '{}' is not known to be of the GF100 family, whose page tables "
+        "and "
         "channels this emulator models; such a trace can be shown, compared and exported",
         info.vendor, info.device, info.chip);
   }
