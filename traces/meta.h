@@ -31,7 +31,7 @@ struct DeviceInfo {
   uint16_t subsystem_device = 0;
   uint8_t revision = 0;
   uint32_t class_code = 0;
-  std::string place;        // "0000:01:00.0", or empty if unknown
+  std::string place = {};   // "0000:01:00.0", or empty if unknown
   std::string chip;         // "GF100", or empty if unknown
   uint32_t boot0 = 0;       // PMC.BOOT_0, 0 if unknown
   uint64_t vram_bytes = 0;  // 0 if unknown
