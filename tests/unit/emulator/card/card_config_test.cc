@@ -20,7 +20,13 @@ TEST(CardConfig, IsWhatItsDeviceTells) {
 TEST(CardConfig, OtherDevicesAreRefused) {
   DeviceInfo info = device_info({});
   info.chip = "GV100";
-  EXPECT_THAT(config_of(info).error().message, HasSubstr("not the GF100"));
+  info.boot0 = 0x140000a1;
+  EXPECT_THAT(config_of(info).error().message, HasSubstr("not known to be of the GF100 family"));
+  info = DeviceInfo{};
+  EXPECT_FALSE(config_of(info).ok()) << "unknown is not ours";
+  info.vendor = 0x10de;
+  info.boot0 = 0x0c3680a1;
+  EXPECT_TRUE(config_of(info).ok()) << "a GF106: the same tables and channels";
   info = device_info({});
   info.vendor = 0x1002;
   EXPECT_FALSE(config_of(info).ok());
