@@ -17,7 +17,7 @@ struct UserdField {
   uint32_t offset;
   const char* name;
 };
-// The fields of a channel's control page that drivers touch (spec/nouveau-gf100.md 6.5).
+// The fields of a channel's control page that drivers touch (docs/gf100.md).
 constexpr std::array<UserdField, 7> kUserd{{{0x44, "USERD[].GET"},
                                             {0x48, "USERD[].REF"},
                                             {0x58, "USERD[].TOP_LEVEL_GET"},

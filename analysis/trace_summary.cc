@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "traces/context.h"
+#include "traces/phase.h"
 #include "traces/regmap/gf100.h"
 
 namespace gpuvm {
@@ -165,15 +166,15 @@ class Summarizer {
   }
 
   void mark(const Event& event, uint64_t seq, std::string_view text) {
-    const std::string_view name = phase_name(text);
-    if (name.empty()) return;
+    const auto name = phase_of_mark(text);
+    if (!name) return;
     if (facts_.phases.size() >= kMaxPhases) {
       ++facts_.phases_dropped;
       return;
     }
     facts_.phases.back().end_ns = event.time_ns;
     facts_.phases.push_back(
-        {.name = std::string(name), .first_seq = seq, .first_access = accesses_, .start_ns = event.time_ns});
+        {.name = std::string(*name), .first_seq = seq, .first_access = accesses_, .start_ns = event.time_ns});
   }
 
   void context(const Event& event, Bytes payload) {
@@ -235,14 +236,6 @@ uint64_t TraceFacts::polls() const {
 uint64_t TraceFacts::unknown_registers() const {
   return static_cast<uint64_t>(
       std::ranges::count_if(groups, [](const GroupSummary& g) { return !g.group.known; }));
-}
-
-std::string_view phase_name(std::string_view mark) {
-  constexpr std::string_view kPrefix = "phase ";
-  if (!mark.starts_with(kPrefix)) return {};
-  mark.remove_prefix(kPrefix.size());
-  while (!mark.empty() && (mark.back() == '\n' || mark.back() == ' ')) mark.remove_suffix(1);
-  return mark.substr(0, 64);
 }
 
 Result<TraceFacts> summarize(EventSource& source, const DeviceInfo& device, const RegisterNamer* namer) {

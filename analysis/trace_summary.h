@@ -82,9 +82,6 @@ inline constexpr size_t kMaxPhases = 256;
 inline constexpr size_t kMaxLosses = 64;
 inline constexpr size_t kMaxCallSites = 65536;
 
-// The name that a mark gives a phase; empty if the mark is no phase mark.
-std::string_view phase_name(std::string_view mark);
-
 Result<TraceFacts> summarize(EventSource& source, const DeviceInfo& device,
                              const RegisterNamer* namer = nullptr);
 

@@ -6,8 +6,8 @@
 
 #include "cli/print.h"
 #include "cli/verbs.h"
-#include "emulator/mmu/page_table_text.h"
-#include "traces/export/export.h"
+#include "emulator/page_tables/text.h"
+#include "traces/phase.h"
 #include "traces/regmap/bad_value.h"
 
 namespace gpuvm::cli {

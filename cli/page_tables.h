@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "emulator/mmu/page_table_text.h"
-#include "emulator/mmu/page_table_tracker.h"
+#include "emulator/page_tables/text.h"
+#include "emulator/page_tables/tracker.h"
 #include "traces/format/gvt.h"
 
 namespace gpuvm::cli {

@@ -10,6 +10,7 @@
 #include "tracer/posix/stop_signals.h"
 #include "traces/context_labels.h"
 #include "traces/export/export.h"
+#include "traces/phase.h"
 
 namespace gpuvm::cli {
 namespace {

@@ -1,10 +1,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
 #include "analysis/cost_model.h"
+#include "analysis/divergence.h"
 #include "cli/gpu_work.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
@@ -25,11 +27,29 @@ std::string verdict(const ModeResult& m) {
     if (n != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", thousands(n), what);
   };
   count(m.reads_mismatched, "reads");
-  count(m.dma_writes_mismatched, "DMA");
+  count(m.dma_reads_mismatched, "DMA reads");
+  count(m.dma_writes_mismatched, "DMA writes");
   count(m.digests_mismatched, "digests");
   count(m.interrupts_mismatched, "interrupts");
   count(m.oracle_violations, "violations");
   return text + " DIFFER";
+}
+
+// Registers that the emulator answered as plain storage, because its map does not name them.
+void print_unknown(const ReplayResult& result) {
+  std::map<uint32_t, uint64_t> unknown;
+  for (const ModeResult& m : result.modes)
+    unknown.insert(m.unknown_registers.begin(), m.unknown_registers.end());
+  if (unknown.empty()) return;
+  constexpr size_t kShown = 8;
+  std::string list;
+  size_t shown = 0;
+  for (const auto& [offset, count] : unknown) {
+    if (shown++ == kShown) break;
+    list += fmt::format(" 0x{:06x}", offset);
+  }
+  fmt::print("\n{} registers that the map does not name:{}{}\n", unknown.size(), list,
+             unknown.size() > kShown ? " ... --json has them" : "");
 }
 
 void print_result(const ReplayResult& result) {
@@ -62,6 +82,7 @@ void print_result(const ReplayResult& result) {
                  thousands(m.accesses_elsewhere));
     }
   }
+  print_unknown(result);
   constexpr size_t kShown = 8;
   for (size_t i = 0; i < result.divergences.size(); ++i) {
     if (i == kShown) {
@@ -70,8 +91,8 @@ void print_result(const ReplayResult& result) {
     }
     const Divergence& d = result.divergences[i];
     if (i == 0) fmt::print("\n");
-    fmt::print("{} event {}: {} at BAR{}+0x{:06x} {}: recorded 0x{:x}, now 0x{:x}\n", d.mode, d.seq, d.what,
-               d.bar, d.offset, d.register_name, d.expected, d.got);
+    fmt::print("{} event {}: {} at {}{}{}: recorded 0x{:x}, now 0x{:x}\n", d.mode, d.seq, name_of(d),
+               place_of(d), d.register_name.empty() ? "" : " ", d.register_name, d.expected, d.got);
   }
 }
 

@@ -1,12 +1,11 @@
 #include "replayer/mode_replay.h"
 
 #include "emulator/mmu/fermi.h"
+#include "traces/phase.h"
 #include "traces/regmap/gf100.h"
 
 namespace gpuvm {
 namespace {
-
-constexpr std::string_view kPhasePrefix = "phase ";
 
 BarCounts difference(const BarCounts& now, const BarCounts& before) {
   BarCounts d = now;
@@ -27,7 +26,7 @@ constexpr bool is_access_width(unsigned width) {
 }
 
 bool follows_clock(const Event& event) {
-  if (event.space != 0) return false;
+  if (event.kind != EventKind::kMmioRead || event.space != 0) return false;
   const uint16_t reg = gf100::RegisterIndex::shared().find_register(static_cast<uint32_t>(event.address));
   return reg != gf100::kNoRegister && gf100::registers()[reg].volatility == Volatility::kTime;
 }
@@ -48,6 +47,7 @@ Result<bool> ModeReplay::step() {
   if (item.event == nullptr) return false;
   const Event& e = *item.event;
   ++events_;
+  seq_ = item.seq;
   if (options_.only_count && is_mmio(e.kind) && e.space >= result_.accesses.bar.size()) {
     ++result_.accesses_elsewhere;
     return true;
@@ -63,14 +63,14 @@ Result<bool> ModeReplay::step() {
       device_.advance(e.time_ns);
       read_value(item, device_.bar_read(e.space, e.address, e.width));
       if (e.space < result_.accesses.bar.size()) result_.accesses.add(e.space, false);
-      check_device_events(item.seq);
+      if (feed_.overdue()) peer_.skip_missing(item.seq);
       break;
     case EventKind::kMmioWrite:
       device_.advance(e.time_ns);
       if (options_.flushed && e.space == 0) note_flush(e);
       device_.bar_write(e.space, e.address, e.width, e.value);
       if (e.space < result_.accesses.bar.size()) result_.accesses.add(e.space, true);
-      check_device_events(item.seq);
+      if (feed_.overdue()) peer_.skip_missing(item.seq);
       break;
     case EventKind::kConfigRead:
       device_.advance(e.time_ns);
@@ -89,7 +89,7 @@ Result<bool> ModeReplay::step() {
     case EventKind::kIrq:
       // Work that was due before the next access. What the access itself causes has been taken already, or
       // will be.
-      if (++device_events_seen_ > peer_.taken()) device_.advance(e.time_ns);
+      if (!item.taken) device_.advance(e.time_ns);
       break;
     case EventKind::kMark:
       mark(as_text(item.payload), e.time_ns);
@@ -120,10 +120,6 @@ void ModeReplay::note_flush(const Event& event) {
   }
 }
 
-void ModeReplay::check_device_events(uint64_t seq) {
-  if (peer_.taken() < device_events_seen_) peer_.skip_missing(seq);
-}
-
 void ModeReplay::read_value(const TraceFeed::Item& item, uint64_t got) {
   const Event& e = *item.event;
   if (options_.only_count) {
@@ -132,21 +128,14 @@ void ModeReplay::read_value(const TraceFeed::Item& item, uint64_t got) {
   }
   if ((e.flags & kFlagValueUnknown) != 0) return;
   const uint64_t mask = width_mask(e.width);
-  if ((e.value & mask) == (got & mask)) {
-    if (e.kind == EventKind::kMmioRead && follows_clock(e)) {
-      ++result_.reads_volatile;
-    } else {
-      ++result_.reads_checked;
-    }
-    return;
-  }
   if (follows_clock(e)) {
     ++result_.reads_volatile;
     return;
   }
   ++result_.reads_checked;
+  if ((e.value & mask) == (got & mask)) return;
   ++result_.reads_mismatched;
-  diverge(item, "read", e.value & mask, got & mask);
+  diverge(item, e.kind == EventKind::kConfigRead ? "config_read" : "read", e.value & mask, got & mask);
 }
 
 void ModeReplay::digest(const TraceFeed::Item& item) {
@@ -164,19 +153,19 @@ void ModeReplay::diverge(const TraceFeed::Item& item, const char* what, uint64_t
   Divergence d;
   d.seq = item.seq;
   d.what = what;
-  d.bar = item.event->space;
+  if (is_mmio(item.event->kind)) d.bar = item.event->space;
   d.offset = item.event->address;
-  if (is_mmio(item.event->kind) && d.bar == 0)
-    d.register_name = gf100::name_of(static_cast<uint32_t>(d.offset));
+  if (d.bar == 0) d.register_name = gf100::name_of(static_cast<uint32_t>(d.offset));
   d.expected = expected;
   d.got = got;
   report_(d);
 }
 
 void ModeReplay::mark(std::string_view text, uint64_t time_ns) {
-  if (!text.starts_with(kPhasePrefix)) return;
+  const auto phase = phase_of_mark(text);
+  if (!phase) return;
   close_phase(time_ns);
-  phase_ = text.substr(kPhasePrefix.size());
+  phase_ = *phase;
 }
 
 void ModeReplay::close_phase(uint64_t time_ns) {

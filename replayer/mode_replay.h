@@ -39,11 +39,12 @@ class ModeReplay {
   // Closes the last phase and takes the final counts.
   void finish();
   uint64_t events() const { return events_; }
+  // Of the event in progress.
+  uint64_t seq() const { return seq_; }
   uint64_t next_time_ns() { return feed_.next_time_ns(); }
 
  private:
   void read_value(const TraceFeed::Item& item, uint64_t got);
-  void check_device_events(uint64_t seq);
   void digest(const TraceFeed::Item& item);
   void mark(std::string_view text, uint64_t time_ns);
   void note_flush(const Event& event);
@@ -57,7 +58,7 @@ class ModeReplay {
   ReplayPeer::Report report_;
   ModeReplayOptions options_;
   uint64_t events_ = 0;
-  uint64_t device_events_seen_ = 0;
+  uint64_t seq_ = 0;
   uint64_t last_time_ns_ = 0;
   uint32_t flush_directory_ = 0;  // PFFB.VM_PD as last written
   bool diverged_ = false;

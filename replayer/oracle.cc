@@ -1,15 +1,14 @@
 #include "replayer/oracle.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "traces/core/bytes.h"
 
 namespace gpuvm {
 namespace {
 
-uint64_t load(const std::byte* table, uint64_t index) {
-  uint64_t value;
-  std::memcpy(&value, table + 8 * index, sizeof value);
-  return value;
+uint64_t entry(const std::byte* table, uint64_t index) {
+  return load<uint64_t>(table + 8 * index);
 }
 
 bool inside(uint64_t address, uint64_t bytes, uint64_t limit) {
@@ -115,15 +114,15 @@ std::optional<OracleViolation> Oracle::compare(const Reach& reach, const fermi::
     Effective want, got;
     // An entry that is present but not allowed is a hole: it must not let the large page behind it shine
     // through in one table and not in the other, so the guest's own precedence decides.
-    const uint64_t guest_small = guest.small != nullptr ? load(guest.small, i) : 0;
+    const uint64_t guest_small = guest.small != nullptr ? entry(guest.small, i) : 0;
     want.small = allowed(reach, guest_small, 4096);
     if (want.small == 0 && guest.large != nullptr && j < guest.large_entries) {
-      want.large = allowed(reach, load(guest.large, j), large_bytes);
+      want.large = allowed(reach, entry(guest.large, j), large_bytes);
     }
-    got.small = shadow.small != nullptr ? load(shadow.small, i) : 0;
+    got.small = shadow.small != nullptr ? entry(shadow.small, i) : 0;
     if (!fermi::Pte{got.small}.present()) got.small = 0;
     if (got.small == 0 && shadow.large != nullptr && j < shadow.large_entries) {
-      got.large = load(shadow.large, j);
+      got.large = entry(shadow.large, j);
       if (!fermi::Pte{got.large}.present()) got.large = 0;
     }
     if (want != got) {
@@ -145,12 +144,12 @@ uint64_t Oracle::entry_at(const Reach& reach, const AddressSpace& space, uint64_
   const uint64_t within = va & (geometry.span() - 1);
   *page_bytes = 4096;
   if (t.small != nullptr) {
-    const uint64_t raw = load(t.small, within >> fermi::kSmallShift);
+    const uint64_t raw = entry(t.small, within >> fermi::kSmallShift);
     if (hides(reach, raw)) return raw;
   }
   *page_bytes = uint64_t{1} << geometry.large_shift;
   const uint64_t index = within >> geometry.large_shift;
-  return t.large != nullptr && index < t.large_entries ? load(t.large, index) : 0;
+  return t.large != nullptr && index < t.large_entries ? entry(t.large, index) : 0;
 }
 
 std::optional<OracleViolation> Oracle::check_page_by_page(const Reach& reach, const AddressSpace& guest,
@@ -253,8 +252,8 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
 
   std::map<uint32_t, Print> found;
   const auto check_entry = [&](uint32_t index) -> std::optional<OracleViolation> {
-    const fermi::Pde guest_pde{guest_directory != nullptr ? load(guest_directory, index) : 0};
-    const fermi::Pde shadow_pde{load(shadow_directory, index)};
+    const fermi::Pde guest_pde{guest_directory != nullptr ? entry(guest_directory, index) : 0};
+    const fermi::Pde shadow_pde{entry(shadow_directory, index)};
     if (shadow_pde.raw == 0 && (may_lack || guest_pde.raw == 0)) return std::nullopt;
     const Tables guest_t = guest_tables(reach, geometry, guest_pde);
     const Tables shadow_t = shadow_tables(geometry, shadow_pde, guest.limit - index * geometry.span());

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "traces/core/bytes.h"
+
 namespace gpuvm {
 namespace {
 
@@ -167,8 +169,7 @@ uint32_t PvGuest::call(PvOp op, std::span<const uint32_t> words, std::span<const
   const size_t at = (4 + words.size_bytes() + 7) / 8 * 8;
   if (!entries.empty()) std::memcpy(slot.data() + at, entries.data(), entries.size_bytes());
   gpu_.bar_write(4, pv::kCall, 4, 0);
-  uint32_t result = 0;
-  std::memcpy(&result, slot.data(), 4);
+  const auto result = load<uint32_t>(slot.data());
   if (result != pv::kOk) ++refused_;
   return result;
 }
@@ -176,9 +177,7 @@ uint32_t PvGuest::call(PvOp op, std::span<const uint32_t> words, std::span<const
 uint32_t PvGuest::allocate(uint64_t bytes) {
   const std::array words{static_cast<uint32_t>(bytes)};
   if (call(PvOp::kMemAlloc, words) != pv::kOk) return 0;
-  uint32_t id = 0;
-  std::memcpy(&id, slots_.slot(0).data() + 4, 4);
-  return id;
+  return load<uint32_t>(slots_.slot(0).data() + 4);
 }
 
 PvGuest::Directory& PvGuest::directory(uint64_t root) {

@@ -1,6 +1,5 @@
 // Turns a recorded full-virtualisation trace into what a para-virtual driver would have done: stores to page
-// tables become MAP calls, stores to directories MAP_PGT, TLB flushes VM_FLUSH (spec/gpuvm-mechanisms.md 5P,
-// 9).
+// tables become MAP calls, stores to directories MAP_PGT, TLB flushes VM_FLUSH (docs/gpuvm.md).
 //
 // Stores are folded when the driver commits them: at a flush, or when a directory is first used, what the
 // guest's tables then say is compared with what was last asked for. The stores themselves are still made,

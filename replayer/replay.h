@@ -1,29 +1,14 @@
 // Replays traces in one or more modes.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "replayer/replay_options.h"
 #include "traces/core/result.h"
-#include "traces/mode.h"
 #include "traces/replay_result.h"
 
 namespace gpuvm {
-
-inline constexpr uint32_t kMaxPvBatch = 8190;  // as many as a slot of 64 KiB holds
-
-struct ReplayOptions {
-  std::vector<std::string> modes = {
-      std::string(policy_of(Mode::kPassthrough).name)};  // names, see docs/cli.md; "all" for every one
-  TranslationPolicy translation = TranslationPolicy::kStrict;
-  bool until_divergence = false;
-  bool compare_all = false;  // also traces whose recorder cannot have seen all that the answers follow from
-  // Entries that the driver of mode pv-multicall puts into one call, up to kMaxPvBatch; 0: as the mode has
-  // it.
-  uint32_t pv_batch = 0;
-  std::function<void(const std::string& mode, double done)> progress;  // done: 0 to 1; may be empty
-};
 
 // Several traces are virtual machines 0, 1, ... on one card, their events interleaved by time; in passthrough
 // each has a card of its own. Errors: a trace cannot be read, is not of a device that the emulator models, or

@@ -6,16 +6,17 @@
 namespace gpuvm {
 namespace {
 
-const char* what_of(EventKind kind) {
-  switch (kind) {
-    case EventKind::kDmaRead:
-      return "dma_read";
-    case EventKind::kDmaWrite:
-      return "dma_write";
-    default:
-      return "interrupt";
-  }
-}
+// How a difference in what the device does by itself is named and counted.
+struct Difference {
+  EventKind kind;
+  const char* what;
+  uint64_t ModeResult::*count;
+};
+constexpr Difference kDifferences[] = {
+    {EventKind::kDmaRead, "dma_read", &ModeResult::dma_reads_mismatched},
+    {EventKind::kDmaWrite, "dma_write", &ModeResult::dma_writes_mismatched},
+    {EventKind::kIrq, "interrupt", &ModeResult::interrupts_mismatched},
+};
 
 }  // namespace
 
@@ -31,10 +32,12 @@ TraceFeed::Item ReplayPeer::peek() {
 
 void ReplayPeer::mismatch(const TraceFeed::Item& item, EventKind kind, uint64_t address, uint64_t expected,
                           uint64_t got) {
-  ++(kind == EventKind::kIrq ? result_.interrupts_mismatched : result_.dma_writes_mismatched);
+  const auto difference = std::ranges::find(kDifferences, kind, &Difference::kind);
+  GPUVM_CHECK(difference != std::end(kDifferences));
+  ++(result_.*difference->count);
   Divergence d;
   d.seq = item.seq;
-  d.what = what_of(kind);
+  d.what = difference->what;
   d.offset = address;
   d.expected = expected;
   d.got = got;
@@ -52,7 +55,6 @@ TraceFeed::Item ReplayPeer::expect(EventKind kind, uint64_t address) {
     return {};
   }
   feed_.take_device_event();
-  ++taken_;
   return item;
 }
 
@@ -108,7 +110,6 @@ void ReplayPeer::skip_missing(uint64_t seq) {
     if (item.event == nullptr || item.seq >= seq) return;
     mismatch(item, item.event->kind, item.event->address, item.event->value, 0);
     feed_.take_device_event();
-    ++taken_;
   }
 }
 

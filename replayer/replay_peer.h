@@ -27,8 +27,6 @@ class ReplayPeer : public DmaPort, public InterruptSink {
   void set_intx(bool asserted) override;
   void send_msi(uint64_t address, uint32_t data) override;
 
-  // Device-driven events that the device has answered for so far.
-  uint64_t taken() const { return taken_; }
   // Reports and passes over what the device should have done before event `seq` but did not.
   void skip_missing(uint64_t seq);
   // An unreadable trace met while looking ahead.
@@ -45,7 +43,6 @@ class ReplayPeer : public DmaPort, public InterruptSink {
   TraceFeed& feed_;
   ModeResult& result_;
   Report report_;
-  uint64_t taken_ = 0;
   bool counting_ = false;
   std::optional<Error> failure_;
 };

@@ -1,29 +1,28 @@
 #include "replayer/trace_feed.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gpuvm {
+namespace {
 
-TraceFeed::Item TraceFeed::Batch::item(size_t index) const {
-  const Event& event = events[index];
+TraceFeed::Item item_of(const OwnedBatch& batch, size_t index) {
+  const Event& event = batch.events[index];
   const Bytes payload =
-      has_payload(event.kind) ? Bytes(blob).subspan(event.value - blob_base, event.aux) : Bytes();
-  return {&event, first_seq + index, payload};
+      has_payload(event.kind) ? Bytes(batch.blob).subspan(event.value - batch.blob_base, event.aux) : Bytes();
+  return {&event, batch.first_seq + index, payload};
 }
 
+}  // namespace
+
 Result<bool> TraceFeed::load() {
-  GPUVM_TRY(const EventBatch* batch, source_.next());
-  if (batch == nullptr) return false;
-  Batch& copy = batches_.emplace_back(std::move(spare_));
-  copy.first_seq = batch->first_seq;
-  copy.blob_base = batch->blob_base;
-  copy.events.assign(batch->events.begin(), batch->events.end());
-  copy.blob.assign(batch->blob.begin(), batch->blob.end());
-  return true;
+  GPUVM_TRY(const bool more, source_.take(spare_));
+  if (more) batches_.push_back(std::exchange(spare_, {}));
+  return more;
 }
 
 bool TraceFeed::find_device_event() {
-  const Batch& batch = batches_[ahead_batch_ - first_batch_];
+  const OwnedBatch& batch = batches_[ahead_batch_ - first_batch_];
   while (ahead_index_ < batch.events.size() && !is_device_driven(batch.events[ahead_index_].kind))
     ++ahead_index_;
   if (ahead_index_ < batch.events.size()) return true;
@@ -66,7 +65,12 @@ Result<bool> TraceFeed::find_event() {
 Result<TraceFeed::Item> TraceFeed::next() {
   GPUVM_TRY(const bool more, find_event());
   if (!more) return Item{};
-  return current_->item(index_++);
+  Item item = item_of(*current_, index_++);
+  if (is_device_driven(item.event->kind)) {
+    passed_ = item.seq + 1;
+    item.taken = passed_ <= taken_;
+  }
+  return item;
 }
 
 uint64_t TraceFeed::next_time_ns() {
@@ -80,8 +84,12 @@ Result<TraceFeed::Item> TraceFeed::peek_device_event() {
       GPUVM_TRY(const bool more, load());
       if (!more) return Item{};
     }
-    if (find_device_event()) return batches_[ahead_batch_ - first_batch_].item(ahead_index_);
+    if (find_device_event()) return item_of(batches_[ahead_batch_ - first_batch_], ahead_index_);
   }
+}
+
+void TraceFeed::take_device_event() {
+  taken_ = batches_[ahead_batch_ - first_batch_].first_seq + ++ahead_index_;
 }
 
 }  // namespace gpuvm

@@ -6,7 +6,7 @@
 #include <deque>
 #include <vector>
 
-#include "traces/stream.h"
+#include "traces/owned_batch.h"
 
 namespace gpuvm {
 
@@ -16,12 +16,13 @@ constexpr bool is_device_driven(EventKind kind) {
 
 class TraceFeed {
  public:
-  explicit TraceFeed(EventSource& source) : source_(source) {}
+  explicit TraceFeed(BatchSource& source) : source_(source) {}
 
   struct Item {
     const Event* event = nullptr;  // nullptr: the end
     uint64_t seq = 0;
     Bytes payload;
+    bool taken = false;  // device-driven, and the device has answered for it already
   };
   // The next event for the guest's side, in order. Valid until the next call.
   Result<Item> next();
@@ -29,16 +30,11 @@ class TraceFeed {
   uint64_t next_time_ns();
   // The next device-driven event that was not taken yet, wherever it is; peek, then take.
   Result<Item> peek_device_event();
-  void take_device_event() { ++ahead_index_; }
+  void take_device_event();
+  // next() has passed a device-driven event that was not taken: peek_device_event() gives the first of them.
+  bool overdue() const { return passed_ > taken_; }
 
  private:
-  struct Batch {
-    uint64_t first_seq = 0;
-    uint64_t blob_base = 0;
-    std::vector<Event> events;
-    std::vector<std::byte> blob;
-    Item item(size_t index) const;
-  };
   // False: there are no more.
   Result<bool> load();
   // Moves the first cursor to a batch with an event left. False: the end.
@@ -48,15 +44,17 @@ class TraceFeed {
   bool find_device_event();
   void drop_finished();
 
-  EventSource& source_;
-  std::deque<Batch> batches_;
-  Batch spare_;               // the last one that was done with: its memory is used again
+  BatchSource& source_;
+  std::deque<OwnedBatch> batches_;
+  OwnedBatch spare_;          // the last one that was done with: its memory is used again
   uint64_t first_batch_ = 0;  // number of batches_.front() since the start
   uint64_t batch_ = 0;        // where next() is
   size_t index_ = 0;
-  const Batch* current_ = nullptr;  // that batch; it stays where it is until both cursors are past it
-  uint64_t ahead_batch_ = 0;        // where peek_device_event() is
+  const OwnedBatch* current_ = nullptr;  // that batch; it stays where it is until both cursors are past it
+  uint64_t ahead_batch_ = 0;             // where peek_device_event() is
   size_t ahead_index_ = 0;
+  uint64_t passed_ = 0;  // seq + 1 of the last device-driven event that next() gave
+  uint64_t taken_ = 0;   // seq + 1 of the last one that was taken: all before it were, too
 };
 
 }  // namespace gpuvm

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "traces/core/little_endian.h"
+#include "traces/core/bytes.h"
 
 namespace gpuvm {
 
@@ -23,7 +23,7 @@ std::string encode_context(const ContextRecord& record) {
 }
 
 Result<ContextRecord> decode_context(Bytes payload) {
-  LittleEndianReader reader(payload);
+  ByteReader reader(payload);
   ContextRecord record;
   record.map_id = static_cast<int32_t>(reader.read<uint32_t>());
   record.thread = reader.read<uint32_t>();
@@ -31,14 +31,14 @@ Result<ContextRecord> decode_context(Bytes payload) {
   const size_t label = reader.read<uint16_t>();
   const size_t callers = reader.read<uint16_t>();
   if (!reader.ok() || label > kMaxContextLabel || callers > kMaxContextCallers ||
-      (reader.left() != label + 8 * callers && reader.left() != label + 8 * callers + 4)) {
+      (reader.remaining() != label + 8 * callers && reader.remaining() != label + 8 * callers + 4)) {
     return error("context record of {} bytes does not hold what it announces ({} label bytes, {} callers)",
                  payload.size(), label, callers);
   }
-  record.label = as_text(reader.read_bytes(label));
+  record.label = as_text(std::as_bytes(reader.bytes(label)));
   record.callers.reserve(callers);
   for (size_t i = 0; i < callers; ++i) record.callers.push_back(reader.read<uint64_t>());
-  if (reader.left() != 0) record.cpu = reader.read<uint32_t>();
+  if (reader.remaining() != 0) record.cpu = reader.read<uint32_t>();
   return record;
 }
 

@@ -1,6 +1,6 @@
 #include "traces/map_record.h"
 
-#include "traces/core/little_endian.h"
+#include "traces/core/bytes.h"
 
 namespace gpuvm {
 
@@ -16,7 +16,7 @@ std::string encode_map(const MapRecord& record) {
 
 Result<MapRecord> decode_map(Bytes payload) {
   if (payload.size() != 32) return error("map record of {} bytes instead of 32", payload.size());
-  LittleEndianReader reader(payload);
+  ByteReader reader(payload);
   MapRecord record;
   record.map_id = static_cast<int32_t>(reader.read<uint32_t>());
   record.pid = reader.read<uint32_t>();

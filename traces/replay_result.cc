@@ -66,6 +66,7 @@ json mode(const ModeResult& m) {
           {{"checked", m.reads_checked}, {"mismatched", m.reads_mismatched}, {"volatile", m.reads_volatile}}},
          {"dma",
           {{"reads", m.dma_reads},
+           {"reads_mismatched", m.dma_reads_mismatched},
            {"writes_checked", m.dma_writes_checked},
            {"writes_mismatched", m.dma_writes_mismatched}}},
          {"digests", {{"checked", m.digests_checked}, {"mismatched", m.digests_mismatched}}},
@@ -115,21 +116,13 @@ void add(std::vector<PhaseResult>& sum, const PhaseResult& more) {
 ModeResult merged(std::vector<ModeResult> vms) {
   if (vms.size() == 1) return std::move(vms.front());
   // What is a plain count.
-  static constexpr uint64_t ModeResult::*kCounts[] = {&ModeResult::tlb_flushes,
-                                                      &ModeResult::reads_checked,
-                                                      &ModeResult::reads_mismatched,
-                                                      &ModeResult::reads_volatile,
-                                                      &ModeResult::dma_reads,
-                                                      &ModeResult::dma_writes_checked,
-                                                      &ModeResult::digests_checked,
-                                                      &ModeResult::dma_writes_mismatched,
-                                                      &ModeResult::digests_mismatched,
-                                                      &ModeResult::interrupts_checked,
-                                                      &ModeResult::interrupts_mismatched,
-                                                      &ModeResult::oracle_checks,
-                                                      &ModeResult::oracle_violations,
-                                                      &ModeResult::reads_answered,
-                                                      &ModeResult::accesses_elsewhere};
+  static constexpr uint64_t ModeResult::*kCounts[] = {
+      &ModeResult::tlb_flushes,        &ModeResult::reads_checked,      &ModeResult::reads_mismatched,
+      &ModeResult::reads_volatile,     &ModeResult::dma_reads,          &ModeResult::dma_reads_mismatched,
+      &ModeResult::dma_writes_checked, &ModeResult::digests_checked,    &ModeResult::dma_writes_mismatched,
+      &ModeResult::digests_mismatched, &ModeResult::interrupts_checked, &ModeResult::interrupts_mismatched,
+      &ModeResult::oracle_checks,      &ModeResult::oracle_violations,  &ModeResult::reads_answered,
+      &ModeResult::accesses_elsewhere};
   ModeResult sum;
   for (const ModeResult& vm : vms) {
     sum.mode = vm.mode;
@@ -160,7 +153,7 @@ std::string to_json(const ReplayResult& result) {
                            {"vm", d.vm},
                            {"seq", d.seq},
                            {"what", d.what},
-                           {"bar", d.bar},
+                           {"bar", d.bar ? json(*d.bar) : json()},
                            {"offset", fmt::format("0x{:06x}", d.offset)},
                            {"register", d.register_name},
                            {"expected", fmt::format("0x{:x}", d.expected)},

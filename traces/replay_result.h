@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,10 +45,11 @@ struct Divergence {
   std::string mode;
   unsigned vm = 0;
   uint64_t seq = 0;
-  std::string what;  // "read", "dma_write", "dma_read", "interrupt", "digest", "oracle"
-  uint8_t bar = 0;
-  uint64_t offset = 0;
-  std::string register_name;  // empty if the map does not name it
+  // "read", "config_read", "dma_read", "dma_write", "interrupt", "memory_digest", "register_digest", "oracle"
+  std::string what;
+  std::optional<uint8_t> bar;  // of a read; else `offset` is in another space, which `what` tells
+  uint64_t offset = 0;         // in a BAR, configuration or guest memory; oracle: the GPU's virtual address
+  std::string register_name;   // empty if the map does not name it
   uint64_t expected = 0;
   uint64_t got = 0;
 };
@@ -65,6 +67,7 @@ struct ModeResult {
   uint64_t reads_mismatched = 0;
   uint64_t reads_volatile = 0;
   uint64_t dma_reads = 0;
+  uint64_t dma_reads_mismatched = 0;
   uint64_t dma_writes_checked = 0;
   uint64_t dma_writes_mismatched = 0;
   uint64_t digests_checked = 0;
@@ -85,8 +88,8 @@ struct ModeResult {
   std::vector<ModeResult> vms;
 
   bool holds() const {
-    return reads_mismatched == 0 && dma_writes_mismatched == 0 && digests_mismatched == 0 &&
-           interrupts_mismatched == 0 && oracle_violations == 0;
+    return reads_mismatched == 0 && dma_reads_mismatched == 0 && dma_writes_mismatched == 0 &&
+           digests_mismatched == 0 && interrupts_mismatched == 0 && oracle_violations == 0;
   }
   // "same", "different", or "counted": nothing that could be compared differed, but not all could.
   std::string_view verdict() const {

@@ -1,11 +1,12 @@
-// The page's own style and script. Both are hashed into the content security policy.
+// The page's own style and script, page.css and page.js beside this. Both are hashed into the content
+// security policy.
 #pragma once
 
 #include <string_view>
 
 namespace gpuvm::report {
 
-std::string_view page_style();
-std::string_view page_script();
+std::string_view page_css();
+std::string_view page_js();
 
 }  // namespace gpuvm::report

@@ -22,10 +22,10 @@ std::string render_report(const ReportInput& input) {
   for (size_t i = 0; i < input.traces.size(); ++i)
     main.add(trace_section(input.traces[i], i, input.traces.size(), style));
 
-  const std::string css = std::string(page_style()) + style.css();
+  const std::string css = std::string(page_css()) + style.css();
   const std::string policy =
       fmt::format("default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'",
-                  csp_hash(css), csp_hash(page_script()));
+                  csp_hash(css), csp_hash(page_js()));
   std::string title = "gpuvm report";
   if (!input.traces.empty()) title += ": " + input.traces[0].path.substr(input.traces[0].path.rfind('/') + 1);
   Element document_head("head");
@@ -41,7 +41,7 @@ std::string render_report(const ReportInput& input) {
       fmt::format("Written by {}. This page is complete in itself: it loads nothing. What each "
                   "number means and where it comes from is in docs/report.md.",
                   input.tool.empty() ? "gpuvm" : input.tool)));
-  body.add(Element("script").raw(page_script()));
+  body.add(Element("script").raw(page_js()));
   return "<!doctype html>\n" + Element("html").attr("lang", "en").add(document_head).add(body).html() + "\n";
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "analysis/divergence.h"
 #include "analysis/format.h"
 #include "analysis/report/sections.h"
 #include "traces/regmap/gf100.h"
@@ -36,7 +37,8 @@ Element verdict_cell(const ModeResult& mode) {
 Element summary_table(const ReplayResult& replay) {
   Element top("tr");
   top.add(head("mode")).add(head("verdict")).add(head("reads", "n")).add(head("volatile reads", "n"));
-  top.add(head("DMA writes", "n"))
+  top.add(head("DMA reads", "n"))
+      .add(head("DMA writes", "n"))
       .add(head("interrupts", "n"))
       .add(head("digests", "n"))
       .add(head("oracle checks", "n"));
@@ -45,6 +47,7 @@ Element summary_table(const ReplayResult& replay) {
     Element row("tr");
     row.add(Element("th").attr("scope", "row").text(mode.mode)).add(verdict_cell(mode));
     row.add(checked_cell(mode.reads_checked, mode.reads_mismatched)).add(number_cell(mode.reads_volatile));
+    row.add(checked_cell(mode.dma_reads, mode.dma_reads_mismatched));
     row.add(checked_cell(mode.dma_writes_checked, mode.dma_writes_mismatched));
     row.add(checked_cell(mode.interrupts_checked, mode.interrupts_mismatched));
     row.add(checked_cell(mode.digests_checked, mode.digests_mismatched));
@@ -52,28 +55,6 @@ Element summary_table(const ReplayResult& replay) {
     body.add(row);
   }
   return Element("div", "scroll").add(Element("table").add(Element("thead").add(top)).add(body));
-}
-
-// What a divergence is called, and in which space its address lies.
-struct DivergenceKind {
-  std::string_view key;
-  std::string_view name;
-  std::string_view space;  // empty: a BAR
-  bool whole = false;      // the space is all there is to say
-};
-constexpr std::array<DivergenceKind, 7> kKinds{{{"read", "read", ""},
-                                                {"dma_read", "DMA read", "guest memory"},
-                                                {"dma_write", "DMA write", "guest memory"},
-                                                {"interrupt", "interrupt", "message to"},
-                                                {"memory_digest", "digest", "video memory", true},
-                                                {"register_digest", "digest", "registers", true},
-                                                {"oracle", "shadow table", "GPU address"}}};
-
-std::string place_of(const Divergence& d, const DivergenceKind* kind) {
-  if (!d.register_name.empty()) return d.register_name;
-  if (kind != nullptr && kind->whole) return std::string(kind->space);
-  if (kind != nullptr && !kind->space.empty()) return fmt::format("{} 0x{:x}", kind->space, d.offset);
-  return fmt::format("BAR{}+0x{:06x}", d.bar, d.offset);
 }
 
 Element value_cell(const Divergence& d, uint64_t value, bool builtin_map) {
@@ -87,12 +68,10 @@ Element value_cell(const Divergence& d, uint64_t value, bool builtin_map) {
 }
 
 Element divergence_row(const Divergence& d, bool several_vms, bool builtin_map) {
-  const auto* kind = std::ranges::find(kKinds, d.what, &DivergenceKind::key);
-  const bool named = kind != kKinds.end();
   Element row("tr");
   row.add(cell(several_vms ? fmt::format("{}, VM {}", d.mode, d.vm) : d.mode));
-  row.add(number_cell(d.seq)).add(cell(named ? kind->name : std::string_view(d.what)));
-  row.add(Element("td", "mono where").text(place_of(d, named ? kind : nullptr)));
+  row.add(number_cell(d.seq)).add(cell(name_of(d)));
+  row.add(Element("td", "mono where").text(d.register_name.empty() ? place_of(d) : d.register_name));
   row.add(value_cell(d, d.expected, builtin_map)).add(value_cell(d, d.got, builtin_map));
   return row.add(cell(fmt::format("0x{:x}", d.expected ^ d.got), "mono n"));
 }

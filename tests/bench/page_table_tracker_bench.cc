@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "emulator/mmu/page_table_tracker.h"
+#include "emulator/page_tables/tracker.h"
 #include "traces/format/gvt.h"
 
 namespace {

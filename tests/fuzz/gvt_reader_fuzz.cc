@@ -19,21 +19,21 @@ using test::OperationCount;
 // Makes every checksum right where a chunk header seems to stand.
 void mend(format::Buffer& bytes) {
   if (bytes.size() < format::kFileHeaderBytes) return;
-  format::store<uint64_t>(bytes.data() + format::kFileHeaderBytes - 8,
-                          format::hash_bytes(format::ByteSpan(bytes).first(format::kFileHeaderBytes - 8)));
+  store<uint64_t>(bytes.data() + format::kFileHeaderBytes - 8,
+                  format::hash_bytes(ByteSpan(bytes).first(format::kFileHeaderBytes - 8)));
   size_t at = format::kFileHeaderBytes;
   while (bytes.size() - at >= format::kChunkHeaderBytes) {
     uint8_t* header = bytes.data() + at;
-    auto body = format::load<uint32_t>(header + 40);
+    auto body = load<uint32_t>(header + 40);
     size_t room = bytes.size() - at - format::kChunkHeaderBytes;
     if (body > room) body = static_cast<uint32_t>(room);
-    format::store<uint64_t>(header + 48, format::hash_bytes({header + format::kChunkHeaderBytes, body}));
-    format::store<uint64_t>(header + 56, format::hash_bytes({header, 56}));
+    store<uint64_t>(header + 48, format::hash_bytes({header + format::kChunkHeaderBytes, body}));
+    store<uint64_t>(header + 56, format::hash_bytes({header, 56}));
     at += format::kChunkHeaderBytes + body;
   }
   if (bytes.size() >= format::kTrailerBytes) {
     uint8_t* trailer = bytes.data() + bytes.size() - format::kTrailerBytes;
-    format::store<uint64_t>(trailer + 24, format::hash_bytes({trailer, 24}));
+    store<uint64_t>(trailer + 24, format::hash_bytes({trailer, 24}));
   }
 }
 

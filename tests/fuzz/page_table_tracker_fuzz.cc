@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "emulator/mmu/page_table_text.h"
+#include "emulator/page_tables/text.h"
 #include "tests/support/operation_count.h"
 #include "tests/support/page_table_model.h"
 

@@ -1,5 +1,5 @@
 // A card on a bench, with what a driver would have set up: instance blocks, page tables, channels, push
-// buffers. Layout facts are written out again here (spec/nouveau-gf100.md 6 and 7) instead of taken from
+// buffers. Layout facts are written out again here (docs/gf100.md) instead of taken from
 // fermi.h, so that a wrong constant there fails a test.
 #pragma once
 

@@ -5,7 +5,7 @@
 #include <map>
 
 #include "emulator/memory/vram.h"
-#include "emulator/mmu/page_table_tracker.h"
+#include "emulator/page_tables/tracker.h"
 
 namespace gpuvm::testing {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "emulator/card/card.h"
-#include "emulator/mmu/page_table_tracker.h"
+#include "emulator/page_tables/tracker.h"
 #include "tracer/guest/prepare.h"
 #include "traces/format/gvt.h"
 #include "traces/gpu_work.h"

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "tracer/posix/child_process.h"
+#include "traces/core/bytes.h"
 
 namespace gpuvm {
 namespace {
@@ -30,7 +31,7 @@ const Compression* compression_of(std::string_view file) {
 template <typename T>
 bool read_at(std::string_view bytes, uint64_t offset, T& out) {
   if (offset > bytes.size() || bytes.size() - offset < sizeof(T)) return false;
-  std::memcpy(&out, bytes.data() + offset, sizeof(T));
+  out = load<T>(bytes.data() + offset);
   return true;
 }
 

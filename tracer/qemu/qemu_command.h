@@ -1,4 +1,4 @@
-// The command line of the QEMU that a capture runs: spec/qemu-multiprocess.md section 2.
+// The command line of the QEMU that a capture runs; docs/guest.md says why it is as it is.
 #pragma once
 
 #include <filesystem>

@@ -1,17 +1,11 @@
 #include "tracer/qemu/wire.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "traces/core/bytes.h"
 
 namespace gpuvm::wire {
 namespace {
-
-template <typename T>
-T load(std::span<const std::byte> bytes, size_t at) {
-  T value;
-  std::memcpy(&value, bytes.data() + at, sizeof value);
-  return value;
-}
 
 struct CommandShape {
   Command command;
@@ -30,8 +24,8 @@ constexpr uint64_t kConfigBytes = 256;
 }  // namespace
 
 Result<Header> parse_header(std::span<const std::byte, kHeaderBytes> bytes) {
-  const auto command = load<int32_t>(bytes, 0);
-  const auto size = load<uint64_t>(bytes, 8);
+  const auto command = load<int32_t>(bytes.data());
+  const auto size = load<uint64_t>(bytes.data() + 8);
   const auto shape = std::ranges::find(kShapes, static_cast<Command>(command), &CommandShape::command);
   if (shape == kShapes.end()) return error("QEMU link: unknown command {}; is the peer QEMU 7.2?", command);
   if (size != shape->body_bytes) {
@@ -48,7 +42,8 @@ bool expects_reply(Command command) {
 
 Result<ConfigAccess> parse_config(std::span<const std::byte> body) {
   GPUVM_CHECK(body.size() == 12);
-  const ConfigAccess access{load<uint32_t>(body, 0), load<uint32_t>(body, 4), load<uint32_t>(body, 8)};
+  const ConfigAccess access{load<uint32_t>(body.data()), load<uint32_t>(body.data() + 4),
+                            load<uint32_t>(body.data() + 8)};
   if (access.width != 1 && access.width != 2 && access.width != 4) {
     return error("QEMU link: configuration access of {} bytes", access.width);
   }
@@ -61,7 +56,8 @@ Result<ConfigAccess> parse_config(std::span<const std::byte> body) {
 
 Result<BarAccess> parse_bar(std::span<const std::byte> body) {
   GPUVM_CHECK(body.size() == 24);
-  const BarAccess access{load<uint64_t>(body, 0), load<uint64_t>(body, 8), load<uint32_t>(body, 16)};
+  const BarAccess access{load<uint64_t>(body.data()), load<uint64_t>(body.data() + 8),
+                         load<uint32_t>(body.data() + 16)};
   if (access.width != 1 && access.width != 2 && access.width != 4 && access.width != 8) {
     return error("QEMU link: BAR access of {} bytes", access.width);
   }
@@ -76,8 +72,8 @@ Result<std::vector<MemorySection>> parse_memory_map(std::span<const std::byte> b
   }
   std::vector<MemorySection> sections;
   for (size_t i = 0; i < descriptors; ++i) {
-    const MemorySection section{load<uint64_t>(body, 8 * i), load<uint64_t>(body, 64 + 8 * i),
-                                load<uint64_t>(body, 128 + 8 * i)};
+    const MemorySection section{load<uint64_t>(body.data() + 8 * i), load<uint64_t>(body.data() + 64 + 8 * i),
+                                load<uint64_t>(body.data() + 128 + 8 * i)};
     constexpr uint64_t kMax = uint64_t{1} << 62;
     if (section.bytes > kMax || section.address > kMax || section.file_offset > kMax) {
       return error("QEMU link: memory section {} of 0x{:x} bytes at 0x{:x} is impossible", i, section.bytes,
@@ -92,9 +88,9 @@ std::array<std::byte, kReplyBytes> make_reply(uint64_t value) {
   std::array<std::byte, kReplyBytes> reply{};
   const auto command = static_cast<int32_t>(Command::kReturn);
   const uint64_t size = sizeof value;
-  std::memcpy(reply.data(), &command, sizeof command);
-  std::memcpy(reply.data() + 8, &size, sizeof size);
-  std::memcpy(reply.data() + kHeaderBytes, &value, sizeof value);
+  store(reply.data(), command);
+  store(reply.data() + 8, size);
+  store(reply.data() + kHeaderBytes, value);
   return reply;
 }
 

@@ -1,5 +1,5 @@
-// QEMU's multi-process device protocol (hw/remote, as of QEMU 7.2), byte by byte:
-// shared/spec/qemu-multiprocess.md 3. Pure functions over bytes; the socket is link.h's.
+// QEMU's multi-process device protocol (hw/remote, as of QEMU 7.2), byte by byte: docs/qemu-protocol.md. Pure
+// functions over bytes; the socket is device_link.h's.
 #pragma once
 
 #include <array>

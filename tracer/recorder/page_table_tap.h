@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "emulator/mmu/page_table_tracker.h"
+#include "emulator/page_tables/tracker.h"
 #include "traces/format/gvt.h"
 
 namespace gpuvm {

@@ -32,6 +32,11 @@ void RecordingInterrupts::send_msi(uint64_t address, uint32_t data) {
   next_.send_msi(address, data);
 }
 
+void RecordingDevice::advance(uint64_t now_ns) {
+  recorder_.set_current(now_ns);
+  device_.advance(now_ns);
+}
+
 void RecordingDevice::advance() {
   const uint64_t now = recorder_.now();
   CardClock* clock = recorder_.clock();
@@ -47,8 +52,7 @@ void RecordingDevice::catch_up(CardClock& clock, uint64_t target) {
   do {
     const uint64_t due = device_.next_due();
     at = due > target ? target : std::min(target, due + (unit - due % unit) % unit);
-    recorder_.set_current(at);
-    device_.advance(at);
+    advance(at);
   } while (at < target && clock.machine_ns() - began < kPatienceNs);
   clock.add_work(clock.machine_ns() - began);
   clock.stand_at(at);

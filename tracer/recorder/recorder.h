@@ -76,20 +76,25 @@ class CallSites {
 
 // The bus's way to the device. Order in the trace: what the device does by itself until an access, the
 // access, what the device does because of it; a read comes after what it caused, since its value does.
-class RecordingDevice {
+class RecordingDevice : public PciDevice {
  public:
   RecordingDevice(Recorder& recorder, PciDevice& device) : recorder_(recorder), device_(device) {}
 
-  uint64_t bar_read(unsigned bar, uint64_t offset, unsigned width);
-  void bar_write(unsigned bar, uint64_t offset, unsigned width, uint64_t value);
-  uint32_t config_read(unsigned offset, unsigned width);
-  void config_write(unsigned offset, unsigned width, uint32_t value);
-  void reset();
+  uint64_t bar_read(unsigned bar, uint64_t offset, unsigned width) override;
+  void bar_write(unsigned bar, uint64_t offset, unsigned width, uint64_t value) override;
+  uint32_t config_read(unsigned offset, unsigned width) override;
+  void config_write(unsigned offset, unsigned width, uint32_t value) override;
+  void reset() override;
+  // What the device does meanwhile is recorded as of `now_ns`.
+  void advance(uint64_t now_ns) override;
   // Lets the device do what is due by now, or as much of it as fits into kPatienceNs of the machine's time:
   // the device's time is where it has come to then, and the rest stays due.
   void advance();
   static constexpr uint64_t kPatienceNs = 4'000'000;
-  uint64_t next_due() const { return device_.next_due(); }
+  uint64_t next_due() const override { return device_.next_due(); }
+  const DeviceInfo& info() const override { return device_.info(); }
+  uint64_t memory_digest() override { return device_.memory_digest(); }
+  uint64_t register_digest() override { return device_.register_digest(); }
   // `call_sites` outlives the device; nullptr: nobody is asked.
   void set_call_sites(CallSites* call_sites) { call_sites_ = call_sites; }
   // Does a bounded part of a mark's work; false: call again before mark(), or that takes long.
@@ -98,7 +103,6 @@ class RecordingDevice {
   // Records a mark, and digests of memory and registers as they are now.
   void mark(std::string_view text);
 
-  const DeviceInfo& info() const { return device_.info(); }
   Status status() const { return recorder_.status(); }
 
  private:

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "traces/stream.h"
+#include "traces/owned_batch.h"
 
 namespace gpuvm {
 
@@ -38,7 +38,7 @@ class MemoryTrace : public EventSink {
 };
 
 // Reads a MemoryTrace (which must outlive it) in batches of at most `batch_events`.
-class MemorySource : public EventSource {
+class MemorySource : public EventSource, public BatchSource {
  public:
   explicit MemorySource(const MemoryTrace& trace, size_t batch_events = 65536)
       : whole_(trace.batch()), batch_events_(batch_events) {}
@@ -50,6 +50,11 @@ class MemorySource : public EventSource {
         whole_.events.subspan(position_, std::min(batch_events_, whole_.events.size() - position_));
     position_ += current_.events.size();
     return &current_;
+  }
+  Result<bool> take(OwnedBatch& batch) override {
+    GPUVM_TRY(const EventBatch* const next_batch, next());
+    if (next_batch != nullptr) batch.assign(*next_batch);
+    return next_batch != nullptr;
   }
 
  private:

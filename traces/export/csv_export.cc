@@ -2,6 +2,7 @@
 
 #include "traces/export/text.h"
 #include "traces/kind_name.h"
+#include "traces/phase.h"
 
 namespace gpuvm {
 namespace {

@@ -65,10 +65,4 @@ Result<uint64_t> export_trace(EventSource& source, ByteSink& sink, ExportFormat 
   return count;
 }
 
-std::optional<std::string_view> phase_of_mark(std::string_view text) {
-  constexpr std::string_view kPhase = "phase ";
-  if (!text.starts_with(kPhase)) return std::nullopt;
-  return text.substr(kPhase.size());
-}
-
 }  // namespace gpuvm

@@ -45,7 +45,4 @@ std::unique_ptr<Exporter> make_exporter(ExportFormat format, const ExportInput& 
 Result<uint64_t> export_trace(EventSource& source, ByteSink& sink, ExportFormat format,
                               const ExportInput& input);
 
-// The phase that a mark opens ("phase NAME"), or nothing if the mark is about something else.
-std::optional<std::string_view> phase_of_mark(std::string_view text);
-
 }  // namespace gpuvm

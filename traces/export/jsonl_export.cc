@@ -4,6 +4,7 @@
 #include "traces/export/text.h"
 #include "traces/kind_name.h"
 #include "traces/map_record.h"
+#include "traces/phase.h"
 
 namespace gpuvm {
 namespace {

@@ -3,6 +3,7 @@
 #include <protozero/pbf_writer.hpp>
 
 #include "traces/kind_name.h"
+#include "traces/phase.h"
 
 namespace gpuvm {
 namespace {

@@ -197,9 +197,11 @@ Status ChunkDecoder::decode(const ChunkHeader& header, ByteSpan body, DecodedChu
   out.blob_base = header.blob_base;
   out.events.resize(count);
   out.blob.resize(header.blob_bytes);
-  GPUVM_TRY_STATUS(scratch_->records.decode(
-      columns, scratch_->times.deltas(), out.stats.first_time_ns / out.stats.time_unit_ns,
-      out.stats.time_unit_ns, header.blob_base, header.blob_bytes, out.events));
+  const ChunkFrame frame{.first_time_ns = out.stats.first_time_ns,
+                         .time_unit_ns = out.stats.time_unit_ns,
+                         .blob_base = header.blob_base,
+                         .blob_bytes = header.blob_bytes};
+  GPUVM_TRY_STATUS(scratch_->records.decode(columns, scratch_->times.deltas(), frame, out.events));
   return streams_.get_into(kStreamBlob, reinterpret_cast<uint8_t*>(out.blob.data()), out.blob.size());
 }
 

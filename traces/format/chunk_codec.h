@@ -44,11 +44,7 @@ struct ChunkStats {
   std::array<uint64_t, kEventKinds> kinds{};
 };
 
-struct DecodedChunk {
-  uint64_t first_seq = 0;
-  std::vector<Event> events;
-  uint64_t blob_base = 0;
-  std::vector<std::byte> blob;
+struct DecodedChunk : OwnedBatch {
   ChunkStats stats;
 };
 

@@ -10,7 +10,7 @@
 
 #include "traces/core/result.h"
 #include "traces/meta.h"
-#include "traces/stream.h"
+#include "traces/owned_batch.h"
 
 namespace gpuvm {
 
@@ -71,7 +71,7 @@ struct ReaderOptions {
 
 // Where events are missing (damage, or dropped by a repair), next() gives one kLoss event with their number,
 // made up on the spot; sequence numbers stay those of the recording.
-class TraceReader : public EventSource {
+class TraceReader : public EventSource, public BatchSource {
  public:
   // Opens whole, cut and growing files alike: whatever is whole can be read. Errors: not a .gvt, unreadable,
   // a version from the future.
@@ -79,6 +79,7 @@ class TraceReader : public EventSource {
                                                    const ReaderOptions& options = {});
 
   Result<const EventBatch*> next() override = 0;
+  Result<bool> take(OwnedBatch& batch) override = 0;
   // Looks for what a live writer has added since; true if there is something new. Call it when next() gives
   // nullptr and summary().complete is false.
   virtual Result<bool> refresh() = 0;

@@ -48,4 +48,11 @@ Result<const DecodedChunk*> ReadAhead::get(std::span<const ChunkRef> chunks, siz
   return loaded.error();
 }
 
+bool ReadAhead::give(const EventBatch& borrowed, OwnedBatch& batch) {
+  if (!current_ || current_->chunk.events.data() != borrowed.events.data()) return false;
+  std::swap(static_cast<OwnedBatch&>(current_->chunk), batch);
+  current_->offset = 0;
+  return true;
+}
+
 }  // namespace gpuvm::format

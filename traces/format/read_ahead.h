@@ -18,6 +18,8 @@ class ReadAhead {
   // chunks[index], decoded; valid until the next call. Errors: as ChunkLoader::load().
   Result<const DecodedChunk*> get(std::span<const ChunkRef> chunks, size_t index,
                                   std::optional<uint64_t> file_id);
+  // Exchanges the chunk that get() returned last for memory to decode into, if it is what `borrowed` shows.
+  bool give(const EventBatch& borrowed, OwnedBatch& batch);
 
  private:
   struct Slot {

@@ -55,6 +55,14 @@ class Reader final : public TraceReader {
     return &batch_;
   }
 
+  Result<bool> take(OwnedBatch& batch) override {
+    GPUVM_TRY(const EventBatch* borrowed, next());
+    if (borrowed == nullptr) return false;
+    // What is not a whole chunk (a loss, the rest after a seek) is copied.
+    if (!ahead_.give(*borrowed, batch)) batch.assign(*borrowed);
+    return true;
+  }
+
   Status seek(uint64_t seq) override {
     position_ = seq;
     return Ok{};

@@ -57,14 +57,27 @@ constexpr unsigned slot_of(uint8_t kind, uint8_t space) {
   return is_mmio(static_cast<EventKind>(kind)) ? space & 7u : 8u + (kind & 7u);
 }
 
-// What the time to an event is thought to depend on, see TimeModel.
-constexpr uint8_t time_class(const RecordShape& shape) {
-  bool mmio = is_mmio(static_cast<EventKind>(shape.kind));
-  if (!mmio) return has_payload(static_cast<EventKind>(shape.kind)) ? 6 : 7;
-  bool at = shape.address_op == AddressOp::kAt;
-  if (shape.kind == static_cast<uint8_t>(EventKind::kMmioRead)) return shape.space == 0 && at ? 0 : 5;
-  if (shape.space == 0) return at ? 1 : 2;
-  return at ? 4 : 3;
+// What the time to an event is thought to depend on (TimeModel): what a driver does, and what traps, differ.
+// In files by number.
+enum class TimeClass : uint8_t {
+  kRegisterRead = 0,   // BAR0, at an address of its own: a status, a poll
+  kRegisterWrite = 1,  // BAR0, the same
+  kRegisterRun = 2,    // BAR0, behind the write before: an upload, PRAMIN
+  kMemoryRun = 3,      // another BAR, behind the write before: a memset, a copy
+  kMemoryWrite = 4,    // another BAR, at an address of its own: a doorbell
+  kOtherRead = 5,      // a read in a run, or of memory
+  kPayload = 6,        // DMA and all else that has bytes
+  kOther = 7,          // configuration, interrupts, resets, ...
+};
+
+constexpr TimeClass time_class(const RecordShape& shape) {
+  const auto kind = static_cast<EventKind>(shape.kind);
+  if (!is_mmio(kind)) return has_payload(kind) ? TimeClass::kPayload : TimeClass::kOther;
+  const bool at = shape.address_op == AddressOp::kAt;
+  if (kind == EventKind::kMmioRead)
+    return shape.space == 0 && at ? TimeClass::kRegisterRead : TimeClass::kOtherRead;
+  if (shape.space == 0) return at ? TimeClass::kRegisterWrite : TimeClass::kRegisterRun;
+  return at ? TimeClass::kMemoryWrite : TimeClass::kMemoryRun;
 }
 
 // Numbers of records as bytes: one for the first kShortIds, two for the next, four for any other.

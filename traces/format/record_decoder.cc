@@ -10,7 +10,8 @@ Status RecordDecoder::open(const RecordColumnSpans& records, ByteSpan id_bytes, 
   GPUVM_TRY_STATUS(load_records(records, count, records_));
   make_rows();
   class_of_.resize(records_.size());
-  for (size_t r = 0; r < records_.size(); ++r) class_of_[r] = time_class(records_[r].shape);
+  for (size_t r = 0; r < records_.size(); ++r)
+    class_of_[r] = static_cast<uint8_t>(time_class(records_[r].shape));
 
   ids_.resize(count);
   classes_.resize(count);
@@ -77,8 +78,7 @@ void RecordDecoder::make_rows() {
 }
 
 Status RecordDecoder::decode(const EventColumnSpans& columns, std::span<const uint64_t> deltas,
-                             uint64_t first_time, uint64_t time_unit, uint64_t blob_base, uint64_t blob_bytes,
-                             std::span<Event> events) {
+                             const ChunkFrame& frame, std::span<Event> events) {
   GPUVM_CHECK(events.size() == ids_.size() && deltas.size() == ids_.size());
   ByteReader far_steps(columns.far_steps), lengths(columns.lengths);
   const uint8_t* literal32 = columns.literals32.data();
@@ -86,7 +86,8 @@ Status RecordDecoder::decode(const EventColumnSpans& columns, std::span<const ui
   uint64_t literals32 = columns.literals32.size() / 4, literals64 = columns.literals64.size() / 8;
   uint64_t cursors[kSlots] = {};
   uint64_t before = 0, before2 = 0, blob_at = 0;
-  uint64_t time = first_time * time_unit;
+  uint64_t time = frame.first_time_ns / frame.time_unit_ns * frame.time_unit_ns;
+  const uint64_t time_unit = frame.time_unit_ns, blob_base = frame.blob_base, blob_bytes = frame.blob_bytes;
   const Row* const rows = rows_.data();
   uint64_t* const sites = sites_.data();
   const uint32_t* const ids = ids_.data();

@@ -13,14 +13,22 @@ struct EventColumnSpans {
   ByteSpan id_bytes, far_steps, literals32, literals64, lengths;
 };
 
+// Where a chunk begins: what its events are counted from.
+struct ChunkFrame {
+  uint64_t first_time_ns = 0;
+  uint64_t time_unit_ns = 1;
+  uint64_t blob_base = 0;   // place of its first payload byte in the blob stream
+  uint64_t blob_bytes = 0;  // of all its payloads
+};
+
 class RecordDecoder {
  public:
   // Takes the records and the numbers of `count` events. Errors: they cannot have been written by us.
   Status open(const RecordColumnSpans& records, ByteSpan id_bytes, uint32_t count);
   std::span<const uint8_t> classes() const { return classes_; }
-  // Fills in the events; deltas are added to `first_time` and multiplied by `time_unit`.
-  Status decode(const EventColumnSpans& columns, std::span<const uint64_t> deltas, uint64_t first_time,
-                uint64_t time_unit, uint64_t blob_base, uint64_t blob_bytes, std::span<Event> events);
+  // Fills in the events, one a delta (in units of time). Errors: the columns cannot have been written by us.
+  Status decode(const EventColumnSpans& columns, std::span<const uint64_t> deltas, const ChunkFrame& frame,
+                std::span<Event> events);
 
  private:
   // A record ready to be applied without branches: what does not take part is masked off.

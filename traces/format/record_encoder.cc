@@ -276,7 +276,8 @@ void RecordEncoder::rank_records() {
   out_.id_bytes.clear();
   out_.classes.resize(out_.ids.size());
   std::vector<uint8_t> class_of(out_.records.size());
-  for (size_t r = 0; r < class_of.size(); ++r) class_of[r] = time_class(out_.records[r].shape);
+  for (size_t r = 0; r < class_of.size(); ++r)
+    class_of[r] = static_cast<uint8_t>(time_class(out_.records[r].shape));
   for (size_t i = 0; i < out_.ids.size(); ++i) {
     uint32_t id = rank[out_.ids[i]];
     out_.classes[i] = class_of[id];

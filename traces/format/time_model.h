@@ -1,6 +1,11 @@
-// Which probabilities a time delta is coded with: they depend on the four deltas before it and on what this
-// event and the one before are, as far as the chunk shows that it matters. A small decision tree says so;
-// each leaf is a table.
+// Which probabilities a time delta is coded with.
+//
+// How long it takes from one event to the next shows, in part, in what the two events are (TimeClass) and in
+// how long the last ones took. So a chunk carries up to 32 tables of probabilities and a rule that says which
+// one counts. The rule is a decision tree: what matters differs from trace to trace, and in a tree only what
+// matters costs bytes. Each inner node asks one of six small numbers whether it is below a threshold; the
+// encoder adds a node where that saves more bits than the node and its table take. docs/trace-format.md has
+// the tree of a sample.
 #pragma once
 
 #include <array>
@@ -13,22 +18,31 @@
 
 namespace gpuvm::format {
 
-// A situation is six numbers of three bits: the levels of the last four deltas (the last one lowest), the
-// class of the event, the class of the event before.
-inline constexpr unsigned kTimeClasses = 8;  // see time_class()
-inline constexpr unsigned kTimeLevels = 8;   // a delta, coarsely
+// What the tree may ask: six numbers of three bits, which together are a situation. A level is a delta,
+// coarsely.
+enum TimeFeature : unsigned {
+  kLevelBefore = 0,   // of the last delta
+  kLevelBefore2 = 1,  // of the one before that
+  kLevelBefore3 = 2,
+  kLevelBefore4 = 3,
+  kClass = 4,        // of the event that the delta leads to
+  kClassBefore = 5,  // of the event that it comes from
+};
 inline constexpr unsigned kTimeFeatures = 6;
-inline constexpr unsigned kTimeSituations = 1u << (3 * kTimeFeatures);
+inline constexpr unsigned kFeatureBits = 3;
+inline constexpr unsigned kTimeLevels = 1u << kFeatureBits;
+inline constexpr unsigned kTimeSituations = 1u << (kFeatureBits * kTimeFeatures);
 inline constexpr unsigned kMaxTimeTables = 64;
 
+// A history is the four levels of a situation.
 constexpr unsigned next_history(unsigned history, unsigned level) {
-  return (history << 3 | level) & 0xfff;
+  return (history << kFeatureBits | level) & ((1u << (kFeatureBits * kClass)) - 1);
 }
 constexpr unsigned situation(unsigned class_before, unsigned event_class, unsigned history) {
-  return class_before << 15 | event_class << 12 | history;
+  return class_before << (kFeatureBits * kClassBefore) | event_class << (kFeatureBits * kClass) | history;
 }
 constexpr unsigned feature_of(unsigned situation, unsigned feature) {
-  return situation >> (3 * feature) & 7;
+  return situation >> (kFeatureBits * feature) & (kTimeLevels - 1);
 }
 
 struct TimeModel {

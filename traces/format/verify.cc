@@ -135,7 +135,7 @@ class Repair {
     GPUVM_TRY_STATUS(ready(time_unit_ns_));
     if (part.header.type == static_cast<uint16_t>(ChunkType::kIndex)) return Ok{};
     GPUVM_TRY_STATUS(format::read_body(from, part.offset, part.header, body_));
-    format::ByteSpan bytes(body_.data(), part.header.body_bytes);
+    ByteSpan bytes(body_.data(), part.header.body_bytes);
     GPUVM_TRY_STATUS(pool_->wait());  // it stays where it stood among the events
     if (part.header.type != static_cast<uint16_t>(ChunkType::kAttachment)) {
       return file_->append_unknown(part.header.type, part.header.flags, bytes);

@@ -8,7 +8,7 @@
 
 namespace gpuvm {
 
-// What pf_in.c gets wrong shows in the line as follows (spec/trace-formats.md 1.3, 5 and 6):
+// What pf_in.c gets wrong shows in the line as follows (docs/import-export.md):
 //  - width 0: the width was not understood: 4 bytes, or 8 if the value needs them, and suspect
 //  - a read of 1 or 2 bytes with a wider value: the destination of a MOVSX or MOVZX: the width is right
 //  - any other value wider than its width: a 64-bit immediate store is logged as 4 bytes wide, the high half

@@ -39,8 +39,8 @@ TEST_P(Sample, RecordsAddUpToTheCardsMemoryAtEveryFlush) {
   // A card that went another way than the recorded one would be no witness.
   ModeResult result;
   const auto fail = [](const Divergence& d) {
-    ADD_FAILURE() << "event " << d.seq << ": " << d.what << " at BAR" << int{d.bar} << "+0x" << std::hex
-                  << d.offset;
+    ADD_FAILURE() << "event " << d.seq << ": " << d.what << " at BAR" << int{d.bar.value_or(0xff)} << "+0x"
+                  << std::hex << d.offset;
   };
   TraceFeed feed(*opened.value());
   ReplayPeer peer(feed, result, fail);

@@ -112,9 +112,35 @@ TEST(TraceFeed, LooksAheadAcrossBatchesOfEverySize) {
   }
 }
 
-class FailingSource : public EventSource {
+TEST(TraceFeed, SaysWhichDeviceEventsTheDeviceHasAnsweredFor) {
+  const auto R = EventKind::kMmioRead, D = EventKind::kDmaRead, I = EventKind::kIrq;
+  const MemoryTrace trace = numbered({D, R, I, R, D, R});
+  for (size_t batch : {1u, 2u, 64u}) {
+    MemorySource source(trace, batch);
+    TraceFeed feed(source);
+    ASSERT_TRUE(feed.peek_device_event().ok());
+    feed.take_device_event();  // 0, ahead of next()
+    EXPECT_FALSE(feed.overdue());
+    EXPECT_TRUE(feed.next().value().taken);   // 0
+    EXPECT_FALSE(feed.next().value().taken);  // 1: the guest's
+    EXPECT_FALSE(feed.overdue());
+    EXPECT_FALSE(feed.next().value().taken);  // 2
+    EXPECT_TRUE(feed.overdue());
+    EXPECT_FALSE(feed.next().value().taken);  // 3
+    EXPECT_TRUE(feed.overdue());
+    EXPECT_EQ(feed.peek_device_event().value().seq, 2u);
+    feed.take_device_event();  // late
+    EXPECT_FALSE(feed.overdue());
+    EXPECT_EQ(feed.peek_device_event().value().seq, 4u);
+    feed.take_device_event();
+    EXPECT_TRUE(feed.next().value().taken);  // 4
+    EXPECT_FALSE(feed.overdue());
+  }
+}
+
+class FailingSource : public BatchSource {
  public:
-  Result<const EventBatch*> next() override { return error("the file ends here"); }
+  Result<bool> take(OwnedBatch&) override { return error("the file ends here"); }
 };
 
 TEST(TraceFeed, PassesErrorsOn) {
@@ -175,6 +201,9 @@ TEST_F(PeerTest, NoticesWrongBytesAndLengths) {
   std::string bytes(2, 0);
   EXPECT_FALSE(read(0x30, bytes));
   EXPECT_THAT(found, ElementsAre("dma_write", "dma_write", "dma_read"));
+  EXPECT_EQ(result.dma_writes_mismatched, 2u);
+  EXPECT_EQ(result.dma_reads_mismatched, 1u);
+  EXPECT_FALSE(result.holds());
 }
 
 TEST_F(PeerTest, NoticesAnExtraTransfer) {
@@ -253,6 +282,25 @@ TEST(ModeReplay, DoesNotCompareTheClockOrUnknownValues) {
   const Outcome o = replay(with(events));
   EXPECT_TRUE(o.result.holds());
   EXPECT_EQ(o.result.reads_volatile, 2u);
+}
+
+TEST(ModeReplay, SaysInWhichSpaceADifferenceLies) {
+  Event config = mmio(EventKind::kConfigRead, 0, 0x1234);
+  MemoryTrace trace = with({read(0x400700, 6), config});
+  ASSERT_TRUE(trace.write({.address = 0x1000, .kind = EventKind::kDmaRead}, as_bytes("bytes")).ok());
+  ASSERT_TRUE(trace.write(read(0x400000, 0)).ok());
+  const Outcome o = replay(trace);
+  ASSERT_EQ(o.divergences.size(), 3u);
+  EXPECT_EQ(o.divergences[0].bar, 0);
+  EXPECT_FALSE(o.divergences[0].register_name.empty());
+  EXPECT_EQ(o.divergences[1].what, "config_read");
+  EXPECT_EQ(o.divergences[1].bar, std::nullopt);
+  EXPECT_EQ(o.divergences[1].register_name, "");
+  EXPECT_EQ(o.divergences[2].what, "dma_read");
+  EXPECT_EQ(o.divergences[2].bar, std::nullopt);
+  EXPECT_EQ(o.divergences[2].offset, 0x1000u);
+  EXPECT_EQ(o.result.dma_reads_mismatched, 1u);
+  EXPECT_EQ(o.result.dma_writes_mismatched, 0u);
 }
 
 TEST(ModeReplay, FindsAWrongDigest) {

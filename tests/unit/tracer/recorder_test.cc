@@ -109,6 +109,20 @@ TEST_F(RecorderTest, FailedTransfersAreRecordedWithoutBytes) {
   EXPECT_EQ(trace.events()[2].aux, 4u);
 }
 
+// To a bus it is the device that it stands before.
+TEST_F(RecorderTest, IsAPciDevice) {
+  PciDevice& bus = device;
+  busy.due = 50;
+  EXPECT_EQ(bus.next_due(), 50u);
+  bus.advance(60);
+  ASSERT_THAT(kinds(), ElementsAre(EventKind::kIrq));
+  EXPECT_EQ(trace.events()[0].time_ns, 60u);
+  EXPECT_EQ(bus.memory_digest(), 77u);
+  EXPECT_EQ(bus.register_digest(), 88u);
+  EXPECT_EQ(&bus.info(), &busy.info());
+  EXPECT_EQ(bus.config_read(0, 4), 5u);
+}
+
 TEST_F(RecorderTest, MarksComeWithDigests) {
   device.mark("phase init");
   EXPECT_THAT(kinds(), ElementsAre(EventKind::kMark, EventKind::kDigest, EventKind::kDigest));

@@ -252,7 +252,7 @@ TEST(Straps, MemoryControllersAddUpToVram) {
   }
 }
 
-// nouveau's acceptance rules (spec/nouveau-gf100.md 2.2, 2.3), stated once more over the bytes that the guest
+// nouveau's acceptance rules (docs/gf100.md), stated once more over the bytes that the guest
 // reads.
 class VbiosTest : public testing::Test {
  protected:

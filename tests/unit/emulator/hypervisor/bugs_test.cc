@@ -1,4 +1,4 @@
-// The bugs of spec/gpuvm-mechanisms.md 8.3 that can be stated as a test: ours does not have them. The
+// The bugs of docs/gpuvm.md that can be stated as a test: ours does not have them. The
 // reference policy keeps B2, which changes what the card is told. B11 (the lock order of threads) has no
 // counterpart: there are no threads here.
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// The holes of spec/gpuvm-mechanisms.md 8.2: open as GPUvm has them, closed under the strict policy.
+// The holes of docs/gpuvm.md: open as GPUvm has them, closed under the strict policy.
 #include <gtest/gtest.h>
 
 #include "tests/support/vm_bench.h"

@@ -1,4 +1,4 @@
-// Para-virtual calls (spec/gpuvm-mechanisms.md 5P) and what hostile ones get (S4, S11-S13).
+// Para-virtual calls (docs/gpuvm.md) and what hostile ones get (S4, S11-S13).
 #include <gtest/gtest.h>
 
 #include <time.h>

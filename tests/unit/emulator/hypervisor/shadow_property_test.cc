@@ -9,8 +9,8 @@
 namespace gpuvm::test {
 namespace {
 
-// What the policy makes of a guest address: the walk of spec 4.1, with an entry that is not allowed taken as
-// absent.
+// What the policy makes of a guest address: the walk of docs/gf100.md, with an entry that is not allowed
+// taken as absent.
 struct Expected {
   bool mapped = false;
   uint64_t address = 0;

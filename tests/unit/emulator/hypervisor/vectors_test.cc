@@ -1,4 +1,4 @@
-// The vectors of spec/gpuvm-mechanisms.md, appendix D.
+// The examples of docs/gpuvm.md, by their numbers.
 #include <gtest/gtest.h>
 
 #include "tests/support/vm_bench.h"

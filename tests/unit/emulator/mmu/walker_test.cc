@@ -1,4 +1,4 @@
-// The walk against a second one that is written from the table layouts of spec/nouveau-gf100.md 7 alone.
+// The walk against a second one that is written from the table layouts of docs/gf100.md alone.
 #include "emulator/mmu/walker.h"
 
 #include <gtest/gtest.h>

@@ -178,7 +178,7 @@ TEST(Damage, OneBadChunkHidesNoOther) {
   // The fourth event chunk: its body, then its header, then its magic.
   size_t at = format::kFileHeaderBytes;
   for (int chunk = 0; chunk < 4; ++chunk) {
-    format::ByteSpan rest(reinterpret_cast<const uint8_t*>(whole.data()) + at, whole.size() - at);
+    ByteSpan rest(reinterpret_cast<const uint8_t*>(whole.data()) + at, whole.size() - at);
     at += format::kChunkHeaderBytes + format::load_chunk_header(rest)->body_bytes;
   }
   for (size_t offset : {at + 70, at + 20, at}) {
@@ -215,7 +215,7 @@ TEST(Damage, TraceInsideATraceIsNotTakenForPartOfIt) {
   std::string inner(format::kChunkHeaderBytes + 100'000, '\0');
   for (char& byte : inner) byte = static_cast<char>(random());  // so that it is stored as it is
   auto* bytes = reinterpret_cast<uint8_t*>(inner.data());
-  format::ByteSpan body(bytes + format::kChunkHeaderBytes, inner.size() - format::kChunkHeaderBytes);
+  ByteSpan body(bytes + format::kChunkHeaderBytes, inner.size() - format::kChunkHeaderBytes);
   format::store_chunk_header({.type = 900,
                               .file_id = random(),
                               .body_bytes = static_cast<uint32_t>(body.size()),
@@ -314,7 +314,7 @@ TEST(Versions, UnknownChunksAreSkippedAndKept) {
   ASSERT_EQ(format::load_file_header({bytes, whole.size()}, &header), format::HeaderState::kWhole);
   std::string body = "from a later version";
   std::string chunk(format::kChunkHeaderBytes, '\0');
-  format::ByteSpan body_bytes(reinterpret_cast<const uint8_t*>(body.data()), body.size());
+  ByteSpan body_bytes(reinterpret_cast<const uint8_t*>(body.data()), body.size());
   format::store_chunk_header({.type = 900,
                               .flags = 3,
                               .file_id = header.file_id,

@@ -156,7 +156,7 @@ TEST(Parallel, GivesTheSame) {
 // The event chunks of a file, without what is random in it (the file's id, and the checksums of headers).
 std::string event_chunks(const std::string& path) {
   std::string bytes = slurp(path), chunks;
-  const format::ByteSpan all(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  const ByteSpan all(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   for (size_t at = format::kFileHeaderBytes;;) {
     const auto header = format::load_chunk_header(all.subspan(at));
     if (!header) return chunks;
@@ -209,6 +209,45 @@ TEST(ParallelEncode, FlushesAndAttachmentsBetween) {
   EXPECT_EQ(reader->attachment("progress").value(), std::to_string(6000 / 97 * 97));
   EXPECT_EQ(read_all(*reader).events().size(), 6000u);
   EXPECT_TRUE(verify_trace(file.path()).value().whole());
+}
+
+// Batches that are kept stay what they were, however the reader goes on.
+TEST(Take, GivesBatchesAway) {
+  TempFile file;
+  const MemoryTrace trace = random_trace(9, 1000, Flavour::kMixed);
+  write_file(file.path(), trace, {.time_unit_ns = 1, .chunk_events = 64});
+  for (unsigned threads : {1u, 4u}) {
+    auto reader = TraceReader::open(file.path(), {.decode_threads = threads}).value();
+    std::vector<OwnedBatch> kept;
+    ASSERT_TRUE(reader->seek(70).ok());  // the first is the rest of a chunk
+    while (true) {
+      OwnedBatch batch;
+      batch.events.resize(kept.size() * 10);  // memory of any size is used again
+      auto more = reader->take(batch);
+      ASSERT_TRUE(more.ok());
+      if (!more.value()) break;
+      kept.push_back(std::move(batch));
+      if (kept.size() == 3) {  // a batch that was given away is decoded anew
+        ASSERT_TRUE(reader->seek(128).ok());
+        ASSERT_EQ(reader->next().value()->first_seq, 128u);
+      }
+      if (kept.size() == 5) {
+        ASSERT_TRUE(reader->seek(kept.back().first_seq + kept.back().events.size()).ok());
+      }
+    }
+    size_t seq = 70;
+    for (const OwnedBatch& batch : kept) {
+      if (batch.first_seq == 192) seq = 192;  // after the seek above
+      ASSERT_EQ(batch.first_seq, seq);
+      for (const Event& event : batch.events) {
+        ASSERT_EQ(event, trace.events()[seq]) << seq;
+        const Bytes a = batch.view().payload(event), b = trace.batch().payload(trace.events()[seq]);
+        ASSERT_TRUE(std::equal(a.begin(), a.end(), b.begin(), b.end())) << seq;
+        ++seq;
+      }
+    }
+    EXPECT_EQ(seq, 1000u);
+  }
 }
 
 TEST(Seek, AnySequenceNumber) {

@@ -1,4 +1,4 @@
-#include "emulator/mmu/page_table_text.h"
+#include "emulator/page_tables/text.h"
 
 #include <fmt/format.h>
 

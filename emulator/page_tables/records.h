@@ -3,12 +3,33 @@
 #pragma once
 
 #include <bitset>
+#include <compare>
 #include <cstdint>
 
 #include "emulator/memory/physical_memory.h"
 #include "emulator/mmu/fermi.h"
 
 namespace gpuvm {
+
+// A place of the card that names an instance block, or, a flush, a page directory.
+class Holder {
+ public:
+  enum class Kind : uint8_t { kChannel, kBar1, kBar3, kFecs, kFlush };
+  static constexpr Holder channel(unsigned number) { return {Kind::kChannel, static_cast<uint8_t>(number)}; }
+  static constexpr Holder bar1() { return {Kind::kBar1, 0}; }
+  static constexpr Holder bar3() { return {Kind::kBar3, 0}; }
+  static constexpr Holder fecs() { return {Kind::kFecs, 0}; }
+  static constexpr Holder flush() { return {Kind::kFlush, 0}; }
+
+  Kind kind() const { return kind_; }
+  unsigned channel() const { return channel_; }
+  friend auto operator<=>(const Holder&, const Holder&) = default;
+
+ private:
+  constexpr Holder(Kind kind, uint8_t channel) : kind_(kind), channel_(channel) {}
+  Kind kind_;
+  uint8_t channel_;  // below 128
+};
 
 // Who named a page directory. A directory can have several names: channels of one client share theirs.
 struct RootNames {
@@ -18,6 +39,25 @@ struct RootNames {
   bool fecs = false;          // instance block of the context switcher's latest channel command
   bool flush = false;         // 0x100cb8 of a TLB flush
 
+  void set(Holder holder, bool on) {
+    switch (holder.kind()) {
+      case Holder::Kind::kChannel:
+        channels[holder.channel()] = on;
+        return;
+      case Holder::Kind::kBar1:
+        bar1 = on;
+        return;
+      case Holder::Kind::kBar3:
+        bar3 = on;
+        return;
+      case Holder::Kind::kFecs:
+        fecs = on;
+        return;
+      case Holder::Kind::kFlush:
+        flush = on;
+        return;
+    }
+  }
   bool any() const { return held() || fecs || flush; }
   // Named by something that uses it until it says otherwise; the other two only happened.
   bool held() const { return channels.any() || bar1 || bar3; }

@@ -1,4 +1,4 @@
-#include "emulator/mmu/shadow_memory.h"
+#include "emulator/page_tables/shadow_memory.h"
 
 #include <algorithm>
 

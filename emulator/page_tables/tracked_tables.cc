@@ -1,4 +1,4 @@
-#include "emulator/mmu/tracked_tables.h"
+#include "emulator/page_tables/tracked_tables.h"
 
 namespace gpuvm {
 

@@ -1,9 +1,9 @@
-#include "emulator/mmu/page_table_tracker.h"
+#include "emulator/page_tables/tracker.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "emulator/mmu/page_table_text.h"
+#include "emulator/page_tables/text.h"
 
 namespace gpuvm {
 namespace {

@@ -2,7 +2,7 @@
 // needed.
 #include <fmt/format.h>
 
-#include "emulator/mmu/page_table_text.h"
+#include "emulator/page_tables/text.h"
 
 namespace gpuvm {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "emulator/mmu/page_table_records.h"
+#include "emulator/page_tables/records.h"
 
 namespace gpuvm {
 

@@ -5,7 +5,7 @@
 #include <random>
 
 #include "emulator/card/card.h"
-#include "emulator/mmu/page_table_tracker.h"
+#include "emulator/page_tables/tracker.h"
 #include "tests/support/page_table_model.h"
 
 namespace gpuvm {

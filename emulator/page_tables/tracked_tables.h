@@ -8,8 +8,8 @@
 #include <tuple>
 #include <vector>
 
-#include "emulator/mmu/page_table_records.h"
-#include "emulator/mmu/shadow_memory.h"
+#include "emulator/page_tables/records.h"
+#include "emulator/page_tables/shadow_memory.h"
 
 namespace gpuvm {
 
