@@ -84,6 +84,34 @@ TEST_F(Tracker, HalvesOfAnEntryAreOneRecord) {
   EXPECT_FALSE(w.found);
 }
 
+// What was set before the trace began: reads say it, until something is written.
+TEST_F(Tracker, LearnsFromReads) {
+  make_instance();
+  read(0x1714, 0x80000000 | (kInstance >> 12));
+  read(0x100c80, 1);  // large pages of 64 KiB
+  ASSERT_FALSE(log.roots.empty());
+  EXPECT_EQ(log.roots.back().root, kDirectory);
+  EXPECT_TRUE(log.roots.back().names.bar3);
+  EXPECT_EQ(tracker.geometry().large_shift, 16u);
+  read(0x1704, 0x80000000 | (kInstance >> 12));
+  EXPECT_TRUE(log.roots.back().names.bar1);
+  read(0x100c80, 0);
+  EXPECT_EQ(tracker.geometry().large_shift, 16u);  // known already
+  write(0, 0x100c80, 0);
+  EXPECT_EQ(tracker.geometry().large_shift, 17u);
+}
+
+// A read says nothing of registers that are not learned that way.
+TEST_F(Tracker, LearnsNoChannelsFromReads) {
+  make_instance();
+  read(0x3000 + 8 * 5, 0x80000000 | (kInstance >> 12));
+  EXPECT_TRUE(log.roots.empty());
+  write(0, 0x3000 + 8 * 5, 0x80000000 | (kInstance >> 12));
+  ASSERT_FALSE(log.roots.empty());
+  EXPECT_TRUE(log.roots.back().names.channels[5]);
+  EXPECT_EQ(log.roots.back().names.channels.count(), 1u);
+}
+
 TEST_F(Tracker, WidthsAndOrders) {
   make_instance();
   bind_bar3();
