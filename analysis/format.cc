@@ -59,10 +59,4 @@ std::string percent(uint64_t part, uint64_t whole) {
   return fmt::format("{:.1f} %", value);
 }
 
-std::string printable_text(std::string_view text) {
-  std::string safe;
-  for (const char c : text) safe += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  return safe;
-}
-
 }  // namespace gpuvm

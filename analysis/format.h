@@ -11,7 +11,5 @@ std::string short_count(uint64_t number);            // 1.2 M, 35 k, 812
 std::string bytes_text(uint64_t bytes);              // 12.3 MiB
 std::string time_text(double microseconds);          // 1.23 s, 45 ms, 6.5 us (with the micro sign)
 std::string percent(uint64_t part, uint64_t whole);  // 12.3 %
-// Control characters of a hostile file must not reach a terminal.
-std::string printable_text(std::string_view text);
 
 }  // namespace gpuvm

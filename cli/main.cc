@@ -238,6 +238,13 @@ void add_callers(CLI::App& app, Action& action) {
   add_json(verb.app, options.json, "one JSON object on stdout, with all rows");
 }
 
+void add_vram_limit(CLI::App* verb, uint64_t& mib) {
+  verb->add_option("--vram-limit", mib, "give up when a trace fills more video memory than this")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20))
+      ->type_name("MIB");
+}
+
 void add_replay(CLI::App& app, Action& action) {
   const auto verb = add_verb(app, action, run_replay, "replay",
                              "Drive the emulator from traces: validate, and count traps by mode",
@@ -256,6 +263,7 @@ void add_replay(CLI::App& app, Action& action) {
                    "page table entries in one call of mode pv-multicall (default: 128, as GPUvm's driver)")
       ->check(CLI::Range(1, static_cast<int>(gpuvm::kMaxPvBatch)))
       ->type_name("N");
+  add_vram_limit(verb.app, options.vram_limit_mib);
 }
 
 std::vector<std::string> import_formats() {
@@ -361,6 +369,7 @@ void add_report(CLI::App& app, Action& action) {
   verb->add_option("--mode", options.modes, "modes to replay, comma-separated (default: all)")
       ->delimiter(',');
   verb->add_flag("--no-replay", options.no_replay, "only what the traces say, no replay");
+  add_vram_limit(verb.app, options.vram_limit_mib);
   verb->add_option("--rnndb", options.rnndb, "register names of other chips, from envytools' database")
       ->type_name("DIR");
 }
@@ -412,8 +421,8 @@ void add_manual_and_completion(CLI::App& app, Action& action) {
         return fail(gpuvm::error("there is no verb '{}'; see gpuvm --help", *verb));
       }
       const std::string version(gpuvm::tool_version());
-      fmt::print("{}", verb->empty() ? manual_page(verbs, app.get_description(), version)
-                                     : manual_page(*found, version));
+      print("{}", verb->empty() ? manual_page(verbs, app.get_description(), version)
+                                : manual_page(*found, version));
       return kDone;
     };
   });
@@ -428,7 +437,7 @@ void add_manual_and_completion(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   complete->callback([&app, &action, shell] {
     action = [&app, shell] {
-      fmt::print("{}", completion(*shell, verbs_of(app)));
+      print("{}", completion(*shell, verbs_of(app)));
       return kDone;
     };
   });
@@ -437,6 +446,7 @@ void add_manual_and_completion(CLI::App& app, Action& action) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_streams();
   // A full disk and a closed pipe are errors to report, not reasons to die.
   std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app{"Record, replay and virtualise the MMIO traffic of a GPU driver", "gpuvm"};
@@ -465,7 +475,18 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? kDone : kUnusable;
+    std::ostringstream out, problem;
+    const bool asked = app.exit(e, out, problem) == 0;
+    put(out.str());
+    put_error(problem.str());
+    return finish(asked ? kDone : kUnusable);
   }
-  return action();
+  try {
+    return finish(action());
+  } catch (const std::bad_alloc&) {
+    return finish(
+        fail(gpuvm::error("out of memory; give this program more (see ulimit -v), or a smaller input")));
+  } catch (const std::exception& e) {  // of the libraries: no thread can be started, ...
+    return finish(fail(gpuvm::Error{e.what()}));
+  }
 }

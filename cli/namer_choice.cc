@@ -45,8 +45,8 @@ Result<std::optional<uint32_t>> choose_chip(TraceReader& reader, const std::stri
 
 void tell(const std::vector<std::string>& problems, size_t count, const std::string& where) {
   if (count == 0 || problems.empty()) return;
-  fmt::print(stderr, "gpuvm: note: {}: {} places left out, the first: {}\n", printable_text(where), count,
-             printable_text(problems[0]));
+  print_error("gpuvm: note: {}: {} places left out, the first: {}\n", printable_text(where), count,
+              printable_text(problems[0]));
 }
 
 }  // namespace
@@ -59,8 +59,7 @@ Result<std::unique_ptr<RegisterNamer>> choose_namer(TraceReader& reader, const s
     return std::unique_ptr<RegisterNamer>();
   }
   if (!chip) {
-    fmt::print(
-        stderr,
+    print_error(
         "gpuvm: note: the trace does not tell its chip: names may be another chip's; say it with --chip\n");
   }
   Result<rnn::Database> database = rnn::load(rnndb);

@@ -1,5 +1,7 @@
 #include "cli/outcome.h"
 
+#include <csignal>
+
 #include "cli/gpu_work.h"
 #include "cli/page_tables.h"
 #include "cli/print.h"
@@ -19,37 +21,47 @@ CardConfig card_of(const DeviceVerbOptions& options) {
   return card;
 }
 
+void warn_of(TranslationPolicy translation) {
+  if (translation == TranslationPolicy::kStrict) return;
+  print_error(
+      "gpuvm: warning: --translation {} lets a guest's addresses through as GPUvm's prototype did: guests "
+      "are not "
+      "isolated from each other\n",
+      name_of(translation));
+}
+
+void survive_lost_readers() {
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
 void show_capture_progress(const CaptureProgress& p) {
-  fmt::print(stderr, "\r\033[K{:6.1f} s  guest {}  {:>11} events  {}", p.seconds, p.guest,
-             thousands(p.events), printable_text(p.phase));
-  std::fflush(stderr);
+  show_status(fmt::format("{:6.1f} s  guest {}  {:>11} events  {}", p.seconds, p.guest, thousands(p.events),
+                          p.phase));
 }
 
 void print_outcome(const GuestOutcome& o) {
-  fmt::print("{}: {}\n", o.succeeded ? "ok" : "FAILED", printable_text(o.message));
-  fmt::print("  {} events in {:.1f} s\n", thousands(o.events), o.seconds);
-  if (o.traps != 0) fmt::print("  {} traps\n", thousands(o.traps));
+  print("{}: {}\n", o.succeeded ? "ok" : "FAILED", printable_text(o.message));
+  print("  {} events in {:.1f} s\n", thousands(o.events), o.seconds);
+  if (o.traps != 0) print("  {} traps\n", thousands(o.traps));
   if (o.slowest_answer_ns != 0) {
-    fmt::print("  slowest answer to an access: {:.1f} ms\n", static_cast<double>(o.slowest_answer_ns) * 1e-6);
+    print("  slowest answer to an access: {:.1f} ms\n", static_cast<double>(o.slowest_answer_ns) * 1e-6);
   }
   if (o.call_site_samples != 0) {
-    fmt::print("  {} call sites: see `gpuvm callers`\n", thousands(o.call_site_samples));
+    print("  {} call sites: see `gpuvm callers`\n", thousands(o.call_site_samples));
   }
-  if (o.page_tables) fmt::print("  page tables: {}\n", summary_of(*o.page_tables));
-  if (o.stray_accesses != 0) fmt::print("  {} accesses outside every BAR\n", thousands(o.stray_accesses));
+  if (o.page_tables) print("  page tables: {}\n", summary_of(*o.page_tables));
+  if (o.stray_accesses != 0) print("  {} accesses outside every BAR\n", thousands(o.stray_accesses));
   if (o.undelivered_interrupts != 0) {
-    fmt::print("  {} interrupts had no way into the guest: give --qtest\n",
-               thousands(o.undelivered_interrupts));
+    print("  {} interrupts had no way into the guest: give --qtest\n", thousands(o.undelivered_interrupts));
   }
-  if (o.ignored_methods != 0) fmt::print("  {} methods that no engine took\n", thousands(o.ignored_methods));
-  for (const std::string& line : lines_of(o.work)) fmt::print("  {}\n", line);
+  if (o.ignored_methods != 0) print("  {} methods that no engine took\n", thousands(o.ignored_methods));
+  for (const std::string& line : lines_of(o.work)) print("  {}\n", line);
   if (o.unknown_registers.empty()) return;
-  fmt::print("  {} registers that the map does not name (offset: reads, writes):\n",
-             o.unknown_registers.size());
+  print("  {} registers that the map does not name (offset: reads, writes):\n", o.unknown_registers.size());
   size_t shown = 0;
   for (const auto& [offset, count] : o.unknown_registers) {
     if (++shown > kUnknownShown) break;
-    fmt::print("    0x{:06x}: {}, {}\n", offset, count.reads, count.writes);
+    print("    0x{:06x}: {}, {}\n", offset, count.reads, count.writes);
   }
 }
 

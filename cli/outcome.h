@@ -9,6 +9,11 @@ namespace gpuvm::cli {
 // The card of the options; its mode's name is checked by mode_from_name.
 CardConfig card_of(const DeviceVerbOptions& options);
 
+// A line on stderr if guests are not isolated.
+void warn_of(TranslationPolicy translation);
+// A recording ends in order when nobody reads what it prints any more.
+void survive_lost_readers();
+
 void show_capture_progress(const CaptureProgress& progress);
 void print_outcome(const GuestOutcome& outcome);
 

@@ -1,7 +1,5 @@
 #include "cli/page_tables.h"
 
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "cli/print.h"
@@ -14,7 +12,6 @@ namespace gpuvm::cli {
 namespace {
 
 constexpr size_t kMaxPhases = 1000;
-constexpr size_t kMaxPhaseName = 200;  // of a hostile trace
 
 class Printer : public PageTableSink {
  public:
@@ -24,13 +21,11 @@ class Printer : public PageTableSink {
   void on_flush(const TlbFlush& flush) override { show(flush); }
   void on_root(const RootChange& change) override { show(change); }
   bool full() const { return lines_ >= options_.count; }
-  // False: nobody reads any more (`| head`).
+  // False: it cannot be written.
   bool flush() {
     // Above the first line, not above an error.
     if (!options_.json && !std::exchange(headed_, true)) text_ = text_heading() + "\n" + text_;
-    const bool written = std::fwrite(text_.data(), 1, text_.size(), stdout) == text_.size();
-    text_.clear();
-    return written;
+    return put(std::exchange(text_, {}));
   }
 
  private:
@@ -54,7 +49,7 @@ class Printer : public PageTableSink {
 // What the records cannot be trusted about.
 void warn(const PageTableCounters& c) {
   const auto line = [](uint64_t count, const char* what) {
-    if (count != 0) fmt::print(stderr, "gpuvm: note: {} {}\n", thousands(count), what);
+    if (count != 0) print_error("gpuvm: note: {} {}\n", thousands(count), what);
   };
   line(c.lost_events, "events were lost while recording: entries written by them are missing");
   line(c.untranslated_writes, "writes through BAR1, BAR3 or PRAMIN went where the trace does not tell");
@@ -96,7 +91,7 @@ Result<std::optional<PageTableTraffic>> count_page_table_traffic(TraceReader& re
       if (event.kind != EventKind::kMark) continue;
       if (const auto name = phase_of_mark(as_text(batch->payload(event)))) {
         close_phase();
-        phase = name->substr(0, kMaxPhaseName);
+        phase = *name;
       }
     }
   }
@@ -113,26 +108,22 @@ std::string summary_of(const PageTableCounters& counters) {
 }
 
 Result<std::unique_ptr<PageTableFile>> PageTableFile::create(const std::string& path) {
-  std::FILE* file = std::fopen(path.c_str(), "we");
-  if (file == nullptr) return error("cannot write {}: {}", path, std::strerror(errno));
-  return std::unique_ptr<PageTableFile>(new PageTableFile(path, file));
+  GPUVM_TRY(std::unique_ptr<ByteSink> sink, open_byte_sink(path, {.life = OutputLife::kLive}));
+  return std::unique_ptr<PageTableFile>(new PageTableFile(std::move(sink)));
 }
 
 void PageTableFile::add(std::string line) {
   line += '\n';
-  std::fwrite(line.data(), 1, line.size(), file_.get());
+  if (status_) status_ = sink_->write(line);
 }
 
 void PageTableFile::on_flush(const TlbFlush& flush) {
   add(json_line(flush));
-  std::fflush(file_.get());
+  if (status_) status_ = sink_->flush();
 }
 
 Status PageTableFile::close() {
-  const bool failed = std::ferror(file_.get()) != 0;
-  if (std::fclose(file_.release()) != 0 || failed)
-    return error("cannot write {}: {}", path_, std::strerror(errno));
-  return Ok{};
+  return status_ ? sink_->close() : status_;
 }
 
 int run_dump_page_tables(const PageTableDumpOptions& options) {

@@ -1,7 +1,6 @@
 // Page-table traffic of a recording, for info and dump.
 #pragma once
 
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "emulator/page_tables/text.h"
 #include "emulator/page_tables/tracker.h"
+#include "traces/export/byte_sink.h"
 #include "traces/format/gvt.h"
 
 namespace gpuvm::cli {
@@ -45,14 +45,11 @@ class PageTableFile : public PageTableSink {
   Status close();
 
  private:
-  struct Closer {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  PageTableFile(std::string path, std::FILE* file) : path_(std::move(path)), file_(file) {}
+  explicit PageTableFile(std::unique_ptr<ByteSink> sink) : sink_(std::move(sink)) {}
   void add(std::string line);
 
-  std::string path_;
-  std::unique_ptr<std::FILE, Closer> file_;
+  std::unique_ptr<ByteSink> sink_;
+  Status status_ = Ok{};  // the first error stays
 };
 
 struct PageTableDumpOptions {

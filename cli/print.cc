@@ -1,18 +1,70 @@
 #include "cli/print.h"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <sstream>
 
 #include "cli/verbs.h"
 
 namespace gpuvm::cli {
+namespace {
+
+// Why a write to standard output failed first; 0: none has.
+int& output_error() {
+  static int code = 0;
+  return code;
+}
+
+}  // namespace
+
+bool put(std::string_view text) {
+  std::string room;
+  const std::string_view safe = printable_lines(text, &room);
+  if (std::fwrite(safe.data(), 1, safe.size(), stdout) == safe.size()) return true;
+  if (output_error() == 0) output_error() = errno;
+  return false;
+}
+
+void print_json(const std::string& json) {
+  put(printable_json(json) + '\n');
+}
+
+void put_error(std::string_view text) {
+  std::string room;
+  const std::string_view safe = printable_lines(text, &room);
+  std::fwrite(safe.data(), 1, safe.size(), stderr);
+}
 
 int fail(const Error& error) {
-  fmt::print(stderr, "gpuvm: {}\n", printable_text(error.message));
+  print_error("gpuvm: {}\n", printable_text(error.message));
   return kUnusable;
+}
+
+void show_status(std::string_view text) {
+  const std::string line = "\r\033[K" + printable_text(text);
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fflush(stderr);
+}
+
+void open_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    // The lowest number that is free is this one. Of the wrong direction, so that a use is an error.
+    [[maybe_unused]] const int opened = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+int finish(int status) {
+  if (std::fflush(stdout) != 0 && output_error() == 0) output_error() = errno;
+  if (output_error() == 0) return status;
+  return fail(
+      error("standard output: cannot write: {}; some of the output is lost", std::strerror(output_error())));
 }
 
 std::string duration(uint64_t nanoseconds) {

@@ -13,7 +13,7 @@ Progress::Progress(std::string what)
     : what_(std::move(what)), terminal_(isatty(STDERR_FILENO) != 0), start_(Clock::now()), last_(start_) {}
 
 Progress::~Progress() {
-  if (printed_) fmt::print(stderr, "\r\x1b[K");
+  if (printed_) show_status("");
 }
 
 void Progress::update(uint64_t bytes, uint64_t total) {
@@ -27,8 +27,8 @@ void Progress::update(uint64_t bytes, uint64_t total) {
       total == 0
           ? ""
           : fmt::format(" ({:.0f} %)", 100.0 * static_cast<double>(bytes) / static_cast<double>(total));
-  fmt::print(stderr, "\r\x1b[K{}: {}{}, {}/s", printable_text(what_), bytes_text(bytes), share,
-             bytes_text(static_cast<uint64_t>(static_cast<double>(bytes) / seconds)));
+  show_status(fmt::format("{}: {}{}, {}/s", what_, bytes_text(bytes), share,
+                          bytes_text(static_cast<uint64_t>(static_cast<double>(bytes) / seconds))));
 }
 
 }  // namespace gpuvm::cli

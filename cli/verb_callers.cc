@@ -1,7 +1,6 @@
 // gpuvm callers: who caused the traps, from the call sites that a capture has sampled.
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +8,7 @@
 #include "cli/verbs.h"
 #include "tracer/symbols/call_chains.h"
 #include "traces/format/gvt.h"
+#include "traces/import/byte_source.h"
 
 namespace gpuvm::cli {
 namespace {
@@ -16,6 +16,7 @@ namespace {
 using json = nlohmann::ordered_json;
 
 constexpr size_t kColumns = 80;
+constexpr size_t kMaxSymbolText = 64 << 20;
 
 uint64_t rounded(double accesses) {
   return static_cast<uint64_t>(std::llround(accesses));
@@ -30,10 +31,17 @@ Result<SymbolTable> load_symbols(const CallersOptions& options, const TraceReade
     GPUVM_TRY(const std::string text, reader.attachment(kKallsymsAttachment));
     return SymbolTable::from_kallsyms(text);
   }
-  std::ifstream in(options.kallsyms, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(in), {});
-  if (!in) return error("cannot read {}", options.kallsyms);
-  return SymbolTable::from_kallsyms(text);
+  GPUVM_TRY(const std::unique_ptr<ByteSource> source, open_byte_source(options.kallsyms));
+  std::string text;
+  std::vector<char> piece(64 << 10);
+  for (;;) {
+    GPUVM_TRY(const size_t got, source->read(piece));
+    if (got == 0) return SymbolTable::from_kallsyms(text);
+    text.append(piece.data(), got);
+    if (text.size() > kMaxSymbolText)
+      return error("{}: larger than {} MiB; the guest's /proc/kallsyms is needed", options.kallsyms,
+                   kMaxSymbolText >> 20);
+  }
 }
 
 json to_json(const CallersOptions& options, const CallChainReport& report,
@@ -61,10 +69,10 @@ void print_functions(const std::vector<std::string>& functions, size_t indent) {
   size_t lines = 0;
   for (const std::string& function : functions) {
     if (!line.empty() && indent + line.size() + 3 + function.size() > kColumns) {
-      fmt::print("{:{}}{}\n", "", indent, line);
+      print("{:{}}{}\n", "", indent, line);
       line.clear();
       if (++lines == kLines) {
-        fmt::print("{:{}}< ...\n", "", indent);
+        print("{:{}}< ...\n", "", indent);
         return;
       }
     }
@@ -72,7 +80,7 @@ void print_functions(const std::vector<std::string>& functions, size_t indent) {
     if (!line.empty() || lines > 0) line += "< ";
     line += printable_text(function);
   }
-  fmt::print("{:{}}{}\n", "", indent, line.empty() ? "(no function known)" : line);
+  print("{:{}}{}\n", "", indent, line.empty() ? "(no function known)" : line);
 }
 
 // The function that wanted the access, over all registers.
@@ -87,23 +95,23 @@ void print_functions_by_share(const std::vector<CallChain>& chains, size_t top) 
   std::ranges::sort(rows, [](const auto& a, const auto& b) {
     return a.second != b.second ? a.second > b.second : a.first < b.first;
   });
-  fmt::print("\n{:>12}  {:>6}  innermost function\n", "accesses", "share");
+  print("\n{:>12}  {:>6}  innermost function\n", "accesses", "share");
   for (size_t i = 0; i < std::min(top, rows.size()); ++i) {
-    fmt::print("{:>12}  {:>5.1f}%  {}\n", thousands(rounded(rows[i].second)), 100 * rows[i].second / all,
-               printable_text(rows[i].first));
+    print("{:>12}  {:>5.1f}%  {}\n", thousands(rounded(rows[i].second)), 100 * rows[i].second / all,
+          printable_text(rows[i].first));
   }
-  if (rows.size() > top) fmt::print("{:>12}  {:>6}  {} more functions: --top\n", "", "", rows.size() - top);
+  if (rows.size() > top) print("{:>12}  {:>6}  {} more functions: --top\n", "", "", rows.size() - top);
 }
 
 void print_chains(const std::vector<CallChain>& chains, size_t top) {
-  fmt::print("\n{:>12} {:>8}  register, and who called, innermost first\n", "accesses", "samples");
+  print("\n{:>12} {:>8}  register, and who called, innermost first\n", "accesses", "samples");
   for (size_t i = 0; i < std::min(top, chains.size()); ++i) {
     const CallChain& c = chains[i];
-    fmt::print("{:>12} {:>8}  {} {}\n", thousands(rounded(c.accesses)), thousands(c.samples),
-               direction(c.place), name_of(c.place));
+    print("{:>12} {:>8}  {} {}\n", thousands(rounded(c.accesses)), thousands(c.samples), direction(c.place),
+          name_of(c.place));
     print_functions(c.functions, 25);
   }
-  if (chains.size() > top) fmt::print("{:>21}  {} more chains: --top, --register\n", "", chains.size() - top);
+  if (chains.size() > top) print("{:>21}  {} more chains: --top, --register\n", "", chains.size() - top);
 }
 
 }  // namespace
@@ -114,8 +122,7 @@ int run_callers(const CallersOptions& options) {
   auto symbols = load_symbols(options, *reader.value());
   if (!symbols && !options.kallsyms.empty()) return fail(symbols.error());
   if (!symbols)
-    fmt::print(stderr, "gpuvm: {}: addresses are shown instead of names\n",
-               printable_text(symbols.error().message));
+    print_error("gpuvm: {}: addresses are shown instead of names\n", printable_text(symbols.error().message));
   auto report = collect_call_chains(*reader.value(), symbols ? &symbols.value() : nullptr);
   if (!report) return fail(report.error());
   const CallChainReport& r = report.value();
@@ -128,13 +135,13 @@ int run_callers(const CallersOptions& options) {
   });
   if (chains.empty()) return fail(error("no register whose name contains '{}' was accessed", options.place));
   if (options.json) {
-    fmt::print("{}\n", to_json(options, r, chains).dump(1, ' ', false, json::error_handler_t::replace));
+    print_json(to_json(options, r, chains).dump(1, ' ', false, json::error_handler_t::replace));
     return kDone;
   }
-  fmt::print("{} accesses to {} registers and windows; the callers of {} were sampled\n",
-             thousands(r.accesses), thousands(r.places), thousands(r.samples));
+  print("{} accesses to {} registers and windows; the callers of {} were sampled\n", thousands(r.accesses),
+        thousands(r.places), thousands(r.samples));
   if (r.unsampled_accesses != 0)
-    fmt::print("{} accesses are of unknown callers\n", thousands(r.unsampled_accesses));
+    print("{} accesses are of unknown callers\n", thousands(r.unsampled_accesses));
   print_functions_by_share(chains, options.top);
   print_chains(chains, options.top);
   return kDone;

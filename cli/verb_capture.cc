@@ -36,6 +36,7 @@ std::vector<std::string> split_at_commas(const std::string& text) {
 }
 
 int run_capture(const CaptureVerbOptions& options) {
+  survive_lost_readers();
   const QemuMachineInfo* machine = find_machine(options.machine);
   CaptureOptions capture_options;
   GuestOptions& guest = capture_options.guest;
@@ -66,6 +67,7 @@ int run_capture(const CaptureVerbOptions& options) {
   if (!mode) return fail(mode.error());
   capture_options.mode = mode.value();
   capture_options.translation = options.translation;
+  warn_of(options.translation);
   capture_options.guests = options.guests;
   capture_options.outputs = output_names(options.output, ".gvt", options.guests);
   capture_options.call_site_rate = options.call_site_rate;
@@ -76,7 +78,7 @@ int run_capture(const CaptureVerbOptions& options) {
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal) capture_options.progress = show_capture_progress;
   guest.package.progress = [terminal](const std::string& line) {
-    if (terminal) fmt::print(stderr, "{}\n", line);
+    if (terminal) print_error("{}\n", line);
   };
 
   std::vector<std::unique_ptr<PageTableFile>> page_tables;
@@ -90,13 +92,13 @@ int run_capture(const CaptureVerbOptions& options) {
   }
 
   const auto outcomes = capture(capture_options);
-  if (terminal) fmt::print(stderr, "\r\033[K");
+  if (terminal) show_status("");
   if (!outcomes) return fail(outcomes.error());
   bool all = true;
   for (size_t i = 0; i < outcomes.value().size(); ++i) {
     const GuestOutcome& o = outcomes.value()[i];
     all = all && o.succeeded;
-    if (options.guests > 1) fmt::print("{}: ", capture_options.outputs[i]);
+    if (options.guests > 1) print("{}: ", printable_text(capture_options.outputs[i]));
     print_outcome(o);
   }
   for (const auto& file : page_tables) {

@@ -22,11 +22,15 @@ int run_diff(const DiffVerbOptions& options) {
   const auto render = options.json ? diff_json : diff_text;
   std::string text = render(result.value(), options.a, options.b, options.sequence_only);
   if (text.empty() || text.back() != '\n') text += '\n';
-  fmt::print("{}", text);
+  if (options.json) {
+    put(printable_json(text));
+  } else {
+    put(text);
+  }
   // What a cut file no longer holds is not known to be the same.
   for (const auto& reader : {a.value().get(), b.value().get()}) {
     if (!reader->summary().problem.empty())
-      fmt::print(stderr, "gpuvm: {}\n", printable_text(reader->summary().problem));
+      print_error("gpuvm: {}\n", printable_text(reader->summary().problem));
   }
   const bool same = options.sequence_only ? result.value().same_sequence() : result.value().same();
   return same ? kDone : kDoesNotHold;

@@ -30,7 +30,7 @@ class Dumper {
   }
   bool full() const { return left_ == 0; }
   Status flush() {
-    GPUVM_TRY_STATUS(sink_.write(std::exchange(text_, {})));
+    GPUVM_TRY_STATUS(pass_on());
     return sink_.flush();
   }
   Status finish() {
@@ -39,6 +39,11 @@ class Dumper {
   }
 
  private:
+  Status pass_on() {
+    const Status done = sink_.write(printable_lines(text_, &room_));
+    text_.clear();
+    return done;
+  }
   Status one(const Event& event, Bytes payload, uint64_t seq) {
     if (event.kind == EventKind::kMark) {
       if (const auto phase = phase_of_mark(as_text(payload))) phase_ = *phase;
@@ -55,10 +60,7 @@ class Dumper {
       return Ok{};
     --left_;
     append_event_line(event, payload, seq, names_, &text_, label);
-    if (text_.size() < (64 << 10)) return Ok{};
-    const Status done = sink_.write(text_);
-    text_.clear();
-    return done;
+    return text_.size() < (64 << 10) ? Status(Ok{}) : pass_on();
   }
 
   // Each session of a log has its own.
@@ -78,6 +80,7 @@ class Dumper {
   ContextLabels labels_;
   std::string phase_;
   std::string text_;
+  std::string room_;  // for text that cannot be shown as it is
 };
 
 // Waits for what a recorder adds to a trace.

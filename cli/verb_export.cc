@@ -1,4 +1,6 @@
 // gpuvm export: a trace in other people's formats.
+#include <unistd.h>
+
 #include "cli/namer_choice.h"
 #include "cli/print.h"
 #include "cli/progress.h"
@@ -18,18 +20,31 @@ std::string attachment_or_empty(const TraceReader& reader, std::string_view name
   return {};
 }
 
+// What goes to a terminal is for eyes, and obeys nobody; a pipe or a file gets what the trace has.
+class TerminalSink : public ByteSink {
+ public:
+  explicit TerminalSink(std::unique_ptr<ByteSink> next) : next_(std::move(next)) {}
+  Status write(std::string_view bytes) override { return next_->write(printable_lines(bytes, &room_)); }
+  Status flush() override { return next_->flush(); }
+  Status close() override { return next_->close(); }
+
+ private:
+  std::unique_ptr<ByteSink> next_;
+  std::string room_;
+};
+
 }  // namespace
 
 int run_export(const ExportVerbOptions& options) {
   const std::optional<ExportFormat> format = export_format_of(options.format);
   if (!format)
     return fail(error("--format: \"{}\" is none of mmiotrace, perfetto, csv, jsonl", options.format));
+  const bool to_terminal = (options.output.empty() || options.output == "-") && isatty(STDOUT_FILENO) != 0;
+  if (to_terminal && *format == ExportFormat::kPerfetto)
+    return fail(error("perfetto's format is not for a terminal; name a file with -o"));
   auto opened = TraceReader::open(options.trace);
   if (!opened) return fail(opened.error());
   TraceReader& reader = *opened.value();
-  if (options.output == options.trace) {
-    return fail(error("{}: is the trace and the output; name another file with -o", options.trace));
-  }
   ExportInput input{.meta = reader.meta(),
                     .log_header = attachment_or_empty(reader, kLogHeaderAttachment),
                     .import_json = attachment_or_empty(reader, kImportAttachment)};
@@ -40,8 +55,9 @@ int run_export(const ExportVerbOptions& options) {
     namer = std::move(chosen).value();
     input.namer = namer.get();
   }
-  auto sink = open_byte_sink(options.output);
+  auto sink = open_byte_sink(options.output, {.inputs = {options.trace}});
   if (!sink) return fail(sink.error());
+  if (to_terminal) sink = std::unique_ptr<ByteSink>(std::make_unique<TerminalSink>(std::move(sink).value()));
   Progress progress("exporting " + options.trace);
   const uint64_t total = reader.summary().events;
   if (progress.shown() && !options.output.empty()) {

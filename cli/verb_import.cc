@@ -13,45 +13,6 @@
 namespace gpuvm::cli {
 namespace {
 
-// Creates the file at the first write, so that a log that is refused leaves no empty trace and hurts no old
-// one.
-class LateTrace : public EventSink {
- public:
-  LateTrace(std::string path, WriterOptions options) : path_(std::move(path)), options_(options) {}
-
-  using EventSink::write;
-  Status write(const Event& event, Bytes payload) override {
-    if (writer_ == nullptr) GPUVM_TRY_STATUS(create());
-    return writer_->write(event, payload);
-  }
-  Status attach(std::string_view name, Bytes bytes) override {
-    if (writer_ != nullptr) return writer_->attach(name, bytes);
-    early_.insert_or_assign(std::string(name), std::string(as_text(bytes)));
-    return Ok{};
-  }
-  Status close() { return writer_ == nullptr ? Status(Ok{}) : writer_->close(); }
-  // What was written is not wanted after all.
-  void drop() {
-    if (writer_ == nullptr) return;
-    (void)writer_->close();
-    writer_.reset();
-    (void)std::remove(path_.c_str());
-  }
-
- private:
-  Status create() {
-    GPUVM_TRY(writer_, TraceWriter::create(path_, options_));
-    for (const auto& [name, text] : early_) GPUVM_TRY_STATUS(writer_->attach(name, as_bytes(text)));
-    early_.clear();
-    return Ok{};
-  }
-
-  std::string path_;
-  WriterOptions options_;
-  std::unique_ptr<TraceWriter> writer_;
-  std::map<std::string, std::string> early_;  // attached before the first event
-};
-
 struct CountName {
   const char* name;
   uint64_t ImportReport::*member;
@@ -84,14 +45,14 @@ constexpr CountName kCounts[] = {
     {"text_bytes", &ImportReport::bytes},
 };
 
-void print_json(const ImportVerbOptions& options, const ImportReport& report) {
+void print_report_json(const ImportVerbOptions& options, const ImportReport& report) {
   nlohmann::ordered_json out = {{"log", options.log}, {"output", options.output}, {"format", report.format}};
   for (const CountName& count : kCounts) out[count.name] = report.*count.member;
   out["bars_guessed"] = report.bars_guessed;
   out["sessions"] = std::max<size_t>(report.meta.sessions.size(), 1);
   if (!report.warnings.empty()) out["warnings"] = report.warnings;
   if (!report.problem.empty()) out["problem"] = report.problem;
-  fmt::print("{}\n", out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+  print_json(out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 std::string device_text(const DeviceInfo& device) {
@@ -114,59 +75,55 @@ std::string bar_list(const Bars& bars) {
 }
 
 void print_summary(const ImportVerbOptions& options, const ImportReport& report) {
-  fmt::print("{}: {}, {} lines to {} events in {}\n", printable_text(options.log), report.format,
-             thousands(report.lines), thousands(report.events), printable_text(options.output));
-  fmt::print("  accesses  {} reads, {} writes, {} of unknown kind\n", thousands(report.reads),
-             thousands(report.writes), thousands(report.unknown));
-  fmt::print("  others    {} maps, {} unmaps, {} marks, {} further events\n", thousands(report.maps),
-             thousands(report.unmaps), thousands(report.marks), thousands(report.other));
+  print("{}: {}, {} lines to {} events in {}\n", printable_text(options.log), report.format,
+        thousands(report.lines), thousands(report.events), printable_text(options.output));
+  print("  accesses  {} reads, {} writes, {} of unknown kind\n", thousands(report.reads),
+        thousands(report.writes), thousands(report.unknown));
+  print("  others    {} maps, {} unmaps, {} marks, {} further events\n", thousands(report.maps),
+        thousands(report.unmaps), thousands(report.marks), thousands(report.other));
   if (report.loss_reports != 0) {
-    fmt::print("  lost      {} events before the log was saved, in {} places\n",
-               thousands(report.lost_events), thousands(report.loss_reports));
+    print("  lost      {} events before the log was saved, in {} places\n", thousands(report.lost_events),
+          thousands(report.loss_reports));
   }
   if (report.width_suspect + report.value_wide != 0) {
-    fmt::print("  flagged   {} widths that the tracer gets wrong, {} values wider than the access\n",
-               thousands(report.width_suspect), thousands(report.value_wide));
+    print("  flagged   {} widths that the tracer gets wrong, {} values wider than the access\n",
+          thousands(report.width_suspect), thousands(report.value_wide));
   }
   const DeviceInfo& device = report.meta.device;
-  fmt::print("  device    {}\n", device_text(device));
+  print("  device    {}\n", device_text(device));
   if (report.meta.sessions.size() > 1) {
-    fmt::print("  sessions  {}; `gpuvm info` lists them, --session N imports one\n",
-               report.meta.sessions.size());
+    print("  sessions  {}; `gpuvm info` lists them, --session N imports one\n", report.meta.sessions.size());
   }
   if (report.bars_guessed) {
-    fmt::print("  BARs      guessed, the log does not tell them: --bars {}\n", bar_list(device.bars));
+    print("  BARs      guessed, the log does not tell them: --bars {}\n", bar_list(device.bars));
   }
   if (report.bad_devices != 0) {
-    fmt::print("  devices   {} lines do not parse, the first: {}\n", thousands(report.bad_devices),
-               printable_text(report.first_bad_device));
+    print("  devices   {} lines do not parse, the first: {}\n", thousands(report.bad_devices),
+          printable_text(report.first_bad_device));
   }
   if (report.prefixed_lines != 0) {
-    fmt::print("  cleaned   {} lines had something around them{}\n", thousands(report.prefixed_lines),
-               report.first_prefix.empty()
-                   ? ""
-                   : fmt::format(", first \"{}\"", printable_text(report.first_prefix)));
+    print("  cleaned   {} lines had something around them{}\n", thousands(report.prefixed_lines),
+          report.first_prefix.empty() ? ""
+                                      : fmt::format(", first \"{}\"", printable_text(report.first_prefix)));
   }
   if (report.merged_lines != 0) {
-    fmt::print("  merged    {} lines tell of an access that another line tells\n",
-               thousands(report.merged_lines));
+    print("  merged    {} lines tell of an access that another line tells\n", thousands(report.merged_lines));
   }
   if (report.skipped_lines != 0) {
-    fmt::print("  skipped   {} lines of other sessions\n", thousands(report.skipped_lines));
+    print("  skipped   {} lines of other sessions\n", thousands(report.skipped_lines));
   }
   if (report.outside_bars != 0) {
-    fmt::print(
+    print(
         "  outside   {} accesses in no known BAR, kept with their full address; --bars tells where the BARs "
         "are\n",
         thousands(report.outside_bars));
   }
   if (report.notes != 0) {
-    fmt::print("  notes     {} lines without an event of their own, kept as they are\n",
-               thousands(report.notes));
+    print("  notes     {} lines without an event of their own, kept as they are\n", thousands(report.notes));
   }
   if (report.first_note_line != 0) {
-    fmt::print("            first not understood: line {}: {}\n", report.first_note_line,
-               printable_text(report.first_note));
+    print("            first not understood: line {}: {}\n", report.first_note_line,
+          printable_text(report.first_note));
   }
 }
 
@@ -184,9 +141,6 @@ int run_import(const ImportVerbOptions& options) {
     if (!bars) return fail(bars.error());
     import_options.bars = bars.value();
   }
-  if (options.log == options.output) {
-    return fail(error("{}: is the log and the output; name another file with -o", options.log));
-  }
   auto source = open_byte_source(options.log);
   if (!source) return fail(source.error());
   Progress progress("importing " + import_options.name);
@@ -194,20 +148,22 @@ int run_import(const ImportVerbOptions& options) {
     import_options.progress = [&progress](uint64_t bytes) { progress.update(bytes); };
   }
   WriterOptions writer = options.writer;
+  writer.output.inputs = {options.log};
   // A pipe may be live: what a kill costs shall stay one chunk. A file is still there afterwards.
-  if (options.log != "-") writer.encode_threads = bulk_encode_threads();
-  LateTrace trace(options.output, writer);
-  Result<ImportReport> imported = import_log(*source.value(), trace, import_options);
-  if (!imported) {
-    trace.drop();
-    return fail(imported.error());
+  if (options.log != "-") {
+    writer.encode_threads = bulk_encode_threads();
+    writer.output.life = OutputLife::kWhole;
   }
-  if (const Status closed = trace.close(); !closed) return fail(closed.error());
+  auto trace = TraceWriter::create(options.output, writer);
+  if (!trace) return fail(trace.error());
+  Result<ImportReport> imported = import_log(*source.value(), *trace.value(), import_options);
+  if (!imported) return fail(imported.error());
+  if (const Status closed = trace.value()->close(); !closed) return fail(closed.error());
   for (const std::string& warning : imported.value().warnings) {
-    fmt::print(stderr, "gpuvm: note: {}: {}\n", printable_text(import_options.name), printable_text(warning));
+    print_error("gpuvm: note: {}: {}\n", printable_text(import_options.name), printable_text(warning));
   }
   if (options.json) {
-    print_json(options, imported.value());
+    print_report_json(options, imported.value());
   } else {
     print_summary(options, imported.value());
   }

@@ -103,6 +103,8 @@ json info_json(const std::string& path, const TraceSummary& summary, const Trace
                {"driver", meta.driver},
                {"kernel", meta.kernel},
                {"workload", meta.workload},
+               {"mode", meta.mode},
+               {"translation", meta.translation},
                {"duration_seconds", static_cast<double>(duration_ns(summary)) / 1e9},
                {"tool", meta.tool},
                {"wall_clock", clock_json(meta.wall_clock_us)},
@@ -124,7 +126,7 @@ json info_json(const std::string& path, const TraceSummary& summary, const Trace
 }
 
 void print_line(const char* name, const std::string& text) {
-  if (!text.empty()) fmt::print("{:<12} {}\n", name, printable_text(text));
+  if (!text.empty()) print("{:<12} {}\n", name, printable_text(text));
 }
 
 std::string device_line(const DeviceInfo& device) {
@@ -217,6 +219,8 @@ void print_info(const std::string& path, const TraceReader& reader,
   print_line("kernel", meta.kernel);
   print_line("workload", meta.workload);
   print_line("mode", meta.mode);
+  if (meta.translation == name_of(TranslationPolicy::kReference))
+    print_line("translation", meta.translation + ": guests were not isolated");
   print_line("command", meta.command);
   print_line("source", meta.source + (meta.tool.empty() ? "" : fmt::format(" (gpuvm {})", meta.tool)));
   std::string names;
@@ -246,7 +250,7 @@ int run_info(const InfoOptions& options) {
   if (options.json) {
     json info = info_json(options.trace, reader.summary(), reader.meta(), page_table, bad);
     if (!work.empty()) info["gpu_work"] = json::parse(to_json(work));
-    fmt::print("{}\n", info.dump(1, ' ', false, json::error_handler_t::replace));
+    print_json(info.dump(1, ' ', false, json::error_handler_t::replace));
   } else {
     print_info(options.trace, reader, page_table, bad, lines_of(work));
   }

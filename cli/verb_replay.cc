@@ -8,6 +8,7 @@
 #include "analysis/cost_model.h"
 #include "analysis/divergence.h"
 #include "cli/gpu_work.h"
+#include "cli/outcome.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "replayer/replay.h"
@@ -16,8 +17,7 @@ namespace gpuvm::cli {
 namespace {
 
 void show_progress(const std::string& mode, double done) {
-  fmt::print(stderr, "\r\033[K{:>14} {:3.0f} %", mode, done * 100);
-  std::fflush(stderr);
+  show_status(fmt::format("{:>14} {:3.0f} %", mode, done * 100));
 }
 
 std::string verdict(const ModeResult& m) {
@@ -48,51 +48,52 @@ void print_unknown(const ReplayResult& result) {
     if (shown++ == kShown) break;
     list += fmt::format(" 0x{:06x}", offset);
   }
-  fmt::print("\n{} registers that the map does not name:{}{}\n", unknown.size(), list,
-             unknown.size() > kShown ? " ... --json has them" : "");
+  print("\n{} registers that the map does not name:{}{}\n", unknown.size(), list,
+        unknown.size() > kShown ? " ... --json has them" : "");
 }
 
 void print_result(const ReplayResult& result) {
-  for (const std::string& trace : result.traces) fmt::print("{}\n", trace);
-  fmt::print("{} events, {} modes in {:.2f} s\n\n", thousands(result.events), result.modes.size(),
-             result.wall_seconds);
-  fmt::print("{:<13} {:>11} {:>8} {:>8} {:>12} {:>10}  {}\n", "mode", "traps", "flushes", "rebuilds",
-             "scanned", "hypercalls", "guest");
+  for (const std::string& trace : result.traces) print("{}\n", printable_text(trace));
+  if (result.translation == name_of(TranslationPolicy::kReference))
+    print("translation reference: guests are not isolated\n");
+  print("{} events, {} modes in {:.2f} s\n\n", thousands(result.events), result.modes.size(),
+        result.wall_seconds);
+  print("{:<13} {:>11} {:>8} {:>8} {:>12} {:>10}  {}\n", "mode", "traps", "flushes", "rebuilds", "scanned",
+        "hypercalls", "guest");
   for (const ModeResult& m : result.modes) {
     uint64_t hypercalls = 0;
     for (const auto& [name, count] : m.hypercalls) hypercalls += count;
-    fmt::print("{:<13} {:>11} {:>8} {:>8} {:>12} {:>10}  {}\n", m.mode, thousands(m.traps.total()),
-               thousands(m.tlb_flushes), thousands(m.shadow.rebuilds), thousands(m.shadow.entries_scanned),
-               thousands(hypercalls), verdict(m));
+    print("{:<13} {:>11} {:>8} {:>8} {:>12} {:>10}  {}\n", m.mode, thousands(m.traps.total()),
+          thousands(m.tlb_flushes), thousands(m.shadow.rebuilds), thousands(m.shadow.entries_scanned),
+          thousands(hypercalls), verdict(m));
   }
   // The same in every mode that saw the same machine.
   if (!result.modes.empty()) {
-    for (const std::string& line : lines_of(result.modes.front().work)) fmt::print("{}\n", line);
+    for (const std::string& line : lines_of(result.modes.front().work)) print("{}\n", line);
   }
   if (!result.modes.empty() && !result.modes[0].not_recorded.empty()) {
     const ModeResult& m = *std::ranges::max_element(result.modes, {}, &ModeResult::oracle_checks);
     std::string missing;
     for (const std::string& name : m.not_recorded) missing += (missing.empty() ? "" : ", ") + name;
-    fmt::print(
+    print(
         "\ncounted: the trace does not hold {}; {} reads were answered from it and not compared, {} "
         "shadow checks were made\n",
         printable_text(missing), thousands(m.reads_answered), thousands(m.oracle_checks));
     if (m.accesses_elsewhere != 0) {
-      fmt::print("{} accesses are in no BAR of the card and were passed over\n",
-                 thousands(m.accesses_elsewhere));
+      print("{} accesses are in no BAR of the card and were passed over\n", thousands(m.accesses_elsewhere));
     }
   }
   print_unknown(result);
   constexpr size_t kShown = 8;
   for (size_t i = 0; i < result.divergences.size(); ++i) {
     if (i == kShown) {
-      fmt::print("... {} more; --json has them\n", result.divergences.size() - kShown);
+      print("... {} more; --json has them\n", result.divergences.size() - kShown);
       break;
     }
     const Divergence& d = result.divergences[i];
-    if (i == 0) fmt::print("\n");
-    fmt::print("{} event {}: {} at {}{}{}: recorded 0x{:x}, now 0x{:x}\n", d.mode, d.seq, name_of(d),
-               place_of(d), d.register_name.empty() ? "" : " ", d.register_name, d.expected, d.got);
+    if (i == 0) print("\n");
+    print("{} event {}: {} at {}{}{}: recorded 0x{:x}, now 0x{:x}\n", d.mode, d.seq, name_of(d), place_of(d),
+          d.register_name.empty() ? "" : " ", printable_text(d.register_name), d.expected, d.got);
   }
 }
 
@@ -105,17 +106,18 @@ int run_replay(const ReplayVerbOptions& options) {
   replay_options.until_divergence = options.until_divergence;
   replay_options.compare_all = options.compare_all;
   replay_options.pv_batch = options.pv_batch;
+  replay_options.max_vram_bytes = options.vram_limit_mib << 20;
+  warn_of(options.translation);
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal) replay_options.progress = show_progress;
   auto result = replay_traces(options.traces, replay_options);
-  if (terminal) fmt::print(stderr, "\r\033[K");
+  if (terminal) show_status("");
   if (!result) {
-    fmt::print(stderr, "gpuvm replay: {}\n", result.error().message);
-    return kUnusable;
+    return fail(result.error());
   }
   fill_estimates(result.value());
   if (options.json) {
-    fmt::print("{}\n", to_json(result.value()));
+    print_json(to_json(result.value()));
   } else {
     print_result(result.value());
   }

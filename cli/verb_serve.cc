@@ -11,18 +11,19 @@ namespace gpuvm::cli {
 namespace {
 
 void show_how_to_connect(const ServeOptions& options) {
-  fmt::print(stderr, "listening at {0}; start QEMU with\n  gpuvm connect --socket {0} -- qemu-system-x86_64",
-             options.socket);
-  for (const std::string& line : qemu_arguments_to_serve(options)) fmt::print(stderr, " \\\n    {}", line);
-  fmt::print(stderr, " ...\n");
+  print_error("listening at {0}; start QEMU with\n  gpuvm connect --socket {0} -- qemu-system-x86_64",
+              options.socket);
+  for (const std::string& line : qemu_arguments_to_serve(options)) print_error(" \\\n    {}", line);
+  print_error(" ...\n");
   if (options.qtest.empty()) {
-    fmt::print(stderr, "without --qtest no interrupt reaches the guest: a driver that waits for one hangs\n");
+    print_error("without --qtest no interrupt reaches the guest: a driver that waits for one hangs\n");
   }
 }
 
 }  // namespace
 
 int run_serve(const ServeVerbOptions& options) {
+  survive_lost_readers();
   if (options.command.empty() == options.socket.empty()) {
     return fail(
         error("serve needs either --socket PATH to listen at, or a command to run after --; see --help"));
@@ -32,6 +33,7 @@ int run_serve(const ServeVerbOptions& options) {
   ServeOptions serve_options;
   serve_options.mode = mode.value();
   serve_options.translation = options.translation;
+  warn_of(options.translation);
   serve_options.socket = options.socket;
   serve_options.command = options.command;
   serve_options.qtest = options.qtest;
@@ -45,7 +47,7 @@ int run_serve(const ServeVerbOptions& options) {
   const bool progress = options.command.empty() && isatty(STDERR_FILENO) != 0;
   if (progress) serve_options.progress = show_capture_progress;
   const auto outcome = serve(serve_options);
-  if (progress) fmt::print(stderr, "\r\033[K");
+  if (progress) show_status("");
   if (!outcome) return fail(outcome.error());
   print_outcome(outcome.value());
   return outcome.value().succeeded ? kDone : kDoesNotHold;

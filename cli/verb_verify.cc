@@ -35,31 +35,31 @@ json to_json(const VerifyReport& report) {
 }
 
 void print_report(const VerifyReport& report) {
-  fmt::print("{:<12} {} events in {} chunks, {} attachments, {}\n", report.whole() ? "whole" : "not whole",
-             thousands(report.events), thousands(report.event_chunks), report.attachments,
-             bytes_text(report.file_bytes));
+  print("{:<12} {} events in {} chunks, {} attachments, {}\n", report.whole() ? "whole" : "not whole",
+        thousands(report.events), thousands(report.event_chunks), report.attachments,
+        bytes_text(report.file_bytes));
   if (report.unknown_chunks > 0) {
-    fmt::print("{:<12} {} chunks of a later version, kept as they are\n", "unknown", report.unknown_chunks);
+    print("{:<12} {} chunks of a later version, kept as they are\n", "unknown", report.unknown_chunks);
   }
   size_t listed = 0;
   for (const TraceDamage& place : report.damage) {
     if (++listed > kListed) break;
-    fmt::print("{:<12} byte {}, {}: {}\n", "damage", thousands(place.offset), bytes_text(place.bytes),
-               printable_text(place.what));
+    print("{:<12} byte {}, {}: {}\n", "damage", thousands(place.offset), bytes_text(place.bytes),
+          printable_text(place.what));
   }
   if (report.damaged_places > kListed)
-    fmt::print("{:<12} and {} more places\n", "", report.damaged_places - kListed);
+    print("{:<12} and {} more places\n", "", report.damaged_places - kListed);
   listed = 0;
   for (const MissingEvents& hole : report.missing) {
     if (++listed > kListed) break;
-    fmt::print("{:<12} events {} to {} ({})\n", "missing", hole.first_seq, hole.first_seq + hole.count - 1,
-               thousands(hole.count));
+    print("{:<12} events {} to {} ({})\n", "missing", hole.first_seq, hole.first_seq + hole.count - 1,
+          thousands(hole.count));
   }
   if (report.missing.size() > kListed)
-    fmt::print("{:<12} {} events in all\n", "", thousands(report.missing_events));
+    print("{:<12} {} events in all\n", "", thousands(report.missing_events));
   if (!report.complete) {
-    fmt::print("{:<12} not closed: still being recorded, or its recorder was killed;\n", "end");
-    fmt::print("{:<12} up to 65,536 events or one second may be missing there\n", "");
+    print("{:<12} not closed: still being recorded, or its recorder was killed;\n", "end");
+    print("{:<12} up to 65,536 events or one second may be missing there\n", "");
   }
 }
 
@@ -84,12 +84,12 @@ int run_verify(const VerifyOptions& options) {
                        {"loss_events", repaired.value().loss_events}};
     if (!options.json) {
       print_report(report);
-      fmt::print("{:<12} {}: {} events, {} marks of loss\n", "repaired", options.repair,
-                 thousands(repaired.value().saved_events), repaired.value().loss_events);
+      print("{:<12} {}: {} events, {} marks of loss\n", "repaired", options.repair,
+            thousands(repaired.value().saved_events), repaired.value().loss_events);
     }
   }
   out["path"] = options.trace;
-  if (options.json) fmt::print("{}\n", out.dump(1, ' ', false, json::error_handler_t::replace));
+  if (options.json) print_json(out.dump(1, ' ', false, json::error_handler_t::replace));
   return report.whole() ? kDone : kDoesNotHold;
 }
 

@@ -93,6 +93,7 @@ struct ReplayVerbOptions {
   bool until_divergence = false;
   bool compare_all = false;
   uint32_t pv_batch = 0;  // 0: the mode's
+  uint64_t vram_limit_mib = 1024;
 };
 int run_replay(const ReplayVerbOptions& options);
 
@@ -146,7 +147,8 @@ struct ReportVerbOptions {
   std::string output;
   std::vector<std::string> modes;  // empty: all
   bool no_replay = false;          // only what the trace itself says
-  std::string rnndb;               // folder, empty: our own map
+  uint64_t vram_limit_mib = 1024;
+  std::string rnndb;  // folder, empty: our own map
 };
 int run_report(const ReportVerbOptions& options);
 

@@ -180,7 +180,7 @@ void ModeReplay::close_phase(uint64_t time_ns) {
                   now.shadow.entries_scanned - phase_meters_.shadow.entries_scanned,
                   now.shadow.entries_written - phase_meters_.shadow.entries_written};
   phase.duration_ns = time_ns - phase_start_ns_;
-  result_.phases.push_back(std::move(phase));
+  add_phase(result_.phases, std::move(phase));
   phase_start_ns_ = time_ns;
   phase_accesses_ = result_.accesses;
   phase_meters_ = now;

@@ -26,6 +26,7 @@ Result<std::vector<Mode>> chosen_modes(const std::vector<std::string>& names) {
 Result<ReplayResult> replay_traces(const std::vector<std::string>& paths, const ReplayOptions& options) {
   ReplayResult result;
   result.traces = paths;
+  result.translation = name_of(options.translation);
   const auto start = std::chrono::steady_clock::now();
   GPUVM_TRY(const std::vector<Mode> modes, chosen_modes(options.modes));
   if (options.pv_batch > kMaxPvBatch)

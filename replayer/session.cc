@@ -109,11 +109,18 @@ void Session::connect_lanes() {
 Status Session::run() {
   Running running;
   for (const auto& lane : lanes_) running.add(lane.get());
+  const uint64_t vram_limit = options_.max_vram_bytes * lanes_.size();
   uint64_t events = 0;
   while (!running.lanes.empty()) {
     const size_t turn = running.earliest();
     ModeReplay& replay = running.lanes[turn]->replay();
     GPUVM_TRY(const bool more, replay.step());
+    if (machine_->vram_resident_bytes() > vram_limit) {
+      return error(
+          "{}: after {} events the recording has filled more than {} MiB of video memory; if it is right, "
+          "give more by --vram-limit",
+          running.lanes[turn]->result().trace, events, vram_limit >> 20);
+    }
     if (!more) {
       running.erase(turn);
     } else if (running.lanes.size() > 1) {

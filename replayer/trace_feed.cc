@@ -13,12 +13,18 @@ TraceFeed::Item item_of(const OwnedBatch& batch, size_t index) {
   return {&event, batch.first_seq + index, payload};
 }
 
+uint64_t bytes_of(const OwnedBatch& batch) {
+  return batch.events.size() * sizeof(Event) + batch.blob.size();
+}
+
 }  // namespace
 
 Result<bool> TraceFeed::load() {
   GPUVM_TRY(const bool more, source_.take(spare_));
-  if (more) batches_.push_back(std::exchange(spare_, {}));
-  return more;
+  if (!more) return false;
+  held_bytes_ += bytes_of(spare_);
+  batches_.push_back(std::exchange(spare_, {}));
+  return true;
 }
 
 bool TraceFeed::find_device_event() {
@@ -37,6 +43,7 @@ void TraceFeed::drop_finished() {
   while (ahead_batch_ < batch_ && !find_device_event()) {
   }
   while (!batches_.empty() && first_batch_ < std::min(batch_, ahead_batch_)) {
+    held_bytes_ -= bytes_of(batches_.front());
     spare_ = std::move(batches_.front());
     batches_.pop_front();
     ++first_batch_;
@@ -81,6 +88,7 @@ uint64_t TraceFeed::next_time_ns() {
 Result<TraceFeed::Item> TraceFeed::peek_device_event() {
   while (true) {
     if (ahead_batch_ - first_batch_ == batches_.size()) {
+      if (held_bytes_ > max_held_bytes_) return Item{};
       GPUVM_TRY(const bool more, load());
       if (!more) return Item{};
     }

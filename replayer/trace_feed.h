@@ -16,7 +16,9 @@ constexpr bool is_device_driven(EventKind kind) {
 
 class TraceFeed {
  public:
-  explicit TraceFeed(BatchSource& source) : source_(source) {}
+  static constexpr uint64_t kMaxHeldBytes = 256 << 20;
+  explicit TraceFeed(BatchSource& source, uint64_t max_held_bytes = kMaxHeldBytes)
+      : source_(source), max_held_bytes_(max_held_bytes) {}
 
   struct Item {
     const Event* event = nullptr;  // nullptr: the end
@@ -28,7 +30,8 @@ class TraceFeed {
   Result<Item> next();
   // When the next event is; the end, or a trace that cannot be read on, is at time 0: next() says which.
   uint64_t next_time_ns();
-  // The next device-driven event that was not taken yet, wherever it is; peek, then take.
+  // The next device-driven event that was not taken yet; peek, then take. None if there is none within
+  // max_held_bytes of what the first cursor has reached: what lies between is held in memory.
   Result<Item> peek_device_event();
   void take_device_event();
   // next() has passed a device-driven event that was not taken: peek_device_event() gives the first of them.
@@ -45,7 +48,9 @@ class TraceFeed {
   void drop_finished();
 
   BatchSource& source_;
+  const uint64_t max_held_bytes_;
   std::deque<OwnedBatch> batches_;
+  uint64_t held_bytes_ = 0;   // in batches_
   OwnedBatch spare_;          // the last one that was done with: its memory is used again
   uint64_t first_batch_ = 0;  // number of batches_.front() since the start
   uint64_t batch_ = 0;        // where next() is

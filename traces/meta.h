@@ -54,13 +54,15 @@ struct SessionInfo {
 
 struct TraceMeta {
   DeviceInfo device;
-  std::string driver;    // "nouveau 6.1.192-2 (Debian)"
-  std::string kernel;    // the guest's `uname -r` and version
-  std::string workload;  // "copy", "load", "" if unknown
-  std::string mode;      // virtualisation mode that was live while recording
-  std::string command;   // the command line that made the trace
-  std::string tool;      // version of the tool that wrote it
-  std::string source;    // "capture", "import mmiotrace", ...
+  std::string driver;       // "nouveau 6.1.192-2 (Debian)"
+  std::string kernel;       // the guest's `uname -r` and version
+  std::string workload;     // "copy", "load", "" if unknown
+  std::string mode;         // virtualisation mode that was live while recording
+  std::string translation;  // what a guest's addresses were checked by: "strict", "reference" (not at all);
+                            // "" if unknown
+  std::string command;      // the command line that made the trace
+  std::string tool;         // version of the tool that wrote it
+  std::string source;       // "capture", "import mmiotrace", ...
   uint64_t time_unit_ns = 1000;
   uint64_t guest_ram_bytes = 0;  // 0 if unknown
   uint64_t wall_clock_us = 0;    // of time 0, microseconds since 1970 UTC; 0 if unknown
@@ -79,7 +81,18 @@ inline constexpr std::string_view kMetaAttachment = "meta.json";
 inline constexpr std::string_view kDmesgAttachment = "dmesg.txt";
 inline constexpr std::string_view kKallsymsAttachment = "kallsyms.txt";
 inline constexpr std::string_view kGuestLogAttachment = "guest.log";
+// What an import keeps of a log beside its events, so that an export can give it back.
+inline constexpr std::string_view kLogHeaderAttachment = "log-header.txt";
+inline constexpr std::string_view kImportAttachment = "import.json";
 
+// Names that mean something to us: a guest may not attach anything under them.
+bool is_reserved_attachment(std::string_view name);
+
+// What is read as a trace's description has at most this many bytes, and nests no deeper.
+inline constexpr size_t kMaxMetaBytes = 4 << 20;
+inline constexpr size_t kMaxSessions = 256;  // described one by one; more are joined with the last
+inline constexpr unsigned kMaxMetaDepth = 16;
+// Long texts are cut, so that it fits.
 std::string to_json(const TraceMeta& meta);
 // Unknown keys are ignored, absent ones keep their defaults; the error names the key that has the wrong type.
 Result<TraceMeta> meta_from_json(std::string_view text);

@@ -39,5 +39,8 @@ std::span<const ModePolicy> all_modes();
 // What a guest address may become. kReference is what GPUvm did, holes included: to measure and to show,
 // never to use.
 enum class TranslationPolicy : uint8_t { kStrict, kReference };
+constexpr std::string_view name_of(TranslationPolicy policy) {
+  return policy == TranslationPolicy::kStrict ? "strict" : "reference";
+}
 
 }  // namespace gpuvm

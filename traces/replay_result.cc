@@ -97,21 +97,33 @@ void add(ShadowWork& sum, const ShadowWork& more) {
   sum.entries_written += more.entries_written;
 }
 
+void add_counts(PhaseResult& sum, const PhaseResult& more) {
+  add(sum.accesses, more.accesses);
+  add(sum.traps, more.traps);
+  add(sum.shadow, more.shadow);
+  sum.tlb_flushes += more.tlb_flushes;
+  sum.hypercalls += more.hypercalls;
+}
+
+// Of one machine to those of the others, which ran at the same time.
 void add(std::vector<PhaseResult>& sum, const PhaseResult& more) {
   auto same = std::ranges::find(sum, more.name, &PhaseResult::name);
-  if (same == sum.end()) {
-    sum.push_back(more);
-    return;
-  }
-  add(same->accesses, more.accesses);
-  add(same->traps, more.traps);
-  add(same->shadow, more.shadow);
-  same->tlb_flushes += more.tlb_flushes;
-  same->hypercalls += more.hypercalls;
+  if (same == sum.end()) return add_phase(sum, more);
+  add_counts(*same, more);
   same->duration_ns = std::max(same->duration_ns, more.duration_ns);
 }
 
 }  // namespace
+
+void add_phase(std::vector<PhaseResult>& phases, PhaseResult phase) {
+  if (phases.size() < kMaxResultPhases) {
+    phases.push_back(std::move(phase));
+    if (phases.size() == kMaxResultPhases) phases.back().name = kFurtherPhases;
+    return;
+  }
+  add_counts(phases.back(), phase);
+  phases.back().duration_ns += phase.duration_ns;
+}
 
 ModeResult merged(std::vector<ModeResult> vms) {
   if (vms.size() == 1) return std::move(vms.front());
@@ -166,6 +178,7 @@ std::string to_json(const ReplayResult& result) {
   const json j{{"trace", fmt::format("{}", fmt::join(result.traces, ", "))},
                {"traces", result.traces},
                {"events", result.events},
+               {"translation", result.translation},
                {"wall_seconds", result.wall_seconds},
                {"events_per_second", rate},
                {"modes", modes},

@@ -31,6 +31,11 @@ struct ShadowWork {
   uint64_t entries_written = 0;  // shadow page table entries whose value changed
 };
 
+// A trace may have a mark after each access: the phases beyond so many are counted as one, the last, under
+// kFurtherPhases.
+inline constexpr size_t kMaxResultPhases = 256;
+inline constexpr std::string_view kFurtherPhases = "(further phases)";
+
 struct PhaseResult {
   std::string name;
   BarCounts accesses;
@@ -99,6 +104,7 @@ struct ModeResult {
 
 struct ReplayResult {
   std::vector<std::string> traces;  // more than one: VM 0, 1, ... on one card
+  std::string translation;          // what a guest's addresses were checked by: "strict", "reference"
   uint64_t events = 0;              // of all traces
   double wall_seconds = 0;
   std::vector<ModeResult> modes;
@@ -115,6 +121,8 @@ struct ReplayResult {
 
 // Sums over virtual machines; phases of one name are added up.
 ModeResult merged(std::vector<ModeResult> vms);
+// Appends a phase, or adds it to the last one if there are too many.
+void add_phase(std::vector<PhaseResult>& phases, PhaseResult phase);
 
 std::string to_json(const ReplayResult& result);
 

@@ -3,6 +3,7 @@
 
 #include "analysis/diff/diff.h"
 #include "analysis/format.h"
+#include "traces/core/printable.h"
 
 namespace gpuvm {
 namespace {

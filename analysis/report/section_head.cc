@@ -80,6 +80,19 @@ Element recording_verdict(const ReportTrace& trace) {
                .add(Element("span").text(rest)));
 }
 
+bool is_reference(std::string_view translation) {
+  return translation == "reference";
+}
+
+// Nobody shall take figures of guests that were not isolated for those of guests that were.
+Element translation_verdict(const char* which) {
+  return Element("div", "verdict bad")
+      .add(Element("i").attr("aria-hidden", "true").text("!"))
+      .add(Element("p").text(which).text(" ").add(
+          Element("span").text("The guests' addresses were let through as GPUvm's prototype did "
+                               "(--translation reference).")));
+}
+
 void fact(Element& list, std::string_view name, const std::string& value, const char* css_class = "") {
   if (value.empty()) return;
   list.add(Element("div", css_class[0] == '\0' ? std::string_view("f") : css_class)
@@ -115,6 +128,7 @@ Element facts_list(const ReportTrace& trace) {
   fact(list, "Guest kernel", meta.kernel);
   fact(list, "Workload", meta.workload);
   fact(list, "Mode while recording", meta.mode);
+  fact(list, "Translation", meta.translation);
   fact(list, "Recorded",
        fmt::format("{} events over {}", thousands(facts.events),
                    time_text(static_cast<double>(facts.last_ns - facts.first_ns) / 1000)));
@@ -177,7 +191,10 @@ Element head_section(const ReportInput& input) {
   out.add(Element("p", "eyebrow").text("gpuvm report"));
   out.add(Element("h1").text(title_of(input)));
   out.add(verdict(input));
+  if (input.replay && is_reference(input.replay->translation))
+    out.add(translation_verdict("Replayed without isolation."));
   for (const ReportTrace& trace : input.traces) {
+    if (is_reference(trace.meta.translation)) out.add(translation_verdict("Recorded without isolation."));
     if (!trace.complete || trace.facts.lost_events > 0 || !trace.problem.empty())
       out.add(recording_verdict(trace));
   }

@@ -19,6 +19,11 @@ class BareCards : public Machine {
     return sum;
   }
   const GpuWork& work(unsigned guest) const override { return cards_[guest]->work(); }
+  uint64_t vram_resident_bytes() const override {
+    uint64_t sum = 0;
+    for (const auto& card : cards_) sum += card->vram().resident_bytes();
+    return sum;
+  }
 
  private:
   std::vector<std::unique_ptr<Card>> cards_;
@@ -42,6 +47,7 @@ class SharedCard : public Machine {
   const GpuWork& work(unsigned guest) const override {
     return hypervisor_.card().work(hypervisor_.partition(guest).slot);
   }
+  uint64_t vram_resident_bytes() const override { return hypervisor_.card().vram().resident_bytes(); }
 
  private:
   mutable Hypervisor hypervisor_;

@@ -4,9 +4,8 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <new>
 #include <type_traits>
-
-#include "traces/core/result.h"
 
 namespace gpuvm {
 
@@ -18,7 +17,7 @@ class SparseArray {
   explicit SparseArray(size_t count) : count_(count) {
     void* p =
         mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    GPUVM_CHECK(p != MAP_FAILED);
+    if (p == MAP_FAILED) throw std::bad_alloc();  // no address space left; the command ends with a line
     data_ = static_cast<T*>(p);
   }
   ~SparseArray() { munmap(data_, bytes()); }

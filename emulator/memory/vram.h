@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "emulator/memory/sparse_array.h"
+#include "traces/core/result.h"
 
 namespace gpuvm {
 
@@ -73,6 +74,9 @@ class Vram {
   uint64_t digest(uint64_t begin, uint64_t length);
   // Does up to so many pages of that work; true: no more than as many are left.
   bool digest_some(uint64_t begin, uint64_t length, uint64_t pages);
+
+  // Host memory that it takes: what was ever written, in pages.
+  uint64_t resident_bytes() const { return touched_.size() * kPageBytes; }
 
   // Zeroes a range (a departing virtual machine's partition).
   void scrub(uint64_t begin, uint64_t length);

@@ -19,6 +19,7 @@ TraceMeta describe(const CaptureOptions& options, const PreparedGuest& prepared,
   meta.kernel = prepared.kernel.package;
   meta.workload = std::string(prepared.workload->name);
   meta.mode = std::string(policy_of(options.mode).name);
+  if (options.mode != Mode::kPassthrough) meta.translation = name_of(options.translation);
   meta.command = options.command_line;
   meta.tool = std::string(tool_version());
   meta.source = "capture, QEMU " + prepared.qemu_version;

@@ -55,7 +55,7 @@ class DeviceSession {
   Status describe(TraceMeta meta);
   // Without a trace, nothing is kept.
   Status attach(std::string_view name, std::string_view bytes);
-  // The last mark, and the trace's clean end.
+  // The last mark, and the trace's clean end. Without an event there is no trace.
   Status close();
 
   uint64_t events() const { return writer_ ? writer_->events() : 0; }

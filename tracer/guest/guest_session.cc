@@ -152,6 +152,10 @@ void GuestSession::take(GuestRecord record) {
 }
 
 void GuestSession::keep_attachment(GuestRecord record) {
+  if (is_reserved_attachment(record.name)) {
+    failure_ = error("the guest attaches {}, which is a name of ours; nothing was kept of it", record.name);
+    return;
+  }
   if (record.body.size() <= kLargeAttachment) {
     if (Status status = session_.attach(record.name, record.body); !status) failure_ = status.error();
     return;

@@ -92,6 +92,7 @@ TraceMeta describe(const ServeOptions& options, const DeviceInfo& device) {
   TraceMeta meta;
   meta.device = device;
   meta.mode = std::string(policy_of(options.mode).name);
+  if (options.mode != Mode::kPassthrough) meta.translation = name_of(options.translation);
   meta.command = options.command_line;
   meta.tool = std::string(tool_version());
   meta.source = "serve";
@@ -235,7 +236,6 @@ Result<GuestOutcome> serve(const ServeOptions& options) {
       options.command.empty() ? wait_for_peer(options, signals) : start_command(options.command);
   if (!peer) return peer.error();
   if (!peer.value().link.valid()) {
-    if (writer) GPUVM_TRY_STATUS(writer->close());
     GuestOutcome outcome;
     outcome.succeeded = true;
     outcome.message = "stopped before anybody connected";

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -107,7 +108,26 @@ std::filesystem::path default_cache_directory() {
     return std::filesystem::path(cache) / "gpuvm";
   if (const char* home = std::getenv("HOME"); home && *home == '/')
     return std::filesystem::path(home) / ".cache" / "gpuvm";
-  return std::filesystem::temp_directory_path() / fmt::format("gpuvm-cache-{}", getuid());
+  std::error_code code;
+  return std::filesystem::temp_directory_path(code) / fmt::format("gpuvm-cache-{}", geteuid());
+}
+
+Result<std::filesystem::path> cache_directory(const std::filesystem::path& asked) {
+  const std::filesystem::path found = asked.empty() ? default_cache_directory() : asked;
+  // Of a user without a home: anybody can make a folder of that name before us.
+  std::error_code code;
+  if (!asked.empty() || found.parent_path() != std::filesystem::temp_directory_path(code)) return found;
+  if (mkdir(found.c_str(), 0700) == 0) return found;
+  if (errno != EEXIST) return error("cannot make {}: {}", found.string(), strerror(errno));
+  constexpr mode_t kOthersWrite = S_IWGRP | S_IWOTH;
+  struct stat info {};
+  if (lstat(found.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid() &&
+      (info.st_mode & kOthersWrite) == 0) {
+    return found;
+  }
+  return error(
+      "{}: is not a folder that only this user can write in; remove it, or set HOME or XDG_CACHE_HOME",
+      found.string());
 }
 
 std::string candidate_version(const std::string& apt_cache_output) {

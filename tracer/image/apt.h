@@ -17,6 +17,9 @@ using ProgressFn = std::function<void(const std::string&)>;
 
 // ${XDG_CACHE_HOME:-~/.cache}/gpuvm
 std::filesystem::path default_cache_directory();
+// `asked`, or the default one if that is empty. Errors: without a home it lies in the folder for temporary
+// files, and somebody else may write there.
+Result<std::filesystem::path> cache_directory(const std::filesystem::path& asked);
 
 // What `apt-cache policy` says: the version that would be installed, or "".
 std::string candidate_version(const std::string& apt_cache_output);

@@ -153,8 +153,7 @@ std::vector<std::string> listed_packages(const std::string& apt_cache_output) {
 }
 
 Result<GraphicsStack> provide_graphics_stack(const GraphicsStackRequest& request) {
-  const fs::path cache =
-      request.cache_directory.empty() ? default_cache_directory() : request.cache_directory;
+  GPUVM_TRY(const fs::path cache, cache_directory(request.cache_directory));
   const fs::path folder = fs::absolute(cache) / kFolder;
   std::error_code code;
   fs::create_directories(folder, code);

@@ -96,7 +96,7 @@ Result<GuestKernel> fetch(const PackageVersion& package, const fs::path& kernels
 }  // namespace
 
 Result<GuestKernel> provide_kernel(const KernelRequest& request) {
-  fs::path cache = request.cache_directory.empty() ? default_cache_directory() : request.cache_directory;
+  GPUVM_TRY(const fs::path cache, cache_directory(request.cache_directory));
   fs::path kernels = fs::absolute(cache) / kKernelsFolder;
   std::error_code code;
   fs::create_directories(kernels, code);

@@ -12,6 +12,7 @@ Result<StopSignals> StopSignals::take() {
   sigemptyset(&stops);
   sigaddset(&stops, SIGINT);
   sigaddset(&stops, SIGTERM);
+  sigaddset(&stops, SIGHUP);
   UniqueFd fd(signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd.valid() || pthread_sigmask(SIG_BLOCK, &stops, &before) != 0) {
     return error("cannot watch for signals: {}", std::strerror(errno));

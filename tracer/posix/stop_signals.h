@@ -1,4 +1,5 @@
-// Ctrl-C and SIGTERM as something to poll: a recording must be closed, and a guest ended, before we go.
+// Ctrl-C, SIGTERM and the terminal's end (SIGHUP) as something to poll: a recording must be closed, and a
+// guest ended, before we go.
 #pragma once
 
 #include <signal.h>
@@ -10,7 +11,7 @@
 
 namespace gpuvm {
 
-// As long as one lives, the two signals do not end the process but make fd() readable. Made before other
+// As long as one lives, the three signals do not end the process but make fd() readable. Made before other
 // threads are, or one of them would get the signal.
 class StopSignals {
  public:
@@ -20,7 +21,7 @@ class StopSignals {
   ~StopSignals();
 
   int fd() const { return fd_.get(); }
-  // "SIGINT" or "SIGTERM" if one has come, else "".
+  // "SIGINT", "SIGTERM" or "SIGHUP" if one has come, else "".
   std::string next();
 
  private:

@@ -52,6 +52,8 @@ std::vector<std::string> qemu_command(const QemuConfig& config, const QemuDescri
       "-machine", fmt::format("{},memory-backend=mem", machine_info(config.machine).name),
       "-object", fmt::format("memory-backend-memfd,id=mem,size={},share=on", memory),  // share: the GPU maps guest RAM
       "-m", memory, "-smp", "1", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+      // A guest that gets out of its QEMU starts no program and changes no user.
+      "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
       "-kernel", config.kernel.string(), "-initrd", config.initrd.string(), "-append", config.kernel_arguments};
   // clang-format on
   auto add = [&](std::initializer_list<std::string> arguments) { command.insert(command.end(), arguments); };

@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -32,6 +35,30 @@ std::string log_tail(const fs::path& file, size_t lines) {
   return tail;
 }
 
+constexpr std::string_view kRunPrefix = "gpuvm-temporary-run-", kNewPrefix = "gpuvm-new-run-";
+
+// The lock goes with its owner, however that ends. Invalid: somebody else has it, or it is no folder.
+UniqueFd lock_directory(const fs::path& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd.valid() && flock(fd.get(), LOCK_EX | LOCK_NB) != 0) fd.reset();
+  return fd;
+}
+
+// What runs that were killed have left: folders of ours that nobody holds.
+void remove_leftovers(const fs::path& temporary) {
+  std::error_code code;
+  std::vector<fs::path> gone;
+  for (fs::directory_iterator entry(temporary, code), end; !code && entry != end; entry.increment(code)) {
+    if (!entry->path().filename().string().starts_with(kRunPrefix)) continue;
+    struct stat info {};
+    if (lstat(entry->path().c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid())
+      gone.push_back(entry->path());
+  }
+  for (const fs::path& path : gone) {
+    if (const UniqueFd held = lock_directory(path); held.valid()) fs::remove_all(path, code);
+  }
+}
+
 }  // namespace
 
 Result<RunDirectory> RunDirectory::create(const fs::path& wanted) {
@@ -39,16 +66,24 @@ Result<RunDirectory> RunDirectory::create(const fs::path& wanted) {
   if (!wanted.empty()) {
     fs::create_directories(wanted, code);
     if (code) return error("cannot make the folder {}: {}", wanted.string(), code.message());
-    return RunDirectory(fs::absolute(wanted), false);
+    return RunDirectory(fs::absolute(wanted), UniqueFd());
   }
-  std::string pattern = (fs::temp_directory_path(code) / "gpuvm-run-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) return error("cannot make {}: {}", pattern, strerror(errno));
-  return RunDirectory(pattern, true);
+  const fs::path temporary = fs::temp_directory_path(code);
+  remove_leftovers(temporary);
+  std::string path = (temporary / (std::string(kNewPrefix) + "XXXXXX")).string();
+  if (mkdtemp(path.data()) == nullptr) return error("cannot make {}: {}", path, strerror(errno));
+  UniqueFd held = lock_directory(path);
+  // Only one that is locked gets the name that others look for.
+  const fs::path name = temporary / (std::string(kRunPrefix) + path.substr(path.size() - 6));
+  fs::rename(path, name, code);
+  if (!code) return RunDirectory(name, std::move(held));
+  fs::remove(path, code);
+  return error("cannot make {}: {}", name.string(), code.message());
 }
 
 RunDirectory::~RunDirectory() {
   std::error_code ignored;
-  if (remove_) fs::remove_all(path_, ignored);
+  if (held_.valid()) fs::remove_all(path_, ignored);
 }
 
 Result<QemuProcess> QemuProcess::start(const QemuConfig& config, UniqueFd gpu_end,

@@ -25,22 +25,23 @@ inline constexpr char kQemuLogFile[] = "qemu.log";
 inline constexpr char kGpuSocketFile[] = "gpu.sock";       // where QEMU connects by vfio-user
 inline constexpr char kMmiotraceFile[] = "mmiotrace.txt";  // text of the guest kernel's tracer, if it ran
 
-// A directory for the files of one run; removed with everything in it unless it was asked for by name.
+// A directory for the files of one run; removed with everything in it unless it was asked for by name. One
+// that could not be removed, since its run was killed, is by the next run.
 class RunDirectory {
  public:
   // Empty: a fresh one under the system's folder for temporary files.
   static Result<RunDirectory> create(const std::filesystem::path& wanted);
   RunDirectory(RunDirectory&& other) noexcept
-      : path_(std::move(other.path_)), remove_(std::exchange(other.remove_, false)) {}
+      : path_(std::move(other.path_)), held_(std::move(other.held_)) {}
   RunDirectory& operator=(RunDirectory&&) = delete;
   ~RunDirectory();
 
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  RunDirectory(std::filesystem::path path, bool remove) : path_(std::move(path)), remove_(remove) {}
+  RunDirectory(std::filesystem::path path, UniqueFd held) : path_(std::move(path)), held_(std::move(held)) {}
   std::filesystem::path path_;
-  bool remove_;
+  UniqueFd held_;  // its lock; invalid: asked for by name
 };
 
 // For one poll loop, poll

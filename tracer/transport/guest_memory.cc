@@ -1,6 +1,8 @@
 #include "tracer/transport/guest_memory.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,9 +14,13 @@ namespace {
 constexpr size_t kMaxSections = 1024;
 constexpr uint64_t kMaxAddress = uint64_t{1} << 62;
 
-bool is_regular_file(const UniqueFd& fd) {
+// On any other file system an access may wait for a disk, or for whoever implements it (FUSE), and all guests
+// with it.
+bool is_memory_file(const UniqueFd& fd) {
   struct stat info {};
-  return fstat(fd.get(), &info) == 0 && S_ISREG(info.st_mode);
+  struct statfs system {};
+  return fstat(fd.get(), &info) == 0 && S_ISREG(info.st_mode) && fstatfs(fd.get(), &system) == 0 &&
+         (system.f_type == TMPFS_MAGIC || system.f_type == HUGETLBFS_MAGIC);
 }
 
 }  // namespace
@@ -22,9 +28,9 @@ bool is_regular_file(const UniqueFd& fd) {
 Status GuestMemory::set_map(const std::vector<MemorySection>& sections, std::vector<UniqueFd> fds) {
   std::vector<Region> regions;
   for (size_t i = 0; i < sections.size(); ++i) {
-    if (!is_regular_file(fds[i])) {
+    if (!is_memory_file(fds[i])) {
       return error(
-          "memory section {} is not backed by a file; start QEMU with "
+          "memory section {} is not backed by a file in memory (tmpfs or hugetlbfs); start QEMU with "
           "memory-backend-memfd,share=on",
           i);
     }
@@ -37,7 +43,7 @@ Status GuestMemory::set_map(const std::vector<MemorySection>& sections, std::vec
 int GuestMemory::add(const MemorySection& section, bool writable, UniqueFd fd) {
   const auto [address, bytes, file_offset] = section;
   if (bytes == 0 || bytes > kMaxAddress || address > kMaxAddress || file_offset > kMaxAddress) return EINVAL;
-  if (fd.valid() && !is_regular_file(fd)) return EINVAL;
+  if (fd.valid() && !is_memory_file(fd)) return EINVAL;
   for (const Region& r : regions_) {
     if (address < r.address + r.bytes && r.address < address + bytes) return EEXIST;
   }

@@ -19,12 +19,13 @@ struct MemorySection {
 // then only make a transfer fail, not kill us with SIGBUS.
 class GuestMemory : public DmaPort {
  public:
-  // Replaces the whole map; sections[i] lies in fds[i]. Errors: a descriptor that is no regular file.
+  // Replaces the whole map; sections[i] lies in fds[i]. Errors: a descriptor that is no file in
+  // memory (tmpfs, hugetlbfs).
   Status set_map(const std::vector<MemorySection>& sections, std::vector<UniqueFd> fds);
 
   // One more section, or one less: for a peer that tells of changes. A section without a descriptor is
   // known, but a transfer there fails. 0, or the errno that says why not: EEXIST if it overlaps another,
-  // EINVAL if it cannot be or its descriptor is no regular file, ENOSPC if there are too many.
+  // EINVAL if it cannot be or its descriptor is no file in memory, ENOSPC if there are too many.
   int add(const MemorySection& section, bool writable, UniqueFd fd);
   // Address and length must be a section's.
   bool remove(uint64_t address, uint64_t bytes);

@@ -1,73 +1,92 @@
 #include "traces/export/byte_sink.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-
-#include "traces/core/unique_fd.h"
 
 namespace gpuvm {
 namespace {
 
 constexpr size_t kBuffer = 256 << 10;
 
-class FileSink : public ByteSink {
+// Collects bytes, so that the next stage gets few and large pieces.
+class BufferedSink : public ByteSink {
  public:
-  FileSink(UniqueFd owned, int fd, std::string name)
-      : owned_(std::move(owned)), fd_(fd), name_(std::move(name)) {
-    buffer_.reserve(kBuffer);
-  }
-  ~FileSink() override { (void)flush(); }
+  explicit BufferedSink(std::string name) : name_(std::move(name)) { buffer_.reserve(kBuffer); }
 
   Status write(std::string_view bytes) override {
-    if (buffer_.size() + bytes.size() > kBuffer) GPUVM_TRY_STATUS(flush());
-    if (bytes.size() > kBuffer) return write_out(bytes);
+    if (buffer_.size() + bytes.size() > kBuffer) GPUVM_TRY_STATUS(pass_on());
+    if (bytes.size() > kBuffer) return told(write_out(bytes));
     buffer_ += bytes;
     return Ok{};
   }
-  Status close() override {
-    GPUVM_TRY_STATUS(flush());
-    if (owned_.valid() && ::close(owned_.release()) != 0) return failed();
-    return Ok{};
+  Status flush() override { return pass_on(); }
+  Status close() override { return pass_on(); }
+
+ protected:
+  // Errors: the reason in the system's words.
+  virtual Status write_out(std::string_view bytes) = 0;
+  Status told(const Status& status) const {
+    return status ? Status(Ok{}) : error("{}: cannot write: {}", name_, status.error().message);
   }
 
-  Status flush() override {
-    const Status done = write_out(buffer_);
+ private:
+  Status pass_on() {
+    const Status done = told(write_out(buffer_));
     buffer_.clear();
     return done;
   }
 
- private:
-  Status write_out(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t put = ::write(fd_, bytes.data(), bytes.size());
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return failed();
-      bytes.remove_prefix(static_cast<size_t>(put));
-    }
-    return Ok{};
-  }
-  Status failed() const { return error("{}: cannot write: {}", name_, std::strerror(errno)); }
-
-  UniqueFd owned_;
-  int fd_;
   std::string name_;
   std::string buffer_;
 };
 
+class StandardOutput final : public BufferedSink {
+ public:
+  StandardOutput() : BufferedSink("standard output") {}
+  ~StandardOutput() override { (void)BufferedSink::flush(); }
+
+ private:
+  Status write_out(std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t put = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return Error{std::strerror(errno)};
+      bytes.remove_prefix(static_cast<size_t>(put));
+    }
+    return Ok{};
+  }
+};
+
+class FileSink final : public BufferedSink {
+ public:
+  FileSink(const std::string& name, OutputFile file, bool live)
+      : BufferedSink(name), file_(std::move(file)), live_(live) {}
+
+  Status flush() override {
+    GPUVM_TRY_STATUS(BufferedSink::flush());
+    return live_ ? told(file_.publish()) : Status(Ok{});
+  }
+  Status close() override {
+    GPUVM_TRY_STATUS(BufferedSink::close());
+    return told(file_.commit());
+  }
+
+ private:
+  Status write_out(std::string_view bytes) override { return file_.append(bytes); }
+
+  OutputFile file_;
+  bool live_;
+};
+
 }  // namespace
 
-Result<std::unique_ptr<ByteSink>> open_byte_sink(const std::string& path) {
-  if (path.empty() || path == "-") {
-    return std::unique_ptr<ByteSink>(
-        std::make_unique<FileSink>(UniqueFd(), STDOUT_FILENO, "standard output"));
-  }
-  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (!file.valid()) return error("{}: cannot create: {}", path, std::strerror(errno));
-  const int fd = file.get();
-  return std::unique_ptr<ByteSink>(std::make_unique<FileSink>(std::move(file), fd, path));
+Result<std::unique_ptr<ByteSink>> open_byte_sink(const std::string& path, const OutputOptions& options) {
+  if (path.empty() || path == "-") return std::unique_ptr<ByteSink>(std::make_unique<StandardOutput>());
+  GPUVM_TRY(OutputFile file, OutputFile::open(path, options));
+  return std::unique_ptr<ByteSink>(
+      std::make_unique<FileSink>(path, std::move(file), options.life == OutputLife::kLive));
 }
 
 }  // namespace gpuvm

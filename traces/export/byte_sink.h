@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "traces/core/output_file.h"
 #include "traces/core/result.h"
 
 namespace gpuvm {
@@ -20,8 +21,9 @@ class ByteSink {
   virtual Status close() = 0;
 };
 
-// A new file, or standard output if `path` is empty or "-".
-Result<std::unique_ptr<ByteSink>> open_byte_sink(const std::string& path);
+// A file, or standard output if `path` is empty or "-". A live one has its name from the first flush() on,
+// any other one from close() on. Errors: as OutputFile::open.
+Result<std::unique_ptr<ByteSink>> open_byte_sink(const std::string& path, const OutputOptions& options = {});
 
 class StringSink : public ByteSink {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "traces/core/small_json.h"
 #include "traces/export/text.h"
 #include "traces/import/access_event.h"
 #include "traces/import/block_reader.h"
@@ -15,7 +16,10 @@ namespace gpuvm {
 namespace {
 
 constexpr size_t kMaxKnownContexts = 1 << 20;
-constexpr size_t kLineOverhead = 64;  // "MARK 9999999999.999999 " and the extension's numbers
+constexpr size_t kMaxImportJson = 4 << 20;  // bytes; what is larger was not written by an import
+constexpr unsigned kMaxImportDepth = 8;
+constexpr int64_t kMaxStamp = 9'999'999'999'999'999;  // microseconds that a line can hold
+constexpr size_t kLineOverhead = 64;                  // "MARK 9999999999.999999 " and the extension's numbers
 
 // Sizes for BARs that the trace does not describe, so that it still has addresses to print. Index: BAR.
 constexpr std::array<uint64_t, kBars> kUsualSizes = {32 << 20, 256 << 20, 0, 64 << 20, 0, 0, 0};
@@ -82,12 +86,16 @@ MmiotraceExporter::MmiotraceExporter(const ExportInput& input)
 }
 
 void MmiotraceExporter::take_segments(const std::string& import_json) {
+  if (!is_small_json(import_json, kMaxImportJson, kMaxImportDepth)) return;
   const nlohmann::json parsed = nlohmann::json::parse(import_json, nullptr, false);
   if (!parsed.is_object() || !parsed.contains("time_segments") || !parsed["time_segments"].is_array()) return;
   for (const nlohmann::json& segment : parsed["time_segments"]) {
     if (!segment.is_object() || !segment.contains("first_seq") || !segment.contains("base_us")) continue;
-    if (!segment["first_seq"].is_number_integer() || !segment["base_us"].is_number_integer()) continue;
-    segments_.push_back({segment["first_seq"].get<uint64_t>(), segment["base_us"].get<int64_t>()});
+    if (!segment["first_seq"].is_number_unsigned() || !segment["base_us"].is_number_integer()) continue;
+    const nlohmann::json& base = segment["base_us"];
+    if (base.is_number_unsigned() && base.get<uint64_t>() > kMaxStamp) continue;
+    if (const auto base_us = base.get<int64_t>(); base_us >= -kMaxStamp)
+      segments_.push_back({segment["first_seq"].get<uint64_t>(), base_us});
   }
   // Sessions are written as one, whose stamps go on.
   if (!input_.meta.sessions.empty() && segments_.size() > 1) segments_.resize(1);
@@ -175,7 +183,7 @@ Status MmiotraceExporter::begin(ByteSink& sink) {
 uint64_t MmiotraceExporter::stamp_us(uint64_t time_ns, uint64_t seq) {
   while (segment_ + 1 < segments_.size() && segments_[segment_ + 1].first_seq <= seq) ++segment_;
   const int64_t stamp = static_cast<int64_t>(time_ns / 1000) + segments_[segment_].base_us;
-  return static_cast<uint64_t>(std::clamp<int64_t>(stamp, 0, 9'999'999'999'999'999));
+  return static_cast<uint64_t>(std::clamp<int64_t>(stamp, 0, kMaxStamp));
 }
 
 void MmiotraceExporter::mark_line(uint64_t stamp, std::string_view text) {

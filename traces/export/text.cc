@@ -3,30 +3,13 @@
 #include <array>
 #include <charconv>
 
+#include "traces/core/printable.h"
 #include "traces/event.h"
 
 namespace gpuvm {
 namespace {
 
 constexpr std::string_view kDigits = "0123456789abcdef";
-
-// Length of the well-formed UTF-8 sequence at the front, 0 if there is none.
-size_t utf8_length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  const size_t length = first < 0x80                    ? 1
-                        : first >= 0xc2 && first < 0xe0 ? 2
-                        : (first & 0xf0) == 0xe0        ? 3
-                        : first >= 0xf0 && first < 0xf5 ? 4
-                                                        : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  if (length == 3 && ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) >= 0xa0))) return 0;
-  if (length == 4 && ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) >= 0x90))) return 0;
-  return length;
-}
 
 }  // namespace
 
@@ -70,21 +53,18 @@ void append_hex_bytes(Bytes bytes, std::string* out) {
 void append_json_string(std::string_view text, std::string* out) {
   out->push_back('"');
   while (!text.empty()) {
-    const auto c = static_cast<unsigned char>(text[0]);
-    const size_t length = utf8_length(text);
-    if (c == '"' || c == '\\') {
-      out->push_back('\\');
-      out->push_back(static_cast<char>(c));
-    } else if (c < 0x20 || c == 0x7f) {
-      *out += "\\u00";
-      out->push_back(kDigits[c >> 4]);
-      out->push_back(kDigits[c & 15]);
-    } else if (length == 0) {
+    const CodePoint c = first_code_point(text);
+    if (c.length == 0) {
       *out += "\xef\xbf\xbd";
+    } else if (c.value == '"' || c.value == '\\') {
+      out->push_back('\\');
+      out->push_back(static_cast<char>(c.value));
+    } else if (is_unsafe_to_print(c.value)) {
+      append_json_escape(c.value, out);
     } else {
-      out->append(text.data(), length);
+      out->append(text.data(), c.length);
     }
-    text.remove_prefix(std::max<size_t>(length, 1));
+    text.remove_prefix(std::max<size_t>(c.length, 1));
   }
   out->push_back('"');
 }

@@ -3,22 +3,34 @@
 #include <random>
 
 namespace gpuvm::format {
+namespace {
 
-Result<std::unique_ptr<ChunkFile>> ChunkFile::create(const std::string& path, Compression compression) {
-  GPUVM_TRY(OutputFile out, OutputFile::create(path));
+std::string_view as_text(ByteSpan bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ChunkFile>> ChunkFile::create(const std::string& path, Compression compression,
+                                                     OutputOptions output) {
+  if (path == "-") return error("standard output cannot hold a trace; name a file");
+  output.seekable = true;
+  GPUVM_TRY(OutputFile out, OutputFile::open(path, output));
   std::random_device random;
   uint64_t file_id = uint64_t{random()} << 32 | random();
-  std::unique_ptr<ChunkFile> file(new ChunkFile(path, std::move(out), file_id, compression));
+  std::unique_ptr<ChunkFile> file(new ChunkFile(path, std::move(out), output.life, file_id, compression));
   uint8_t header[kFileHeaderBytes];
   store_file_header({.file_id = file_id}, header);
-  if (Status written = file->file_.append(header); !written) return file->failed(written.error());
+  if (Status written = file->file_.append(as_text(header)); !written) return file->failed(written.error());
   return file;
 }
 
 Error ChunkFile::failed(const Error& reason) {
   if (failure_.empty()) {
-    failure_ = fmt::format("{}: cannot write the trace: {}; the {} events before it are kept and readable",
-                           path_, reason.message, index_.end_seq());
+    const std::string kept =
+        live_ ? fmt::format("the {} events before it are kept and readable", index_.end_seq())
+              : "what was there before is left";
+    failure_ = fmt::format("{}: cannot write the trace: {}; {}", path_, reason.message, kept);
   }
   return Error{failure_};
 }
@@ -31,7 +43,7 @@ Status ChunkFile::append_frame(Buffer& frame, ChunkHeader header) {
   header.body_bytes = static_cast<uint32_t>(body.size());
   header.body_hash = hash_bytes(body);
   store_chunk_header(header, frame.data());
-  if (Status written = file_.append(frame); !written) return failed(written.error());
+  if (Status written = file_.append(as_text(frame)); !written) return failed(written.error());
   return Ok{};
 }
 
@@ -46,6 +58,8 @@ Status ChunkFile::append_events(Buffer& frame, uint64_t first_seq, uint32_t coun
                                         .blob_base = blob_base,
                                         .blob_bytes = blob_bytes}));
   if (Status added = index_.add_events(offset, first_seq, count, stats); !added) return failed(added.error());
+  // Now there is something that is worth an older trace's name.
+  if (Status named = live_ ? file_.publish() : Ok{}; !named) return failed(named.error());
   return Ok{};
 }
 
@@ -59,6 +73,8 @@ Status ChunkFile::append_attachment(std::string_view name, Bytes bytes) {
   start_frame(frame);
   store_attachment(name, bytes, compression_, frame);
   std::lock_guard lock(mutex_);
+  if (Status room = index_.room_for_attachment(name); !room)
+    return error("{}: {}", path_, room.error().message);
   uint64_t offset = file_.size();
   GPUVM_TRY_STATUS(append_frame(
       frame, {.type = static_cast<uint16_t>(ChunkType::kAttachment), .first_seq = index_.end_seq()}));
@@ -91,7 +107,8 @@ Status ChunkFile::close() {
       append_frame(frame, {.type = static_cast<uint16_t>(ChunkType::kIndex), .first_seq = index_.end_seq()}));
   uint8_t trailer[kTrailerBytes];
   store_trailer({.file_id = file_id_, .index_offset = offset}, trailer);
-  if (Status written = file_.append(trailer); !written) return failed(written.error());
+  if (Status written = file_.append(as_text(trailer)); !written) return failed(written.error());
+  if (Status named = file_.commit(); !named) return failed(named.error());
   return Ok{};
 }
 

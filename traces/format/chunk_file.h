@@ -3,14 +3,16 @@
 
 #include <mutex>
 
-#include "traces/format/file_io.h"
+#include "traces/core/output_file.h"
 #include "traces/format/index.h"
 
 namespace gpuvm::format {
 
 class ChunkFile {
  public:
-  static Result<std::unique_ptr<ChunkFile>> create(const std::string& path, Compression compression);
+  // `output`: whether it is live, and what must not be overwritten.
+  static Result<std::unique_ptr<ChunkFile>> create(const std::string& path, Compression compression,
+                                                   OutputOptions output);
 
   // A frame is a chunk in the making: room for the header, then the body. Fills in the header and appends it.
   static void start_frame(Buffer& frame) { frame.assign(kChunkHeaderBytes, 0); }
@@ -24,14 +26,19 @@ class ChunkFile {
   Status close();
 
  private:
-  ChunkFile(std::string path, OutputFile file, uint64_t file_id, Compression compression)
-      : path_(std::move(path)), file_(std::move(file)), file_id_(file_id), compression_(compression) {}
+  ChunkFile(std::string path, OutputFile file, OutputLife life, uint64_t file_id, Compression compression)
+      : path_(std::move(path)),
+        file_(std::move(file)),
+        live_(life == OutputLife::kLive),
+        file_id_(file_id),
+        compression_(compression) {}
   Status append_frame(Buffer& frame, ChunkHeader header);
   Error failed(const Error& reason);
 
   std::mutex mutex_;
   const std::string path_;
   OutputFile file_;
+  const bool live_;
   const uint64_t file_id_;
   const Compression compression_;
   FileIndex index_;

@@ -1,4 +1,4 @@
-// Files as the container uses them: append with truncate-on-failure, and reads at a place.
+// Files as the container reads them: at a place.
 #pragma once
 
 #include <string>
@@ -22,21 +22,6 @@ class InputFile {
  private:
   std::string path_;
   UniqueFd fd_;
-};
-
-// Appends whole records. After a failed append the file is cut back to the last whole record.
-class OutputFile {
- public:
-  static Result<OutputFile> create(const std::string& path);
-
-  uint64_t size() const { return size_; }
-  // Errors: the reason in the system's words ("No space left on device").
-  Status append(ByteSpan bytes);
-  Status sync();
-
- private:
-  UniqueFd fd_;
-  uint64_t size_ = 0;
 };
 
 }  // namespace gpuvm::format

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "traces/core/output_file.h"
 #include "traces/core/result.h"
 #include "traces/meta.h"
 #include "traces/owned_batch.h"
@@ -24,6 +25,8 @@ struct WriterOptions {
   // Chunks encoded at once, each on a thread of its own; above 1 a kill may cost one chunk more than there
   // are threads. 0: on the caller's thread, and a chunk that is too old is written with the next event only.
   unsigned encode_threads = 1;
+  // A live trace takes the place of an older one with its first chunk of events.
+  OutputOptions output = {.life = OutputLife::kLive};
 };
 
 // WriterOptions::encode_threads for programs that write as fast as they can: as many as there are processors,
@@ -33,17 +36,19 @@ unsigned bulk_encode_threads();
 inline constexpr uint32_t kMaxEventPayload = 16u << 20;    // bytes; split longer ones
 inline constexpr uint32_t kMaxAttachmentSize = 32u << 20;  // bytes
 
-// Appends to a file that is readable at every moment of its life. One thread may call it at a time.
+// Appends to a file that is readable at every moment of its life, if it is live. One thread may call it at a
+// time.
 class TraceWriter : public EventSink {
  public:
-  // Errors: the file cannot be created or written.
+  // Errors: the file cannot be created or written, or it is an input.
   static Result<std::unique_ptr<TraceWriter>> create(const std::string& path, const WriterOptions& options);
 
   using EventSink::write;
   // Errors: an earlier chunk could not be written (disk full, ...): what was written before stays readable;
   // or the payload is longer than kMaxEventPayload.
   Status write(const Event& event, Bytes payload) override = 0;
-  // Errors: as write(), or more than kMaxAttachmentSize bytes, or a name of more than 255.
+  // Errors: as write(), or more than kMaxAttachmentSize bytes, a name of more than 255, or more than 65,536
+  // names.
   Status attach(std::string_view name, Bytes bytes) override = 0;
   // Makes everything so far durable and readable by others.
   virtual Status flush() = 0;

@@ -30,6 +30,11 @@ Status FileIndex::add_events(uint64_t offset, uint64_t first_seq, uint32_t count
   return Ok{};
 }
 
+Status FileIndex::room_for_attachment(std::string_view name) const {
+  if (attachments.size() < kMaxAttachmentNames || attachments.contains(name)) return Ok{};
+  return error("{:.40}: a trace has at most {} attachments; leave it out", name, kMaxAttachmentNames);
+}
+
 void store_index(const FileIndex& index, Compression compression, Buffer& body) {
   StreamWriter streams(index_level(compression));
   Buffer totals, chunks, attachments;
@@ -90,7 +95,9 @@ Result<FileIndex> load_index(ByteSpan body) {
   while (attachments.ok() && attachments.remaining() > 0) {
     ByteSpan name = attachments.bytes(attachments.varint());
     uint64_t place = attachments.varint();
-    index.attachments.insert_or_assign(std::string(name.begin(), name.end()), place);
+    std::string text(name.begin(), name.end());
+    GPUVM_TRY_STATUS(index.room_for_attachment(text));
+    index.attachments.insert_or_assign(std::move(text), place);
   }
   if (!totals.ok() || !chunks.ok() || !attachments.ok() || events != index.events)
     return error("it is malformed");

@@ -17,8 +17,9 @@ struct ChunkRef {
 };
 
 struct FileIndex {
-  std::vector<ChunkRef> chunks;                 // event chunks, in order, not overlapping
-  std::map<std::string, uint64_t> attachments;  // name -> offset of its chunk; the last one of a name counts
+  std::vector<ChunkRef> chunks;  // event chunks, in order, not overlapping
+  std::map<std::string, uint64_t, std::less<>>
+      attachments;  // name -> offset of its chunk; the last one of a name counts
   std::array<uint64_t, kEventKinds> kinds{};
   uint64_t events = 0;
   uint64_t lost_events = 0;
@@ -28,6 +29,8 @@ struct FileIndex {
   uint64_t end_seq() const { return chunks.empty() ? 0 : chunks.back().first_seq + chunks.back().count; }
   // Errors: more chunks than kMaxChunks.
   Status add_events(uint64_t offset, uint64_t first_seq, uint32_t count, const ChunkStats& stats);
+  // Errors: it would be one name more than a trace may have.
+  Status room_for_attachment(std::string_view name) const;
 };
 
 void store_index(const FileIndex& index, Compression compression, Buffer& body);

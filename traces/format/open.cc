@@ -79,6 +79,7 @@ Status add_scanned(const InputFile& file, const ScannedPart& part, FileIndex& in
       GPUVM_TRY_STATUS(read_body(file, part.offset, part.header, body));
       GPUVM_TRY(Attachment attachment,
                 load_attachment({body.data(), part.header.body_bytes}, /*name_only=*/true));
+      GPUVM_TRY_STATUS(index.room_for_attachment(attachment.name));
       index.attachments.insert_or_assign(std::move(attachment.name), part.offset);
       return Ok{};
     }

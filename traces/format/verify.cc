@@ -1,7 +1,5 @@
 #include "traces/format/verify.h"
 
-#include <filesystem>
-
 #include "traces/format/chunk_loader.h"
 #include "traces/format/encode_pool.h"
 #include "traces/format/open.h"
@@ -119,7 +117,8 @@ class Walk {
 // Writes what a Walk finds into a new file.
 class Repair {
  public:
-  Repair(const std::string& out, RepairReport& report) : out_(out), report_(report) {}
+  Repair(const std::string& in, const std::string& out, RepairReport& report)
+      : in_(in), out_(out), report_(report) {}
 
   Status events(format::DecodedChunk& chunk, uint64_t missing) {
     GPUVM_TRY_STATUS(ready(chunk.stats.time_unit_ns));
@@ -157,7 +156,7 @@ class Repair {
   // The output is made at the first chunk, so that a file that is no .gvt leaves nothing behind.
   Status ready(uint64_t time_unit_ns) {
     if (!file_) {
-      GPUVM_TRY(file_, format::ChunkFile::create(out_, Compression::kDefault));
+      GPUVM_TRY(file_, format::ChunkFile::create(out_, Compression::kDefault, {.inputs = {in_}}));
     }
     if (pool_ && time_unit_ns == time_unit_ns_) return Ok{};
     if (pool_) GPUVM_TRY_STATUS(pool_->wait());
@@ -180,6 +179,7 @@ class Repair {
     return pool_->put(chunk_);
   }
 
+  const std::string in_;
   const std::string out_;
   RepairReport& report_;
   std::unique_ptr<format::ChunkFile> file_;
@@ -198,12 +198,8 @@ Result<VerifyReport> verify_trace(const std::string& path) {
 }
 
 Result<RepairReport> repair_trace(const std::string& path, const std::string& out) {
-  std::error_code ignored;
-  if (std::filesystem::equivalent(path, out, ignored)) {
-    return error("{}: the repaired trace cannot replace the damaged one; give another name", out);
-  }
   RepairReport report;
-  Repair repair(out, report);
+  Repair repair(path, out, report);
   Walk walk;
   GPUVM_TRY(
       report.found,

@@ -194,7 +194,8 @@ Result<std::unique_ptr<TraceWriter>> TraceWriter::create(const std::string& path
   checked.chunk_ms = std::clamp<uint32_t>(options.chunk_ms, 1, 3'600'000);
   checked.encode_threads = std::min(options.encode_threads, kMaxEncodeThreads);
   if (options.time_unit_ns == 0) return error("{}: a time unit of 0 ns makes no sense; use 1 or more", path);
-  GPUVM_TRY(std::unique_ptr<format::ChunkFile> file, format::ChunkFile::create(path, options.compression));
+  GPUVM_TRY(std::unique_ptr<format::ChunkFile> file,
+            format::ChunkFile::create(path, options.compression, options.output));
   return std::unique_ptr<TraceWriter>(std::make_unique<Writer>(std::move(file), checked));
 }
 

@@ -14,8 +14,6 @@
 namespace gpuvm {
 namespace {
 
-constexpr size_t kMaxSessions = 256;  // described one by one; more are joined with the last
-
 std::string printable_start(std::string_view text) {
   std::string out;
   for (const char c : text.substr(0, std::min(text.find_first_of("\r\n"), size_t{60}))) {

@@ -70,10 +70,6 @@ struct ImportReport {
 };
 
 // Header lines of the log as they were: VERSION, PCIDEV, LSPCI and '#' lines that stand before the first
-// event.
-inline constexpr std::string_view kLogHeaderAttachment = "log-header.txt";
-// JSON: the format and how the log's time stamps relate to Event::time_ns; see docs/import-export.md.
-inline constexpr std::string_view kImportAttachment = "import.json";
 
 // Reads `source` to its end and writes events, meta.json and the two attachments to `sink`.
 // Errors: unreadable from the start, a format that is not known, a device or a session that the log does not

@@ -138,6 +138,20 @@ TEST(TraceFeed, SaysWhichDeviceEventsTheDeviceHasAnsweredFor) {
   }
 }
 
+TEST(TraceFeed, LooksAheadOnlySoFar) {
+  std::vector<EventKind> kinds(1000, EventKind::kMmioRead);
+  kinds.push_back(EventKind::kIrq);
+  const MemoryTrace trace = numbered(kinds);
+  MemorySource source(trace, 10);
+  TraceFeed feed(source, 100 * sizeof(Event));
+  EXPECT_EQ(feed.peek_device_event().value().event, nullptr);
+  for (int i = 0; i < 950; ++i) ASSERT_TRUE(feed.next().ok());
+  const auto item = feed.peek_device_event();
+  ASSERT_TRUE(item.ok());
+  ASSERT_NE(item.value().event, nullptr);
+  EXPECT_EQ(item.value().seq, 1000u);
+}
+
 class FailingSource : public BatchSource {
  public:
   Result<bool> take(OwnedBatch&) override { return error("the file ends here"); }

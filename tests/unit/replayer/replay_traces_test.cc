@@ -69,5 +69,36 @@ TEST(ReplayTraces, ABatchThatFitsNoSlotIsRefused) {
   EXPECT_THAT(result.error().message, testing::HasSubstr("8191"));
 }
 
+// Eight bytes of a recording can fill a page, and a copy of it 256 MiB.
+TEST(ReplayTraces, VideoMemoryIsBounded) {
+  ReplayOptions options;
+  options.modes = {"naive", "passthrough"};
+  options.max_vram_bytes = 1 << 20;
+  for (const std::string mode : {"naive", "passthrough"}) {
+    options.modes = {mode};
+    const auto result = replay_traces({kSample}, options);
+    ASSERT_FALSE(result.ok()) << mode;
+    EXPECT_THAT(result.error().message, testing::HasSubstr("more than 1 MiB of video memory")) << mode;
+  }
+}
+
+TEST(ReplayResult, PhasesAreBounded) {
+  std::vector<PhaseResult> phases;
+  for (uint64_t i = 0; i < 1000; ++i) {
+    PhaseResult phase;
+    phase.name = std::string(1000, 'x') + std::to_string(i);
+    phase.tlb_flushes = 1;
+    phase.duration_ns = 10;
+    phase.traps.add(0, true);
+    add_phase(phases, std::move(phase));
+  }
+  ASSERT_EQ(phases.size(), kMaxResultPhases);
+  EXPECT_EQ(phases[0].name, std::string(kMaxPhaseName, 'x'));
+  EXPECT_EQ(phases.back().name, kFurtherPhases);
+  EXPECT_EQ(phases.back().tlb_flushes, 1000 - kMaxResultPhases + 1);
+  EXPECT_EQ(phases.back().traps.total(), 1000 - kMaxResultPhases + 1);
+  EXPECT_EQ(phases.back().duration_ns, 10 * (1000 - kMaxResultPhases + 1));
+}
+
 }  // namespace
 }  // namespace gpuvm

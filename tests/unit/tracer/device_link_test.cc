@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <cstring>
 
@@ -248,6 +250,20 @@ TEST_F(DeviceLinkTest, KeepsNoDescriptorItDoesNotNeed) {
   const int after = dup(before.get());
   EXPECT_EQ(after, expected);
   ::close(after);
+}
+
+// On a disk, or a file system that the peer implements, an access could wait for ever, and every guest with
+// it.
+TEST_F(DeviceLinkTest, RefusesMemoryThatLiesOnADisk) {
+  const UniqueFd file(open(GPUVM_SOURCE_DIR "/README.md", O_RDONLY | O_CLOEXEC));
+  struct statfs info {};
+  if (fstatfs(file.get(), &info) != 0 || info.f_type == TMPFS_MAGIC)
+    GTEST_SKIP() << "the source is in memory";
+  std::vector<UniqueFd> fds;
+  fds.emplace_back(dup(file.get()));
+  const Status refused = memory.set_map({{0, 0x1000, 0}}, std::move(fds));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.error().message, HasSubstr("tmpfs or hugetlbfs"));
 }
 
 TEST_F(DeviceLinkTest, RefusesBadSizes) {

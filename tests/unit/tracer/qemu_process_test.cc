@@ -6,8 +6,15 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
+#include <optional>
+
+#include "tracer/image/apt.h"
+#include "tracer/image/packages.h"
 
 #include <nlohmann/json.hpp>
 
@@ -53,6 +60,7 @@ TEST(QemuCommand, HasWhatTheSpecificationSays) {
   EXPECT_THAT(command, Contains("file,id=mmiotrace,path=/tmp/a,,b"));
   EXPECT_THAT(command, Contains("socket,id=console,fd=9"));
   EXPECT_THAT(command, Contains("shift=2,sleep=off"));
+  EXPECT_THAT(command, Contains("on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"));
   EXPECT_EQ(command.back(), "x");
 }
 
@@ -199,6 +207,91 @@ TEST(RunDirectory, TemporaryOnesVanishAndNamedOnesStay) {
   }
   EXPECT_FALSE(fs::exists(temporary));
   EXPECT_TRUE(fs::remove(named));
+}
+
+// Sets an environment variable as long as it lives; null: unsets it.
+class Environment {
+ public:
+  Environment(const char* name, const char* value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    if (value != nullptr) {
+      setenv(name, value, 1);
+    } else {
+      unsetenv(name);
+    }
+  }
+  ~Environment() {
+    if (before_) {
+      setenv(name_, before_->c_str(), 1);
+    } else {
+      unsetenv(name_);
+    }
+  }
+  Environment(const Environment&) = delete;
+
+ private:
+  const char* name_;
+  std::optional<std::string> before_;
+};
+
+class TemporaryFolder : public testing::Test {
+ protected:
+  TemporaryFolder()
+      : place_(std::move(RunDirectory::create("")).value()), tmpdir_("TMPDIR", place_.path().c_str()) {}
+  RunDirectory place_;
+  Environment tmpdir_;
+};
+
+TEST_F(TemporaryFolder, WhatAKilledRunLeftIsRemovedByTheNext) {
+  fs::path left;
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    auto directory = RunDirectory::create("");
+    const std::string path = directory ? directory.value().path().string() : "";
+    std::ofstream(directory.value().path() / "serial.log") << "text";
+    [[maybe_unused]] const ssize_t told = write(ready[1], path.data(), path.size());
+    pause();
+    _exit(0);
+  }
+  char name[4096] = {};
+  ASSERT_GT(read(ready[0], name, sizeof name - 1), 0);
+  left = name;
+  close(ready[0]);
+  close(ready[1]);
+  {
+    // While it runs, it is nobody else's to remove.
+    auto other = RunDirectory::create("");
+    EXPECT_TRUE(fs::exists(left / "serial.log"));
+  }
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_TRUE(fs::exists(left / "serial.log"));
+  fs::create_directory(place_.path() / "gpuvm-run-of-mine");
+  auto next = RunDirectory::create("");
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_TRUE(fs::exists(next.value().path()));
+  EXPECT_TRUE(fs::exists(place_.path() / "gpuvm-run-of-mine"));
+}
+
+TEST_F(TemporaryFolder, ACacheThatOthersMayWriteIsRefused) {
+  const Environment home("HOME", nullptr), xdg("XDG_CACHE_HOME", nullptr);
+  const fs::path cache = default_cache_directory();
+  EXPECT_EQ(cache.parent_path(), place_.path());
+  const auto refusal = [] {
+    KernelRequest request;
+    request.package = "no-such-package-anywhere";
+    return provide_kernel(request).error().message;
+  };
+  ASSERT_EQ(mkdir(cache.c_str(), 0700), 0);
+  EXPECT_THAT(refusal(), testing::Not(HasSubstr("only this user")));
+  chmod(cache.c_str(), 0777);
+  EXPECT_THAT(refusal(), HasSubstr("is not a folder that only this user can write in"));
+  fs::remove_all(cache);
+  fs::create_directory(place_.path() / "elsewhere");
+  fs::create_directory_symlink(place_.path() / "elsewhere", cache);
+  EXPECT_THAT(refusal(), HasSubstr("is not a folder that only this user can write in"));
 }
 
 }  // namespace

@@ -139,5 +139,17 @@ TEST(Vram, ADigestIsMadeInPartsAndOnlyOfWhatChanged) {
   EXPECT_TRUE(vram.digest_some(0, vram.size(), 4));
 }
 
+TEST(SparseArray, MoreThanThereIsAddressSpaceIsAnException) {
+  EXPECT_THROW(SparseArray<uint64_t>(size_t{1} << 58), std::bad_alloc);
+}
+
+TEST(Vram, CountsWhatItTakes) {
+  Vram vram(1 << 20);
+  EXPECT_EQ(vram.resident_bytes(), 0u);
+  vram.write(0x1ffe, 4, 1);
+  vram.write(0x2000, 4, 1);
+  EXPECT_EQ(vram.resident_bytes(), 2 * Vram::kPageBytes);
+}
+
 }  // namespace
 }  // namespace gpuvm

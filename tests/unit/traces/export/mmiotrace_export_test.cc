@@ -204,5 +204,21 @@ TEST(MmiotraceExport, RealLogOfAGv100) {
   round_trip(trace);
 }
 
+// import.json may be anybody's.
+TEST(MmiotraceExport, AForgedTimeBaseIsIgnored) {
+  const Imported log = import_text(std::string(kCard) + "R 4 10.000001 2 0xf6000000 0xc0a00a1 0x0 0\n");
+  for (const char* base : {"9223372036854775807", "18446744073709551615", "-9223372036854775808", "1e300",
+                           "10000000000000000"}) {
+    ExportInput input = input_of(log.trace);
+    input.log_header.clear();
+    input.import_json = fmt::format(R"({{"time_segments": [{{"first_seq": 0, "base_us": {}}}]}})", base);
+    EXPECT_THAT(export_text(log.trace, ExportFormat::kMmiotrace, input), HasSubstr("R 4 0.000000 2 "))
+        << base;
+  }
+  ExportInput input = input_of(log.trace);
+  input.import_json = R"({"time_segments": )" + std::string(1 << 20, '[');
+  EXPECT_THAT(export_text(log.trace, ExportFormat::kMmiotrace, input), HasSubstr("R 4 "));
+}
+
 }  // namespace
 }  // namespace gpuvm

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tests/unit/traces/format/test_events.h"
+#include "traces/format/index.h"
 #include "traces/format/verify.h"
 
 namespace gpuvm {
@@ -220,6 +221,54 @@ TEST(Live, EveryPartialWriteIsJustNotThereYet) {
   EXPECT_EQ(seen, 35u);
   EXPECT_TRUE(reader->summary().complete);
   EXPECT_EQ(reader->summary().problem, "");
+}
+
+// ---- The file that was there before.
+
+TEST(OldTrace, StaysUntilThereAreEvents) {
+  TempFile file;
+  spill(file.path(), "an old trace");
+  {
+    auto writer = TraceWriter::create(file.path(), {}).value();
+    ASSERT_TRUE(writer->attach("name", as_bytes("text")).ok());
+    EXPECT_EQ(slurp(file.path()), "an old trace");
+  }
+  EXPECT_EQ(slurp(file.path()), "an old trace");
+  auto writer = TraceWriter::create(file.path(), {}).value();
+  EXPECT_FALSE(TraceWriter::create(file.path(), {}).ok());
+  ASSERT_TRUE(writer->write(nth(0)).ok());
+  ASSERT_TRUE(writer->flush().ok());
+  auto reader = TraceReader::open(file.path());
+  ASSERT_TRUE(reader.ok()) << reader.error().message;
+  EXPECT_EQ(reader.value()->summary().events, 1u);
+  EXPECT_FALSE(TraceWriter::create(file.path(), {}).ok());
+}
+
+TEST(OldTrace, StaysWhenAWholeOneIsNotFinished) {
+  TempFile file;
+  spill(file.path(), "an old trace");
+  {
+    auto writer = TraceWriter::create(file.path(), {.output = {.life = OutputLife::kWhole}}).value();
+    ASSERT_TRUE(writer->write(nth(0)).ok());
+    ASSERT_TRUE(writer->flush().ok());
+  }
+  EXPECT_EQ(slurp(file.path()), "an old trace");
+}
+
+TEST(Attachments, HaveOneBoundForWriterAndReader) {
+  format::FileIndex index;
+  uint64_t names = 0;
+  while (index.room_for_attachment(std::to_string(names)).ok())
+    index.attachments[std::to_string(names++)] = 0;
+  EXPECT_EQ(names, 65536u);
+  EXPECT_TRUE(index.room_for_attachment("7").ok());  // one that is there may be replaced
+  format::Buffer body;
+  format::store_index(index, Compression::kFast, body);
+  EXPECT_TRUE(format::load_index({body.data(), body.size()}).ok());
+  index.attachments["one more"] = 0;
+  body.clear();
+  format::store_index(index, Compression::kFast, body);
+  EXPECT_FALSE(format::load_index({body.data(), body.size()}).ok());
 }
 
 }  // namespace
