@@ -1,6 +1,5 @@
 // gpuvm import: a foreign log to .gvt.
-#include <cstdio>
-#include <map>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -150,7 +149,8 @@ int run_import(const ImportVerbOptions& options) {
   WriterOptions writer = options.writer;
   writer.output.inputs = {options.log};
   // A pipe may be live: what a kill costs shall stay one chunk. A file is still there afterwards.
-  if (options.log != "-") {
+  std::error_code unused;
+  if (std::filesystem::is_regular_file(options.log, unused)) {
     writer.encode_threads = bulk_encode_threads();
     writer.output.life = OutputLife::kWhole;
   }

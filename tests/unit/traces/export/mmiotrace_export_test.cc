@@ -212,12 +212,13 @@ TEST(MmiotraceExport, AForgedTimeBaseIsIgnored) {
     ExportInput input = input_of(log.trace);
     input.log_header.clear();
     input.import_json = fmt::format(R"({{"time_segments": [{{"first_seq": 0, "base_us": {}}}]}})", base);
-    EXPECT_THAT(export_text(log.trace, ExportFormat::kMmiotrace, input), HasSubstr("R 4 0.000000 2 "))
+    EXPECT_THAT(export_text(log.trace, ExportFormat::kMmiotrace, input),
+                ::testing::HasSubstr("R 4 0.000000 2 "))
         << base;
   }
   ExportInput input = input_of(log.trace);
   input.import_json = R"({"time_segments": )" + std::string(1 << 20, '[');
-  EXPECT_THAT(export_text(log.trace, ExportFormat::kMmiotrace, input), HasSubstr("R 4 "));
+  EXPECT_THAT(export_text(log.trace, ExportFormat::kMmiotrace, input), ::testing::HasSubstr("R 4 "));
 }
 
 }  // namespace
