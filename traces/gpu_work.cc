@@ -2,10 +2,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "traces/core/small_json.h"
+
 namespace gpuvm {
 namespace {
 
 using nlohmann::json;
+
+constexpr size_t kMaxGpuWorkBytes = 4 << 20;
+constexpr unsigned kMaxGpuWorkDepth = 8;
 
 struct Counter {
   const char* name;
@@ -52,6 +57,11 @@ std::string to_json(const GpuWork& work) {
 }
 
 Result<GpuWork> gpu_work_from_json(std::string_view text) {
+  if (!is_small_json(text, kMaxGpuWorkBytes, kMaxGpuWorkDepth)) {
+    return error(
+        "attachment {}: longer than {} KiB or nested more than {} deep; it was not written by a capture",
+        kGpuWorkAttachment, kMaxGpuWorkBytes >> 10, kMaxGpuWorkDepth);
+  }
   try {
     const json in = json::parse(text);
     GpuWork work;

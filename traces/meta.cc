@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "traces/core/small_json.h"
+#include "traces/gpu_work.h"
 
 namespace gpuvm {
 namespace {
@@ -47,7 +48,7 @@ std::string to_json(const TraceMeta& meta) {
 
 bool is_reserved_attachment(std::string_view name) {
   return name == kMetaAttachment || name == kGuestLogAttachment || name == kLogHeaderAttachment ||
-         name == kImportAttachment;
+         name == kImportAttachment || name == kGpuWorkAttachment;
 }
 
 Result<TraceMeta> meta_from_json(std::string_view text) {
