@@ -5,6 +5,7 @@
 #include "analysis/divergence.h"
 #include "analysis/format.h"
 #include "analysis/report/sections.h"
+#include "traces/core/printable.h"
 #include "traces/regmap/gf100.h"
 
 namespace gpuvm::report {

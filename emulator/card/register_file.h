@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "emulator/memory/sparse_array.h"
+#include "traces/core/result.h"
 #include "traces/regmap/gf100.h"
 
 namespace gpuvm {
