@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "replayer/replay.h"
+#include "traces/phase.h"
 
 namespace gpuvm {
 namespace {
