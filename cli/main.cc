@@ -7,6 +7,7 @@
 
 #include "cli/command_tree.h"
 #include "cli/print.h"
+#include "cli/verb_trace.h"
 #include "cli/verbs.h"
 #include "replayer/replay.h"
 #include "tracer/protocol/workloads.h"
@@ -221,6 +222,28 @@ void add_connect(CLI::App& app, Action& action) {
   auto& options = *verb.options;
   verb->add_option("--socket", options.socket, "where `gpuvm serve` listens")->required()->type_name("PATH");
   verb->add_option("COMMAND", options.command, "the command with its arguments")->required();
+  verb->positionals_at_end(true);
+}
+
+void add_trace(CLI::App& app, Action& action, const std::string& command_line) {
+  const auto verb = add_verb(
+      app, action, run_trace, "trace", "Record a program's accesses to the memory that it maps",
+      "gpuvm trace -o drm.gvt -- glxgears\n"
+      "  gpuvm trace -o ring.gvt --match 'anon_inode:[io_uring]' -- ./my-program\n"
+      "  gpuvm trace -o fd.gvt --match 'memfd:NAME' -- sh -c './a; ./b'\n"
+      "Exit status: the program's own; 128 + n if signal n has killed it; 2 if it cannot be traced.");
+  auto& options = *verb.options;
+  options.command_line = command_line;
+  verb->add_option("-o,--output", options.output, "the trace to write")->required()->type_name("OUT.gvt");
+  verb->add_option(
+          "--match", options.patterns,
+          "trace mappings of files like this, * and ? stand for any text and any character; may be given "
+          "again (default: PCI resources, /dev/dri, /dev/nvidia*, /dev/vfio, /dev/uio*, /dev/mem)")
+      ->type_name("GLOB")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_compression(verb.app, options.writer.compression);
+  verb->add_option("PROGRAM", options.command, "the program and its arguments")->required();
   verb->positionals_at_end(true);
 }
 
@@ -462,6 +485,7 @@ int main(int argc, char** argv) {
   add_capture(app, action, joined(argc, argv));
   add_serve(app, action, joined(argc, argv));
   add_connect(app, action);
+  add_trace(app, action, joined(argc, argv));
   add_callers(app, action);
   add_replay(app, action);
   add_import(app, action);

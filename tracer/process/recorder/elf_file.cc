@@ -1,0 +1,59 @@
+#include "tracer/process/recorder/elf_file.h"
+
+#include <elf.h>
+
+#include <cstring>
+#include <fstream>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace gpuvm {
+namespace {
+
+constexpr size_t kMostNotes = 1 << 16;
+
+std::string id_in_notes(const std::vector<char>& notes) {
+  for (size_t at = 0; at + sizeof(Elf64_Nhdr) <= notes.size();) {
+    Elf64_Nhdr note;
+    std::memcpy(&note, notes.data() + at, sizeof note);
+    const size_t name = at + sizeof note;
+    const size_t text = name + ((size_t{note.n_namesz} + 3) & ~size_t{3});
+    const size_t end = text + ((size_t{note.n_descsz} + 3) & ~size_t{3});
+    if (end > notes.size() || end < at) return "";
+    if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
+        std::memcmp(notes.data() + name, "GNU", 4) == 0) {
+      std::string id;
+      for (size_t i = 0; i < note.n_descsz; ++i)
+        id += fmt::format("{:02x}", static_cast<uint8_t>(notes[text + i]));
+      return id;
+    }
+    at = end;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string build_id_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  Elf64_Ehdr header{};
+  if (!in.read(reinterpret_cast<char*>(&header), sizeof header) ||
+      std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+      header.e_phentsize != sizeof(Elf64_Phdr)) {
+    return "";
+  }
+  for (unsigned i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment{};
+    in.seekg(static_cast<std::streamoff>(header.e_phoff + i * sizeof segment));
+    if (!in.read(reinterpret_cast<char*>(&segment), sizeof segment)) return "";
+    if (segment.p_type != PT_NOTE || segment.p_filesz > kMostNotes) continue;
+    std::vector<char> notes(segment.p_filesz);
+    in.seekg(static_cast<std::streamoff>(segment.p_offset));
+    if (!in.read(notes.data(), static_cast<std::streamsize>(notes.size()))) return "";
+    if (std::string id = id_in_notes(notes); !id.empty()) return id;
+  }
+  return "";
+}
+
+}  // namespace gpuvm

@@ -1,0 +1,252 @@
+#include "tracer/process/recorder/record_translator.h"
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "tracer/process/recorder/elf_file.h"
+#include "tracer/process/recorder/ioctl_names.h"
+#include "tracer/process/recorder/pci_files.h"
+#include "traces/context.h"
+#include "traces/map_record.h"
+#include "traces/program_access.h"
+
+namespace gpuvm {
+namespace {
+
+using trace_channel::Operation;
+using trace_channel::Record;
+using trace_channel::RecordType;
+
+constexpr size_t kMaxContexts = 1 << 20;  // then the oldest id is given to a new context
+constexpr size_t kMaxFiles = 4096;        // of different paths; the rest share one
+constexpr size_t kMaxNotes = 1000;        // lines for the user
+constexpr size_t kMaxSites = 1 << 18;     // of one process
+constexpr size_t kMaxProcesses = 1 << 16;
+constexpr size_t kMaxModules = 4096;
+
+std::string_view text_of(const Record& record, Bytes data) {
+  return as_text(data.first(std::min<size_t>(record.bytes, data.size())));
+}
+
+}  // namespace
+
+Status RecordTranslator::translate(const Record& record, Bytes data) {
+  switch (record.type) {
+    case RecordType::kAccess:
+      return access(record, data);
+    case RecordType::kMap:
+    case RecordType::kUnmap:
+      return map(record, data);
+    case RecordType::kCall:
+      return call(record, data);
+    case RecordType::kSite:
+      site(record, data);
+      return Ok{};
+    case RecordType::kProcess:
+      return process(record, data);
+    case RecordType::kNote: {
+      if (notes_.size() < kMaxNotes) notes_.emplace_back(text_of(record, data));
+      return sink_.write({.time_ns = record.time_ns - start_ns_, .kind = EventKind::kNote},
+                         as_bytes(text_of(record, data)));
+    }
+  }
+  ++counts_.unknown;
+  return Ok{};
+}
+
+Event RecordTranslator::event_at(const Record& record, EventKind kind) const {
+  Event event{.time_ns = record.time_ns - start_ns_, .address = record.offset, .kind = kind, .space = kNoBar};
+  if (const auto mapping = mappings_.find(record.map); mapping != mappings_.end()) {
+    const TracedFile& file = files_[mapping->second.file];
+    event.space = file.space;
+    event.address += file.base;
+  }
+  return event;
+}
+
+// What an event cannot hold is split: an update into the read and the write, a wide access into pieces.
+Status RecordTranslator::access(const Record& record, Bytes data) {
+  ++counts_.accesses;
+  if (const auto mapping = mappings_.find(record.map); mapping != mappings_.end()) {
+    ++files_[mapping->second.file].accesses;
+  }
+  GPUVM_TRY(const uint32_t context, context_of(record));
+  const bool update = record.operation == Operation::kUpdate;
+  const bool repeated = (record.flags & trace_channel::kRepeated) != 0;
+  const size_t bytes = std::min<size_t>(record.bytes, data.size() / (update ? 2 : 1));
+  uint8_t flags = 0;
+  if ((record.flags & (trace_channel::kPart | trace_channel::kLanes)) != 0 || repeated || bytes > 8)
+    flags |= kFlagPart;
+  if (update) flags |= kFlagUpdate;
+  if ((record.flags & trace_channel::kAtomic) != 0) flags |= kFlagAtomic;
+  const size_t unit = repeated && record.width >= 1 && record.width <= 8 ? record.width : 8;
+  if (record.operation != Operation::kWrite) {
+    GPUVM_TRY_STATUS(pieces(record, EventKind::kMmioRead, data.first(bytes), unit, flags, context));
+  }
+  if (record.operation == Operation::kRead) return Ok{};
+  return pieces(record, EventKind::kMmioWrite, data.subspan(update ? bytes : 0, bytes), unit, flags, context);
+}
+
+Status RecordTranslator::pieces(const Record& record, EventKind kind, Bytes data, size_t unit, uint8_t flags,
+                                uint32_t context) {
+  Event event = event_at(record, kind);
+  event.aux = context;
+  event.flags = flags;
+  while (!data.empty()) {
+    size_t width = std::min(unit, data.size());
+    while ((width & (width - 1)) != 0) width &= width - 1;  // 10 bytes are 8 and 2
+    event.width = static_cast<uint8_t>(width);
+    event.value = 0;
+    std::memcpy(&event.value, data.data(), width);
+    GPUVM_TRY_STATUS(sink_.write(event));
+    event.address += width;
+    data = data.subspan(width);
+  }
+  return Ok{};
+}
+
+size_t RecordTranslator::file_of(const std::string& path) {
+  const auto known = file_by_path_.find(path);
+  if (known != file_by_path_.end()) return known->second;
+  if (files_.size() >= kMaxFiles) return files_.size() - 1;
+  TracedFile file{.path = path};
+  const auto pci = pci_resource_of(path);
+  if (pci && (pci_address_.empty() || pci_address_ == pci->address)) {
+    if (pci_address_.empty()) {
+      pci_address_ = pci->address;
+      device_ = read_pci_device(pci->address);
+    }
+    file.space = pci->bar;
+  } else {
+    file.base = (files_.size() + 1) << 40;
+  }
+  files_.push_back(file);
+  names_changed_ = true;
+  return file_by_path_[path] = files_.size() - 1;
+}
+
+Status RecordTranslator::map(const Record& record, Bytes data) {
+  const bool maps = record.type == RecordType::kMap;
+  if (maps) {
+    const size_t file = file_of(std::string(text_of(record, data)));
+    mappings_[record.map] = {file};
+    ++files_[file].mappings;
+  }
+  const MapRecord mapped{.map_id = record.map,
+                         .pid = record.pid,
+                         .virtual_address = maps ? record.address : 0,
+                         .length = maps ? record.value : 0,
+                         .pc = record.pc};
+  return sink_.write(event_at(record, maps ? EventKind::kMap : EventKind::kUnmap),
+                     as_bytes(encode_map(mapped)));
+}
+
+// One line: "ioctl PATH NAME BEFORE => AFTER = RESULT", the argument's bytes in hexadecimal.
+Status RecordTranslator::call(const Record& record, Bytes data) {
+  ++counts_.system_calls;
+  const auto request = static_cast<uint32_t>(record.offset);
+  const size_t image = std::min<size_t>(record.bytes, data.size() / 2);
+  std::string_view path = as_text(data.subspan(2 * image));
+  path = path.substr(0, path.find('\0'));
+  const std::string_view name = ioctl_name(request);
+  std::string line = fmt::format("ioctl {} ", path);
+  line += name.empty() ? fmt::format("0x{:08x}", request) : std::string(name);
+  const auto append = [&line](Bytes bytes) {
+    for (const std::byte b : bytes) line += fmt::format("{:02x}", static_cast<uint8_t>(b));
+  };
+  if (image == 0) line += fmt::format(" 0x{:x}", record.value);
+  if (image != 0) {
+    line += ' ';
+    append(data.first(image));
+    line += " => ";
+    append(data.subspan(image, image));
+  }
+  line += fmt::format(" = {} by {} at {}", record.map, record.tid, label_of(record.pid, record.pc));
+  return sink_.write({.time_ns = record.time_ns - start_ns_, .kind = EventKind::kNote}, as_bytes(line));
+}
+
+Status RecordTranslator::process(const Record& record, Bytes data) {
+  ++counts_.processes;
+  if (processes_.size() >= kMaxProcesses) processes_.clear();
+  Process& process = processes_[record.pid];
+  process.sites.clear();
+  process.parent = record.value == 1 ? static_cast<uint32_t>(record.offset) : 0;
+  const char* what = record.value == 1 ? "fork" : record.value == 2 ? "exec" : "start";
+  const std::string program(text_of(record, data));
+  const std::string text = record.value == 1 ? fmt::format("process {} fork of {}", record.pid, record.offset)
+                                             : fmt::format("process {} {} {}", record.pid, what, program);
+  return sink_.write({.time_ns = record.time_ns - start_ns_, .kind = EventKind::kMark}, as_bytes(text));
+}
+
+void RecordTranslator::site(const Record& record, Bytes data) {
+  const std::string path(text_of(record, data));
+  Process& process = processes_[record.pid];
+  if (process.sites.size() >= kMaxSites) process.sites.clear();
+  process.sites[record.pc] =
+      path.empty() ? fmt::format("0x{:x}", record.pc) : fmt::format("{}+0x{:x}", path, record.offset);
+  if (path.empty() || modules_.size() >= kMaxModules || !modules_.emplace(path, "").second) return;
+  modules_[path] = build_id_of(path);
+  names_changed_ = true;
+}
+
+// The child of a fork runs its parent's code, whose sites it does not record again.
+std::string RecordTranslator::label_of(uint32_t pid, uint64_t pc) const {
+  for (unsigned depth = 0; depth < 64 && pid != 0; ++depth) {
+    const auto process = processes_.find(pid);
+    if (process == processes_.end()) break;
+    const auto site = process->second.sites.find(pc);
+    if (site != process->second.sites.end()) return site->second;
+    pid = process->second.parent;
+  }
+  return fmt::format("0x{:x}", pc);
+}
+
+Result<uint32_t> RecordTranslator::context_of(const Record& record) {
+  const ContextKey key{record.pid, record.tid, record.map, record.pc};
+  const auto known = contexts_.find(key);
+  if (known != contexts_.end()) return known->second;
+  uint32_t id = next_context_;
+  if (contexts_.size() >= kMaxContexts) {
+    const auto oldest = contexts_.find(context_order_.front());
+    id = oldest->second;
+    contexts_.erase(oldest);
+    context_order_.pop_front();
+  } else {
+    ++next_context_;
+  }
+  contexts_[key] = id;
+  context_order_.push_back(key);
+  const ContextRecord context{
+      .map_id = record.map, .thread = record.tid, .pc = record.pc, .label = label_of(record.pid, record.pc)};
+  GPUVM_TRY_STATUS(
+      sink_.write({.time_ns = record.time_ns - start_ns_, .address = id, .kind = EventKind::kContext},
+                  as_bytes(encode_context(context))));
+  return id;
+}
+
+std::vector<std::string> RecordTranslator::take_notes() {
+  return std::exchange(notes_, {});
+}
+
+Status RecordTranslator::attach_names() {
+  if (!names_changed_) return Ok{};
+  names_changed_ = false;
+  using json = nlohmann::ordered_json;
+  json files = json::array();
+  for (const TracedFile& file : files_) {
+    json row = {{"path", file.path}};
+    if (file.space == kNoBar) {
+      row["address"] = fmt::format("0x{:x}", file.base);
+    } else {
+      row["bar"] = file.space;
+    }
+    files.push_back(std::move(row));
+  }
+  json modules = json::array();
+  for (const auto& [path, id] : modules_) modules.push_back({{"path", path}, {"build_id", id}});
+  const auto replace = json::error_handler_t::replace;
+  GPUVM_TRY_STATUS(sink_.attach(kMappingsAttachment, as_bytes(files.dump(1, ' ', false, replace) + "\n")));
+  return sink_.attach(kModulesAttachment, as_bytes(modules.dump(1, ' ', false, replace) + "\n"));
+}
+
+}  // namespace gpuvm

@@ -1,0 +1,103 @@
+// Turns what the agents record into events of a trace.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "tracer/process/shared/channel.h"
+#include "traces/meta.h"
+#include "traces/stream.h"
+
+namespace gpuvm {
+
+// What a trace holds about the files whose mappings were traced; also its attachment "mappings.json".
+struct TracedFile {
+  std::string path;
+  uint64_t base = 0;     // address of its offset 0 in the trace; BARs: 0
+  uint8_t space = 0xff;  // BAR, or kNoBar
+  uint64_t mappings = 0;
+  uint64_t accesses = 0;
+};
+inline constexpr std::string_view kMappingsAttachment = "mappings.json";
+inline constexpr std::string_view kModulesAttachment = "modules.json";
+
+struct TranslatorCounts {
+  uint64_t accesses = 0;
+  uint64_t system_calls = 0;
+  uint64_t processes = 0;
+  uint64_t unknown = 0;  // records of a kind that we do not know
+};
+
+class RecordTranslator {
+ public:
+  // `start_ns`: CLOCK_MONOTONIC at time 0 of the trace.
+  RecordTranslator(EventSink& sink, uint64_t start_ns) : sink_(sink), start_ns_(start_ns) {}
+
+  // Errors: those of the sink.
+  Status translate(const trace_channel::Record& record, Bytes data);
+  // Lines for the user that have come since the last call.
+  std::vector<std::string> take_notes();
+  // Writes the attachments that name files and modules, if they have changed.
+  Status attach_names();
+
+  const TranslatorCounts& counts() const { return counts_; }
+  const std::vector<TracedFile>& files() const { return files_; }
+  // The PCI device whose BARs were mapped; empty if there is none.
+  const DeviceInfo& device() const { return device_; }
+
+ private:
+  struct Mapping {
+    size_t file = 0;
+  };
+  struct ContextKey {
+    uint32_t pid, tid;
+    int32_t map;
+    uint64_t pc;
+    friend bool operator==(const ContextKey&, const ContextKey&) = default;
+  };
+  struct ContextKeyHash {
+    size_t operator()(const ContextKey& k) const {
+      return (k.pc * 0x9e3779b97f4a7c15u) ^ (uint64_t{k.tid} << 20) ^ (uint64_t{k.pid} << 40) ^
+             static_cast<uint64_t>(k.map) * 0xc2b2ae3d27d4eb4fu;
+    }
+  };
+  struct Process {
+    uint32_t parent = 0;
+    std::unordered_map<uint64_t, std::string> sites;  // "module+0xoffset"
+  };
+
+  Status access(const trace_channel::Record& record, Bytes data);
+  Status pieces(const trace_channel::Record& record, EventKind kind, Bytes data, size_t unit, uint8_t flags,
+                uint32_t context);
+  Status map(const trace_channel::Record& record, Bytes data);
+  Status call(const trace_channel::Record& record, Bytes data);
+  Status process(const trace_channel::Record& record, Bytes data);
+  void site(const trace_channel::Record& record, Bytes data);
+  std::string label_of(uint32_t pid, uint64_t pc) const;
+  // The id of the context; writes its event if it is new.
+  Result<uint32_t> context_of(const trace_channel::Record& record);
+  size_t file_of(const std::string& path);
+  Event event_at(const trace_channel::Record& record, EventKind kind) const;
+
+  EventSink& sink_;
+  uint64_t start_ns_;
+  TranslatorCounts counts_;
+  std::vector<TracedFile> files_;
+  std::map<std::string, size_t> file_by_path_;
+  std::unordered_map<int32_t, Mapping> mappings_;
+  std::unordered_map<ContextKey, uint32_t, ContextKeyHash> contexts_;
+  std::deque<ContextKey> context_order_;
+  uint32_t next_context_ = 1;
+  std::unordered_map<uint32_t, Process> processes_;
+  std::map<std::string, std::string> modules_;  // path: build-id
+  std::vector<std::string> notes_;
+  bool names_changed_ = false;
+  std::string pci_address_;
+  DeviceInfo device_;
+};
+
+}  // namespace gpuvm
