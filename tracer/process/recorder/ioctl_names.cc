@@ -3,7 +3,10 @@
 #include <amdgpu_drm.h>
 #include <drm.h>
 #include <i915_drm.h>
+// A member of one of its structures has the name of a keyword.
+#define class class_id
 #include <nouveau_drm.h>
+#undef class
 
 namespace gpuvm {
 namespace {
