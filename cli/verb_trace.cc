@@ -14,7 +14,7 @@ namespace gpuvm::cli {
 namespace {
 
 void say(const std::string& line) {
-  fmt::print(stderr, "gpuvm trace: {}\n", printable_text(line));
+  print_error("gpuvm trace: {}\n", printable_text(line));
 }
 
 std::filesystem::path agent_path() {
