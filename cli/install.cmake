@@ -3,6 +3,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS gpuvm COMPONENT tool)
+install(TARGETS gpuvm-agent LIBRARY DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/gpuvm COMPONENT tool)
 # Not for users to call: `capture` finds it beside itself or here.
 install(TARGETS gpuvm-guest-workload gpuvm-guest-compute DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/gpuvm COMPONENT tool)
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)

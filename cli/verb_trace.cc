@@ -20,7 +20,10 @@ void say(const std::string& line) {
 std::filesystem::path agent_path() {
   std::error_code failed;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", failed);
-  return self.parent_path() / "libgpuvm-agent.so";
+  const std::filesystem::path beside = self.parent_path() / "libgpuvm-agent.so";
+  // Where it was built, and where it is installed.
+  if (std::filesystem::exists(beside, failed)) return beside;
+  return self.parent_path().parent_path() / "libexec/gpuvm" / beside.filename();
 }
 
 // On stderr: stdout is the program's.
