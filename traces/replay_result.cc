@@ -6,6 +6,8 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "traces/phase.h"
+
 namespace gpuvm {
 namespace {
 
@@ -117,6 +119,7 @@ void add(std::vector<PhaseResult>& sum, const PhaseResult& more) {
 
 void add_phase(std::vector<PhaseResult>& phases, PhaseResult phase) {
   if (phases.size() < kMaxResultPhases) {
+    if (phase.name.size() > kMaxPhaseName) phase.name.resize(kMaxPhaseName);
     phases.push_back(std::move(phase));
     if (phases.size() == kMaxResultPhases) phases.back().name = kFurtherPhases;
     return;

@@ -77,7 +77,7 @@ TEST(ReplayTraces, VideoMemoryIsBounded) {
   options.max_vram_bytes = 1 << 20;
   for (const std::string mode : {"naive", "passthrough"}) {
     options.modes = {mode};
-    const auto result = replay_traces({kSample}, options);
+    const auto result = replay_traces({GPUVM_SOURCE_DIR "/traces/samples/copy.gvt"}, options);
     ASSERT_FALSE(result.ok()) << mode;
     EXPECT_THAT(result.error().message, testing::HasSubstr("more than 1 MiB of video memory")) << mode;
   }
