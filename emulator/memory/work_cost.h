@@ -1,5 +1,5 @@
 // What the card's work costs, in nanoseconds of its time. Bounds: above what the work takes this program,
-// also while it is recorded (tests/bench/work_bench measures), so that a guest's work cannot outrun the clock
+// also while it is recorded, so that a guest's work cannot outrun the clock
 // that pays for it. Constants, not measurements: a replay must come to the same sums.
 #pragma once
 
