@@ -28,10 +28,10 @@ std::optional<uint32_t> ConstantCache::read(unsigned index, uint32_t offset) {
     bank.bytes.resize(kBankBytes);
     bank.present.resize(kBankBytes / kLine);
   }
-  const uint32_t line = offset / kLine;
+  const uint32_t line = static_cast<uint32_t>(offset / kLine);
   if (!bank.present[line]) {
     // A bank may start anywhere: a line of it is then in two of memory.
-    uint32_t at = line * kLine;
+    auto at = static_cast<uint32_t>(line * kLine);
     const uint32_t end = std::min<uint32_t>(at + kLine, size);
     while (at < end) {
       const uint64_t va = bank.place.address + at;
