@@ -226,6 +226,7 @@ Result<ImportReport> import_log(ByteSource& source, EventSink& sink, const Impor
     return error("{}: no line is of {} (it begins with \"{}\"); say which with --format", options.name,
                  importer_names(), printable_start(first));
   }
+  const std::string begins_with = printable_start(first);  // the text itself goes when more is read
   ImportRun run(sink, report, options);
   run.prefixed = found.prefixed;
   report.format = found.row->name;
@@ -241,7 +242,7 @@ Result<ImportReport> import_log(ByteSource& source, EventSink& sink, const Impor
   if (report.events == report.notes && report.loss_reports == 0) {
     if (!report.problem.empty()) return error("{}", report.problem);
     return error("{}: {}, but none of its {} lines is an access or another event (it begins with \"{}\")",
-                 options.name, found.row->what, report.lines, printable_start(first));
+                 options.name, found.row->what, report.lines, begins_with);
   }
   describe(loop.take_sessions(), run, &report);
   report.meta.source = "import " + report.format + (report.bars_guessed ? ", BARs guessed" : "");

@@ -178,6 +178,10 @@ TEST(Import, ALogWithoutAnEventIsRefused) {
   EXPECT_NE(error_of("VERSION 20070824\n").find("none of its 1 lines"), std::string::npos);
   EXPECT_NE(error_of("VERSION 20070824\nnothing here\n").find("none of its 2 lines"), std::string::npos);
   EXPECT_NE(error_of("vfio_realize  (gpu) group 1\n").find("none of its 1 lines"), std::string::npos);
+  // The first line is quoted although more has been read since.
+  std::string long_one = "VERSION 20070824\n";
+  for (int i = 0; i < 100'000; ++i) long_one += "nothing here\n";
+  EXPECT_NE(error_of(long_one).find("(it begins with \"VERSION 20070824\")"), std::string::npos);
 }
 
 // --- Sessions.
