@@ -1,0 +1,538 @@
+#include "emulator/scheduler/scheduler.h"
+
+#include <gtest/gtest.h>
+
+namespace gpuvm {
+namespace {
+
+constexpr uint64_t kUs = 1'000, kMs = 1'000'000, kS = 1'000'000'000;
+using Kind = Scheduler::Decision::Kind;
+
+SchedulerOptions options(SchedulerKind kind, SchedulerVariant variant = SchedulerVariant::k2015,
+                         unsigned machines = 2) {
+  SchedulerOptions o{.kind = kind, .variant = variant};
+  return checked(o, machines).value();
+}
+
+// A scheduler, and a card that takes as long as the test says.
+struct Rig {
+  explicit Rig(const SchedulerOptions& o, unsigned machines = 2) : scheduler(o, machines) {}
+
+  void submit(unsigned vm, unsigned times = 1) {
+    for (unsigned i = 0; i < times; ++i) scheduler.submit(now, vm, id++);
+  }
+  // Which machine is dispatched now, -1 if the answer is to wait or that nobody has work.
+  int dispatch() {
+    const auto d = scheduler.next(now);
+    last = d;
+    return d.kind == Kind::kRun ? static_cast<int>(d.vm) : -1;
+  }
+  // Dispatches and lets it take `ns`; who it was.
+  int run(uint64_t ns) {
+    const int vm = dispatch();
+    if (vm < 0) return vm;
+    now += ns;
+    scheduler.finished(now);
+    return vm;
+  }
+  std::vector<int> run_all(uint64_t ns) {
+    std::vector<int> order;
+    while (scheduler.queued() != 0) {
+      const int vm = run(ns);
+      if (vm >= 0) {
+        order.push_back(vm);
+      } else {
+        now = last.until_ns;
+      }
+    }
+    return order;
+  }
+
+  Scheduler scheduler;
+  uint64_t now = 0;
+  uint64_t id = 0;
+  Scheduler::Decision last;
+};
+
+using Order = std::vector<int>;
+
+TEST(Scheduler, OneSubmissionIsOnTheCardAtATime) {
+  for (const SchedulerTraits& traits : all_schedulers()) {
+    Rig rig(options(traits.kind));
+    rig.submit(0, 2);
+    EXPECT_EQ(rig.dispatch(), 0) << traits.name;
+    EXPECT_EQ(rig.scheduler.next(rig.now + kMs).kind, Kind::kIdle) << traits.name;
+    EXPECT_TRUE(rig.scheduler.busy());
+    rig.now += 2 * kMs;
+    rig.scheduler.finished(rig.now);
+    EXPECT_EQ(rig.dispatch(), 0) << traits.name;
+  }
+}
+
+TEST(Scheduler, SubmissionsOfAMachineKeepTheirOrder) {
+  for (const SchedulerTraits& traits : all_schedulers()) {
+    Rig rig(options(traits.kind));
+    for (int i = 0; i < 40; ++i) rig.submit(i % 3 == 0 ? 1 : 0);
+    std::vector<uint64_t> last(2, 0);
+    std::vector<bool> seen(2, false);
+    while (rig.scheduler.queued() != 0) {
+      const auto d = rig.scheduler.next(rig.now);
+      if (d.kind == Kind::kWait) {
+        rig.now = d.until_ns;
+        continue;
+      }
+      if (seen[d.vm]) {
+        EXPECT_GT(d.id, last[d.vm]) << traits.name;
+      }
+      seen[d.vm] = true;
+      last[d.vm] = d.id;
+      rig.now += 7 * kMs;
+      rig.scheduler.finished(rig.now);
+    }
+  }
+}
+
+TEST(Scheduler, AccountsTimeWaitAndSubmissions) {
+  Rig rig(options(SchedulerKind::kFifo));
+  rig.submit(0);
+  rig.submit(1);
+  EXPECT_EQ(rig.run(3 * kMs), 0);
+  EXPECT_EQ(rig.run(4 * kMs), 1);
+  const MachineUsage& zero = rig.scheduler.usage(0);
+  const MachineUsage& one = rig.scheduler.usage(1);
+  EXPECT_EQ(zero.gpu_ns, 3 * kMs);
+  EXPECT_EQ(zero.wait_ns, 0u);
+  EXPECT_EQ(one.gpu_ns, 4 * kMs);
+  EXPECT_EQ(one.wait_ns, 3 * kMs);
+  EXPECT_EQ(one.longest_wait_ns, 3 * kMs);
+  EXPECT_EQ(one.submissions, 1u);
+  EXPECT_EQ(one.finished, 1u);
+}
+
+TEST(Scheduler, BudgetPaysForWhatRan) {
+  for (const SchedulerKind kind : {SchedulerKind::kFifo, SchedulerKind::kCredit, SchedulerKind::kBand}) {
+    Rig rig(options(kind));
+    rig.submit(0);
+    rig.run(3 * kMs);
+    EXPECT_EQ(rig.scheduler.budget_ns(0), -3 * static_cast<int64_t>(kMs));
+    EXPECT_EQ(rig.scheduler.used_ns(0), 3 * static_cast<int64_t>(kMs));
+    EXPECT_EQ(rig.scheduler.budget_ns(1), 0);
+  }
+}
+
+TEST(Scheduler, WhoLeavesIsForgotten) {
+  Rig rig(options(SchedulerKind::kBand));
+  rig.submit(0, 5);
+  rig.submit(1);
+  EXPECT_EQ(rig.dispatch(), 0);
+  rig.scheduler.forget(0);
+  EXPECT_EQ(rig.scheduler.queued(), 1u);
+  rig.now += kMs;
+  rig.scheduler.finished(rig.now);
+  EXPECT_EQ(rig.run_all(kMs), Order{1});
+  EXPECT_EQ(rig.scheduler.next(rig.now).kind, Kind::kIdle);
+}
+
+TEST(Direct, TheCardTakesTurns) {
+  Rig rig(options(SchedulerKind::kDirect));
+  rig.submit(0, 3);
+  rig.submit(1, 2);
+  EXPECT_EQ(rig.run_all(kMs), (Order{0, 1, 0, 1, 0}));
+}
+
+TEST(Fifo, GoesByArrivalWhateverTheBudget) {
+  Rig rig(options(SchedulerKind::kFifo));
+  rig.submit(1);
+  rig.submit(0, 3);
+  rig.submit(1);
+  EXPECT_EQ(rig.run_all(200 * kMs), (Order{1, 0, 0, 0, 1}));
+}
+
+// Main line: who has the head keeps it until its budget is negative.
+TEST(CreditMain, KeepsTheHeadUntilItsBudgetIsSpent) {
+  SchedulerOptions o = options(SchedulerKind::kCredit, SchedulerVariant::kMain);
+  o.period_ns = 10 * kMs;
+  Rig rig(o);
+  rig.submit(0, 8);
+  rig.submit(1, 8);
+  // Without any budget yet, the first run spends it: turns.
+  EXPECT_EQ(rig.run(kMs), 0);
+  EXPECT_EQ(rig.run(kMs), 1);
+  EXPECT_EQ(rig.run(8 * kMs), 0);
+  // At 10 ms: each gets 5 ms. 0 has -9 + 5 < 0, 1 has -1 + 5: it keeps the card for four more.
+  EXPECT_EQ(rig.scheduler.budget_ns(0), -4 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 4 * static_cast<int64_t>(kMs));
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(rig.run(kMs), 1) << i;
+  EXPECT_EQ(rig.run(kMs), 0);
+}
+
+TEST(Credit, RunsWhoHasOverdrawnIfNobodyElseIsThere) {
+  for (const SchedulerVariant v : {SchedulerVariant::kMain, SchedulerVariant::k2015}) {
+    Rig rig(options(SchedulerKind::kCredit, v));
+    rig.submit(0, 3);
+    EXPECT_EQ(rig.run_all(200 * kMs), (Order{0, 0, 0})) << name_of(v);
+  }
+}
+
+// 2015: the one that ran goes to the tail, and who has a budget is preferred.
+TEST(Credit2015, RotatesAndPrefersABudget) {
+  Rig rig(options(SchedulerKind::kCredit));
+  rig.submit(0, 20);
+  rig.submit(1, 20);
+  EXPECT_EQ(rig.run(25 * kMs), 0);
+  EXPECT_EQ(rig.run(5 * kMs), 1);  // 30 ms: each gets 15. 0: -10, 1: +10
+  EXPECT_EQ(rig.scheduler.budget_ns(0), -10 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 10 * static_cast<int64_t>(kMs));
+  // 1 ran last and stands at the tail, yet 0 is overdrawn.
+  EXPECT_EQ(rig.run(kMs), 1);
+  // A third and a fourth machine of equal standing take turns.
+  Rig equal(options(SchedulerKind::kCredit));
+  equal.submit(0, 4);
+  equal.submit(1, 4);
+  EXPECT_EQ(equal.run_all(100), (Order{0, 1, 0, 1, 0, 1, 0, 1}));
+}
+
+TEST(ReplenishMain, ThresholdIsTwiceTheCreditAndOverdraftsAreForgiven) {
+  SchedulerOptions o = options(SchedulerKind::kCredit, SchedulerVariant::kMain);
+  o.period_ns = 10 * kMs;
+  Rig rig(o);
+  rig.submit(0);
+  rig.submit(1);
+  // One kernel of 100 ms: the lock makes the period as long. Credit 50 ms each; 0: -100 + 50 = -50, not below
+  // -100.
+  EXPECT_EQ(rig.run(100 * kMs), 0);
+  EXPECT_EQ(rig.scheduler.budget_ns(0), -50 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 50 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.scheduler.used_ns(0), 0);
+  // Then 12 ms: credit 6, threshold 12. 1: 50 - 12 + 6 = 44 > 12: set to period / N. 0: -50 + 6 < -12: set to
+  // 0.
+  EXPECT_EQ(rig.run(12 * kMs), 1);
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 5 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.scheduler.budget_ns(0), 0);
+}
+
+TEST(ReplenishMain, ABandsThresholdIsThePeriod) {
+  SchedulerOptions o = options(SchedulerKind::kBand, SchedulerVariant::kMain);
+  o.period_ns = 10 * kMs;
+  Rig rig(o);
+  rig.submit(0);
+  EXPECT_EQ(rig.run(14 * kMs), 0);  // credit 7: 0: -7, within -10; 1: +7
+  EXPECT_EQ(rig.scheduler.budget_ns(0), -7 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 7 * static_cast<int64_t>(kMs));
+  rig.submit(0);
+  EXPECT_EQ(rig.run(14 * kMs), 0);  // 0: -14, below -10: 0; 1: 14, above: period / N
+  EXPECT_EQ(rig.scheduler.budget_ns(0), 0);
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 5 * static_cast<int64_t>(kMs));
+}
+
+TEST(ReplenishMain, IdleTimeIsSharedOutToo) {
+  SchedulerOptions o = options(SchedulerKind::kBand, SchedulerVariant::kMain);
+  o.period_ns = 10 * kMs;
+  Rig rig(o);
+  rig.now = 8 * kMs;  // idle until here
+  rig.submit(0);
+  EXPECT_EQ(rig.run(4 * kMs), 0);  // 12 ms have passed: 6 each
+  EXPECT_EQ(rig.scheduler.budget_ns(0), 2 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 6 * static_cast<int64_t>(kMs));
+}
+
+TEST(Replenish2015, ClampsHalvesAndTakesTheIdleTimeOff) {
+  Rig rig(options(SchedulerKind::kCredit));
+  rig.now = 10 * kMs;
+  rig.submit(0);
+  EXPECT_EQ(rig.run(25 * kMs), 0);
+  // At 35 ms, idle 10 of a period of 30: (30 - 10) / 2 each.
+  EXPECT_EQ(rig.scheduler.budget_ns(0), -15 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 10 * static_cast<int64_t>(kMs));
+  rig.submit(0);
+  EXPECT_EQ(rig.run(200 * kMs), 0);
+  EXPECT_EQ(rig.scheduler.budget_ns(0), -30 * static_cast<int64_t>(kMs));  // not below minus a period
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 25 * static_cast<int64_t>(kMs));
+  rig.submit(0);
+  EXPECT_EQ(rig.run(200 * kMs), 0);
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 20 * static_cast<int64_t>(kMs));  // 25 + 15 is above a period: halved
+}
+
+TEST(Replenish2015, UseIsRelativeToTheMeanEveryNPlusOnePeriods) {
+  Rig rig(options(SchedulerKind::kBand));
+  rig.submit(0, 3);
+  EXPECT_EQ(rig.run(30 * kMs), 0);
+  EXPECT_EQ(rig.run(30 * kMs), 0);
+  EXPECT_EQ(rig.scheduler.used_ns(0), 60 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.scheduler.used_ns(1), 0);
+  EXPECT_EQ(rig.run(30 * kMs), 0);  // the third period: mean 45
+  EXPECT_EQ(rig.scheduler.used_ns(0), 45 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.scheduler.used_ns(1), -45 * static_cast<int64_t>(kMs));
+}
+
+TEST(Replenish2015, UseFarBelowTheMeanStartsAnew) {
+  Rig rig(options(SchedulerKind::kBand));
+  // Three periods of one long kernel each: mean 300 ms, so 1 comes to -300; below -180 is zeroed the next
+  // time.
+  for (int i = 0; i < 3; ++i) {
+    rig.submit(0);
+    EXPECT_EQ(rig.run(200 * kMs), 0);
+  }
+  EXPECT_EQ(rig.scheduler.used_ns(1), -300 * static_cast<int64_t>(kMs));
+  for (int i = 0; i < 3; ++i) {
+    rig.submit(0);
+    EXPECT_EQ(rig.run(200 * kMs), 0);
+  }
+  // 0: 300 + 600, 1: zeroed; mean 450.
+  EXPECT_EQ(rig.scheduler.used_ns(1), -450 * static_cast<int64_t>(kMs));
+}
+
+TEST(Replenish2015, AfterAHundredIdlePeriodsAllIsForgotten) {
+  Rig rig(options(SchedulerKind::kBand));
+  rig.submit(0);
+  EXPECT_EQ(rig.run(200 * kMs), 0);
+  EXPECT_LT(rig.scheduler.budget_ns(0), 0);
+  rig.now += 90 * 30 * kMs;
+  rig.submit(1);
+  EXPECT_LT(rig.scheduler.budget_ns(0), 0);  // not yet
+  EXPECT_EQ(rig.run(kUs), 1);
+  rig.now += 110 * 30 * kMs;
+  rig.submit(1);
+  EXPECT_EQ(rig.scheduler.budget_ns(0), 15 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.scheduler.used_ns(0), 0);
+}
+
+TEST(Scheduler, EonsOfIdlenessTakeNoTime) {
+  for (const SchedulerTraits& traits : all_schedulers()) {
+    for (const SchedulerVariant v : {SchedulerVariant::kMain, SchedulerVariant::k2015}) {
+      Rig rig(options(traits.kind, v));
+      rig.submit(0);
+      EXPECT_EQ(rig.run(kMs), 0);
+      rig.now = uint64_t{1} << 63;
+      rig.submit(1);
+      EXPECT_EQ(rig.run(kMs), 1) << traits.name;
+      // On the card for ever, or nearly.
+      rig.submit(0);
+      EXPECT_EQ(rig.dispatch(), 0);
+      rig.now += uint64_t{1} << 62;
+      rig.submit(1);
+      rig.scheduler.finished(rig.now);
+      while (rig.scheduler.queued() != 0 && rig.run(kMs) < 0) rig.now = rig.last.until_ns;
+      EXPECT_EQ(rig.scheduler.usage(1).finished, 2u) << traits.name;
+    }
+  }
+}
+
+// Skipping idle ticks must not be seen: the same as asking at every one of them.
+TEST(Scheduler, SkippedTicksChangeNothing) {
+  for (const SchedulerTraits& traits : all_schedulers()) {
+    for (const SchedulerVariant v : {SchedulerVariant::kMain, SchedulerVariant::k2015}) {
+      Rig skips(options(traits.kind, v)), asks(options(traits.kind, v));
+      for (Rig* rig : {&skips, &asks}) {
+        rig->submit(0, 3);
+        rig->run_all(70 * kMs);
+        for (uint64_t t = rig->now; rig == &asks && t < 20 * kS; t += 10 * kUs) rig->scheduler.next(t);
+        rig->now = 20 * kS;
+        rig->submit(1);
+        rig->submit(0);
+        rig->run_all(kMs);
+      }
+      for (unsigned vm = 0; vm < 2; ++vm) {
+        EXPECT_EQ(skips.scheduler.budget_ns(vm), asks.scheduler.budget_ns(vm)) << traits.name << name_of(v);
+        EXPECT_EQ(skips.scheduler.used_ns(vm), asks.scheduler.used_ns(vm)) << traits.name;
+      }
+    }
+  }
+}
+
+TEST(BandMain, UnderBeforeBandBeforeOver) {
+  SchedulerOptions o = options(SchedulerKind::kBand, SchedulerVariant::kMain, 3);
+  o.period_ns = 30 * kMs;
+  o.wait_ns = 0;
+  Rig rig(o, 3);
+  rig.submit(0);
+  EXPECT_EQ(rig.run(30 * kMs), 0);  // each gets 10: 0: -20; 1 and 2: +10
+  rig.submit(1);
+  EXPECT_EQ(rig.run(2 * kMs), 1);  // 1: +8, over its share of the period so far; 2: under
+  rig.submit(0);
+  rig.submit(1);
+  rig.submit(2);
+  EXPECT_EQ(rig.run_all(100 * kUs), (Order{2, 1, 0}));
+}
+
+// A first period, in which both had the same.
+void even_period(Rig& rig) {
+  rig.submit(0);
+  rig.submit(1);
+  EXPECT_EQ(rig.run_all(15 * kMs), (Order{0, 1}));
+}
+
+TEST(BandMain, WaitsAMomentForWhoIsUnderItsShare) {
+  SchedulerOptions o = options(SchedulerKind::kBand, SchedulerVariant::kMain);
+  o.period_ns = 30 * kMs;
+  Rig rig(o);
+  even_period(rig);
+  rig.submit(0);
+  EXPECT_EQ(rig.run(10 * kMs), 0);
+  rig.submit(1);
+  EXPECT_EQ(rig.run(kMs), 1);
+  // 1 is current and under its share; only 0, which is over, has work.
+  rig.submit(0);
+  const uint64_t start = rig.now;
+  EXPECT_EQ(rig.dispatch(), -1);
+  EXPECT_EQ(rig.last.kind, Kind::kWait);
+  EXPECT_EQ(rig.last.until_ns, start + 500 * kUs);
+  // It comes in time, and goes first, at the end of the wait and not before.
+  rig.now = start + 100 * kUs;
+  rig.submit(1);
+  EXPECT_EQ(rig.dispatch(), -1);
+  rig.now = start + 500 * kUs;
+  EXPECT_EQ(rig.run(kMs), 1);
+}
+
+TEST(Band, WaitsOnceAndNoLonger) {
+  for (const SchedulerVariant v : {SchedulerVariant::kMain, SchedulerVariant::k2015}) {
+    SchedulerOptions o = options(SchedulerKind::kBand, v);
+    o.period_ns = 30 * kMs;
+    Rig rig(o);
+    if (v == SchedulerVariant::kMain) even_period(rig);
+    rig.submit(0);
+    EXPECT_EQ(rig.run(10 * kMs), 0);
+    rig.submit(1);
+    EXPECT_EQ(rig.run(kMs), 1);
+    rig.submit(0);
+    EXPECT_EQ(rig.dispatch(), -1) << name_of(v);
+    rig.now += 500 * kUs;
+    EXPECT_EQ(rig.run(kMs), 0) << name_of(v);
+  }
+}
+
+TEST(Band, DoesNotWaitForWhoIsOverItsShare) {
+  for (const SchedulerVariant v : {SchedulerVariant::kMain, SchedulerVariant::k2015}) {
+    SchedulerOptions o = options(SchedulerKind::kBand, v);
+    o.period_ns = 30 * kMs;
+    Rig rig(o);
+    even_period(rig);
+    rig.submit(0);
+    EXPECT_EQ(rig.run(10 * kMs), 0);
+    rig.submit(1);
+    EXPECT_EQ(rig.dispatch(), 1) << name_of(v);
+  }
+}
+
+TEST(Band2015, PassesOverOnlyWhoIsOverdrawnAndOverItsShare) {
+  Rig rig(options(SchedulerKind::kBand));
+  rig.submit(0);
+  EXPECT_EQ(rig.run(20 * kMs), 0);
+  rig.submit(1);
+  EXPECT_EQ(rig.run(2 * kMs), 1);
+  // Both are overdrawn (no period has ended), 0 alone is over its share; 1 ran last and stands behind.
+  rig.submit(0);
+  rig.submit(1);
+  EXPECT_EQ(rig.run(kMs), 1);
+}
+
+TEST(Timeslice, AllocatesByWeight) {
+  SchedulerOptions o{.kind = SchedulerKind::kTimeslice, .weights = {3, 1}};
+  Rig rig(checked(o, 2).value());
+  EXPECT_EQ(rig.scheduler.budget_ns(0), 75 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 25 * static_cast<int64_t>(kMs));
+  rig.submit(0, 200);
+  rig.submit(1, 200);
+  int first = 0;
+  for (int i = 0; i < 100; ++i) first += rig.run(kMs) == 0 ? 1 : 0;
+  EXPECT_EQ(first, 75);
+}
+
+TEST(Timeslice, ASliceIsKeptForAMillisecond) {
+  Rig rig(options(SchedulerKind::kTimeslice));
+  rig.submit(0, 8);
+  rig.submit(1, 8);
+  EXPECT_EQ(rig.run_all(250 * kUs), (Order{0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1}));
+}
+
+TEST(Timeslice, WhoHasNothingLeftWaitsThoughTheCardIsFree) {
+  Rig rig(options(SchedulerKind::kTimeslice));
+  rig.submit(0, 3);
+  EXPECT_EQ(rig.run(60 * kMs), 0);  // its part was 50
+  EXPECT_EQ(rig.dispatch(), -1);
+  EXPECT_EQ(rig.last.until_ns, 100 * kMs);
+  rig.now = 100 * kMs;
+  EXPECT_EQ(rig.scheduler.budget_ns(0), -10 * static_cast<int64_t>(kMs));
+  EXPECT_EQ(rig.run(kMs), 0);
+  EXPECT_EQ(rig.scheduler.budget_ns(0), 39 * static_cast<int64_t>(kMs));  // the debt counts: 40 - 1
+}
+
+TEST(Timeslice, DebtsAreForgottenAtStageZero) {
+  Rig rig(options(SchedulerKind::kTimeslice));
+  rig.submit(0);
+  EXPECT_EQ(rig.run(900 * kMs), 0);  // -850; nine balances of 50 later, at 900 ms: -400
+  EXPECT_EQ(rig.scheduler.budget_ns(0), -400 * static_cast<int64_t>(kMs));
+  rig.submit(0);
+  EXPECT_EQ(rig.dispatch(), -1);
+  rig.now = kS;
+  EXPECT_EQ(rig.dispatch(), 0);
+  EXPECT_EQ(rig.scheduler.budget_ns(0), 50 * static_cast<int64_t>(kMs));
+}
+
+TEST(SchedulerWeights, ShareTheBudgetsOfCreditAndBand) {
+  for (const SchedulerKind kind : {SchedulerKind::kCredit, SchedulerKind::kBand}) {
+    SchedulerOptions o{.kind = kind, .weights = {3, 1}};
+    Rig rig(checked(o, 2).value());
+    int64_t used[2] = {};
+    for (int i = 0; i < 20'000; ++i) {
+      for (unsigned vm = 0; vm < 2; ++vm) rig.submit(vm);
+      const int vm = rig.run(kMs);
+      if (vm >= 0) used[vm] += 1;
+    }
+    EXPECT_NEAR(static_cast<double>(used[0]) / static_cast<double>(used[0] + used[1]), 0.75, 0.03)
+        << traits_of(kind).name;
+  }
+}
+
+TEST(SchedulerOptions, SayWhatIsWrong) {
+  const auto message = [](SchedulerOptions o, unsigned machines) {
+    return checked(o, machines).error().message;
+  };
+  EXPECT_EQ(message({}, 0), "0 machines: a scheduler has 1 to 64");
+  EXPECT_EQ(message({}, 65), "65 machines: a scheduler has 1 to 64");
+  EXPECT_EQ(message({.weights = {1, 2}}, 2),
+            "scheduler fifo has no weights; credit, band and timeslice have");
+  EXPECT_EQ(message({.kind = SchedulerKind::kBand, .weights = {1}}, 2),
+            "1 weights for 2 machines: give one for each");
+  EXPECT_EQ(message({.kind = SchedulerKind::kBand, .weights = {1, 0}}, 2),
+            "a weight of 0: weights are 1 to 1000");
+  EXPECT_EQ(message({.period_ns = 1}, 2), "a period of 0 us: 10 to 60000000 us are possible");
+  EXPECT_EQ(message({.stages = 0}, 2), "0 stages: 1 to 1000 are possible");
+  EXPECT_EQ(scheduler_from_name("lottery").error().message,
+            "there is no scheduler 'lottery'; the schedulers are direct, fifo, credit, band, timeslice");
+  EXPECT_EQ(variant_from_name("2014").error().message,
+            "there is no variant '2014' of the schedulers; the variants are main, 2015");
+}
+
+TEST(SchedulerOptions, HaveThePeriodsOfTheReleases) {
+  const auto period = [](SchedulerKind kind, SchedulerVariant v) { return options(kind, v).period_ns; };
+  EXPECT_EQ(period(SchedulerKind::kFifo, SchedulerVariant::kMain), 500 * kMs);
+  EXPECT_EQ(period(SchedulerKind::kCredit, SchedulerVariant::kMain), 50 * kUs);
+  EXPECT_EQ(period(SchedulerKind::kBand, SchedulerVariant::kMain), 50 * kUs);
+  for (const SchedulerKind kind : {SchedulerKind::kFifo, SchedulerKind::kCredit, SchedulerKind::kBand})
+    EXPECT_EQ(period(kind, SchedulerVariant::k2015), 30 * kMs);
+}
+
+TEST(UsageWindows, SplitAtTheirEdges) {
+  UsageWindows windows(2);
+  windows.add(0, 50 * kMs, 250 * kMs);
+  EXPECT_EQ(windows.busy_ns(0, 0), 50 * kMs);
+  EXPECT_EQ(windows.busy_ns(0, 1), 100 * kMs);
+  EXPECT_EQ(windows.busy_ns(0, 2), 50 * kMs);
+  EXPECT_EQ(windows.busy_ns(1, 0), 0u);
+  EXPECT_EQ(windows.count(), 3u);
+  EXPECT_DOUBLE_EQ(windows.share(0, 0, 5), 0.4);
+  windows.add(1, kNever - 10, kNever);  // far beyond what is kept
+  EXPECT_EQ(windows.count(), UsageWindows::kMaxWindows);
+  EXPECT_EQ(windows.busy_ns(1, UsageWindows::kMaxWindows - 1), 10u);
+}
+
+TEST(UsageWindows, MinMaxRatioIsByWeight) {
+  EXPECT_DOUBLE_EQ(min_max_ratio({0.3, 0.6}, {1, 1}), 0.5);
+  EXPECT_DOUBLE_EQ(min_max_ratio({0.3, 0.6}, {1, 2}), 1.0);
+  EXPECT_DOUBLE_EQ(min_max_ratio({0, 0}, {1, 1}), 1.0);
+}
+
+}  // namespace
+}  // namespace gpuvm
