@@ -92,6 +92,8 @@ Result<bool> ModeReplay::step() {
       if (!item.taken) device_.advance(e.time_ns);
       break;
     case EventKind::kMark:
+      // What is due is in the digests that follow.
+      device_.advance(e.time_ns);
       mark(as_text(item.payload), e.time_ns);
       break;
     case EventKind::kDigest:

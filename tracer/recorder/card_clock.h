@@ -27,6 +27,9 @@ class CardClock {
   }
   // The card has come to `card_ns` (a multiple of the unit, at most now()), and goes on from there.
   void stand_at(uint64_t card_ns) { behind_ns_ = machine_() - card_ns; }
+  // The moment of the card's time that is being recorded.
+  uint64_t moment() const { return moment_ns_; }
+  void set_moment(uint64_t card_ns) { moment_ns_ = card_ns; }
   // How far it is behind the machine's time.
   uint64_t behind_ns() const { return behind_ns_; }
   // The machine's time that went into what the card had to do by itself, whoever asked: not for who asked to
@@ -38,6 +41,7 @@ class CardClock {
   const uint64_t unit_ns_;
   const Source machine_;
   uint64_t behind_ns_ = 0;
+  uint64_t moment_ns_ = 0;
   uint64_t work_ns_ = 0;
 };
 

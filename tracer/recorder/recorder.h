@@ -19,15 +19,20 @@ class Recorder {
   // For devices whose time is made up: nothing takes any.
   Recorder(EventSink* sink, CardClock::Source made_up) : sink_(sink), made_up_(std::move(made_up)) {}
 
-  uint64_t now() { return now_ns_ = clock_ != nullptr ? clock_->now() : made_up_(); }
-  // The moment that is being recorded: of the access in progress.
-  uint64_t current() const { return now_ns_; }
-  void set_current(uint64_t ns) { now_ns_ = ns; }
+  uint64_t now() {
+    set_current(clock_ != nullptr ? clock_->now() : made_up_());
+    return current();
+  }
+  // The moment that is being recorded: of the access in progress, or of the work that the card does by
+  // itself. The same for all guests of a card: what it does for one may be done while another makes an
+  // access.
+  uint64_t current() const { return clock_ != nullptr ? clock_->moment() : made_up_ns_; }
+  void set_current(uint64_t ns) { clock_ != nullptr ? clock_->set_moment(ns) : void(made_up_ns_ = ns); }
   // nullptr: the time is made up.
   CardClock* clock() { return clock_.get(); }
   void write(Event event, Bytes payload = {}) {
     if (sink_ == nullptr || failure_) return;
-    event.time_ns = now_ns_;
+    event.time_ns = current();
     if (Status status = sink_->write(event, payload); !status) failure_ = status.error();
   }
   // The first error of the sink; nothing is recorded after it.
@@ -37,7 +42,7 @@ class Recorder {
   EventSink* sink_;
   std::shared_ptr<CardClock> clock_;
   CardClock::Source made_up_;
-  uint64_t now_ns_ = 0;
+  uint64_t made_up_ns_ = 0;
   std::optional<Error> failure_;
 };
 

@@ -176,6 +176,27 @@ TEST(CardClock, MovesInStepsOfTheUnit) {
   }
 }
 
+// What a shared card does for one guest while another makes an access has the time at which it is done, in
+// the trace of whom it is done for.
+TEST(RecordersOfOneCard, KeepOneTime) {
+  uint64_t machine_ns = 1'000'000;
+  const auto clock = std::make_shared<CardClock>(1000, [&] { return machine_ns; });
+  test::TestMachine machine;
+  MemoryTrace first_trace, second_trace;
+  Recorder first(&first_trace, clock), second(&second_trace, clock);
+  RecordingInterrupts to_second(second, machine);
+  RecordingDma dma(first, machine);
+  BusyDevice card(dma, to_second);
+  RecordingDevice first_view(first, card), second_view(second, card);
+  second_view.bar_read(0, 0, 4);
+  machine_ns = 9'000'000;
+  card.due = 7'000'000;
+  first_view.bar_read(0, 0, 4);
+  ASSERT_EQ(second_trace.events().back().kind, EventKind::kIrq);
+  EXPECT_EQ(second_trace.events().back().time_ns, 7'000'000u);
+  EXPECT_EQ(first_trace.events().back().time_ns, 9'000'000u);
+}
+
 // A card with work due every 10 us, each piece of which takes the machine 1 ms: a hundred times too much.
 class SlowDevice : public BusyDevice {
  public:
