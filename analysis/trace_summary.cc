@@ -6,6 +6,7 @@
 
 #include "traces/context.h"
 #include "traces/phase.h"
+#include "traces/program_access.h"
 #include "traces/regmap/gf100.h"
 
 namespace gpuvm {
@@ -85,7 +86,22 @@ class Summarizer {
       access(event);
       return;
     }
+    if (is_program_access(event.kind)) {
+      program_access(event, payload);
+      return;
+    }
     other(event, seq, payload);
+  }
+
+  // One access, whatever its width; an update is a read and a write.
+  void program_access(const Event& event, Bytes payload) {
+    Event plain = event;
+    plain.aux = context_of(event, payload);
+    plain.value = 0;
+    plain.kind = EventKind::kMmioRead;
+    if (event.kind != EventKind::kWideWrite) access(plain);
+    plain.kind = EventKind::kMmioWrite;
+    if (event.kind != EventKind::kWideRead) access(plain);
   }
 
   void access(const Event& event) {

@@ -49,7 +49,7 @@ class Dumper {
       if (const auto phase = phase_of_mark(as_text(payload))) phase_ = *phase;
     }
     if (event.kind == EventKind::kContext) labels_.define(event, payload);
-    const std::string_view label = is_mmio(event.kind) ? labels_.of(event) : std::string_view{};
+    const std::string_view label = labels_.of(event, payload);
     if (!filter_.matches({.event = &event,
                           .payload = payload,
                           .seq = seq,

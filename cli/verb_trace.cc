@@ -9,6 +9,7 @@
 #include "cli/verb_trace.h"
 #include "cli/verbs.h"
 #include "tracer/process/recorder/trace_program.h"
+#include "traces/format/gvt.h"
 
 namespace gpuvm::cli {
 namespace {
@@ -45,7 +46,9 @@ void summarize(const TraceProgramOutcome& o, const std::string& output) {
 }  // namespace
 
 int run_trace(const TraceVerbOptions& options) {
-  auto writer = TraceWriter::create(options.output, options.writer);
+  WriterOptions format = options.writer;
+  format.program_accesses = true;
+  auto writer = TraceWriter::create(options.output, format);
   if (!writer) return fail(writer.error());
   TraceProgramOptions trace;
   trace.command = options.command;

@@ -105,6 +105,11 @@ Result<bool> ModeReplay::step() {
     case EventKind::kUnmap:
     case EventKind::kNote:
       break;
+    case EventKind::kWideRead:
+    case EventKind::kWideWrite:
+    case EventKind::kUpdate:
+      return error("event {}: a traced program's access; a trace of `gpuvm trace` cannot be replayed",
+                   item.seq);
   }
   if (const auto& failure = peer_.failure()) return *failure;
   return !(diverged_ && options_.until_divergence);

@@ -7,6 +7,7 @@
 
 #include "traces/context.h"
 #include "traces/event.h"
+#include "traces/program_access.h"
 
 namespace gpuvm {
 
@@ -24,11 +25,12 @@ class ContextLabels {
     last_id_ = 0;
   }
   // Of an access; empty if there is none. Valid until the next define().
-  std::string_view of(const Event& access) {
-    if (access.aux == 0 || labels_.empty()) return {};
-    if (access.aux == last_id_) return last_;
-    last_id_ = access.aux;
-    const auto known = labels_.find(access.aux);
+  std::string_view of(const Event& access, Bytes payload = {}) {
+    const uint32_t id = context_of(access, payload);
+    if (id == 0 || labels_.empty()) return {};
+    if (id == last_id_) return last_;
+    last_id_ = id;
+    const auto known = labels_.find(id);
     return last_ = known == labels_.end() ? std::string_view{} : std::string_view(known->second);
   }
 

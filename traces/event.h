@@ -24,8 +24,11 @@ enum class EventKind : uint8_t {
   kMap = 12,         // driver mapped MMIO; address: physical, payload: MapRecord
   kUnmap = 13,       // payload: MapRecord
   kNote = 14,        // payload: a line of an imported log that is no event, kept as it was
+  kWideRead = 15,    // accesses of a program that a plain event cannot hold; see program_access.h
+  kWideWrite = 16,   //
+  kUpdate = 17,      // a read-modify-write: one access with the value before and after
 };
-inline constexpr unsigned kEventKinds = 15;
+inline constexpr unsigned kEventKinds = 18;
 
 inline constexpr uint8_t kNoBar =
     0xff;  // Event::space of an MMIO access outside every known BAR: address is absolute
@@ -41,6 +44,9 @@ inline constexpr uint8_t kFlagValueWide =
     4;  // value has bits above width, as the log printed them: mask before use
 inline constexpr uint8_t kFlagValueHardware =
     8;  // the value is the hardware's, and a layer above the recorder gave the guest another
+inline constexpr uint8_t kFlagPart = 16;    // a part of an access: one side of a page's edge, an active lane
+inline constexpr uint8_t kFlagAtomic = 32;  // of an update: by a lock prefix, or xchg
+inline constexpr uint8_t kFlagRepeated = 64;  // an element of a repeated string instruction
 
 // Order is the place in the stream (the sequence number); time is an annotation.
 struct Event {
@@ -51,7 +57,7 @@ struct Event {
                          // kIrq: MSI vector + 1, 0 = unknown
   EventKind kind = EventKind::kMmioRead;
   uint8_t space = 0;  // MMIO: BAR index 0-6
-  uint8_t width = 0;  // bytes: 1, 2, 4, 8 for accesses, else 0
+  uint8_t width = 0;  // bytes: 1, 2, 4, 8 for accesses, 1-255 for kWideRead to kUpdate, else 0
   uint8_t flags = 0;
 
   friend bool operator==(const Event&, const Event&) = default;
@@ -67,6 +73,9 @@ constexpr bool has_payload(EventKind kind) {
     case EventKind::kMap:
     case EventKind::kUnmap:
     case EventKind::kNote:
+    case EventKind::kWideRead:
+    case EventKind::kWideWrite:
+    case EventKind::kUpdate:
       return true;
     default:
       return false;
@@ -75,6 +84,10 @@ constexpr bool has_payload(EventKind kind) {
 
 constexpr bool is_mmio(EventKind kind) {
   return kind == EventKind::kMmioRead || kind == EventKind::kMmioWrite;
+}
+
+constexpr bool is_program_access(EventKind kind) {
+  return kind == EventKind::kWideRead || kind == EventKind::kWideWrite || kind == EventKind::kUpdate;
 }
 
 constexpr uint64_t width_mask(unsigned width_bytes) {

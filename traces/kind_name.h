@@ -10,8 +10,9 @@
 namespace gpuvm {
 
 inline constexpr std::array<std::string_view, kEventKinds> kKindNames = {
-    "mmio_read", "mmio_write", "config_read", "config_write", "dma_read", "dma_write", "irq", "reset",
-    "mark",      "loss",       "digest",      "context",      "map",      "unmap",     "note"};
+    "mmio_read", "mmio_write", "config_read", "config_write", "dma_read",   "dma_write",
+    "irq",       "reset",      "mark",        "loss",         "digest",     "context",
+    "map",       "unmap",      "note",        "wide_read",    "wide_write", "update"};
 
 constexpr std::string_view kind_name(EventKind kind) {
   const size_t index = static_cast<size_t>(kind);

@@ -6,6 +6,7 @@
 #include "traces/export/text.h"
 #include "traces/kind_name.h"
 #include "traces/map_record.h"
+#include "traces/program_access.h"
 #include "traces/regmap/bad_value.h"
 
 namespace gpuvm {
@@ -41,10 +42,9 @@ void append_printable(std::string_view text, std::string* out) {
   if (text.size() > kShownText) *out += fmt::format(" … ({} bytes)", text.size());
 }
 
-void append_access(const Event& event, AccessNamer* names, std::string* out) {
-  const bool read = event.kind == EventKind::kMmioRead;
-  out->push_back(read ? 'R' : 'W');
-  out->push_back(static_cast<char>('0' + event.width % 10));
+void append_place(const Event& event, char letter, std::string* out) {
+  out->push_back(letter);
+  append_decimal(event.width, out);
   if (event.space == kNoBar) {
     *out += " ---- ";
     append_hex(event.address, 10, out);
@@ -54,6 +54,24 @@ void append_access(const Event& event, AccessNamer* names, std::string* out) {
     *out += '+';
     append_hex(event.address, 6, out);
   }
+}
+
+// "U4 BAR1+0x000040 0x00000001 => 0x00000002"
+void append_program_access(const Event& event, Bytes payload, std::string* out) {
+  const char letter = event.kind == EventKind::kUpdate ? 'U' : event.kind == EventKind::kWideRead ? 'R' : 'W';
+  append_place(event, letter, out);
+  const Result<ProgramAccess> access = decode_program_access(event, payload);
+  *out += letter == 'U' ? " " : letter == 'R' ? " -> " : " <- ";
+  if (!access) return append_printable(access.error().message, out);
+  append_hex_number(letter == 'W' ? access.value().after : access.value().before, out);
+  if (letter != 'U') return;
+  *out += " => ";
+  append_hex_number(access.value().after, out);
+}
+
+void append_access(const Event& event, AccessNamer* names, std::string* out) {
+  const bool read = event.kind == EventKind::kMmioRead;
+  append_place(event, read ? 'R' : 'W', out);
   if ((event.flags & kFlagValueUnknown) != 0) {
     *out += " ?? instruction ";
     append_hex(event.value, 6, out);
@@ -159,8 +177,12 @@ void append_event_line(const Event& event, Bytes payload, uint64_t seq, AccessNa
   *out += ' ';
   append_seconds(event.time_ns, out);
   *out += "  ";
-  if (is_mmio(event.kind)) {
-    append_access(event, names, out);
+  if (is_mmio(event.kind) || is_program_access(event.kind)) {
+    if (is_mmio(event.kind)) {
+      append_access(event, names, out);
+    } else {
+      append_program_access(event, payload, out);
+    }
     if (!label.empty()) {
       *out += "  @";
       append_printable(label, out);

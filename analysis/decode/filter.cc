@@ -5,7 +5,9 @@
 #include <charconv>
 #include <optional>
 
+#include "traces/export/text.h"
 #include "traces/kind_name.h"
+#include "traces/program_access.h"
 #include "traces/regmap/bad_value.h"
 
 namespace gpuvm {
@@ -201,7 +203,7 @@ class FilterParser {
       if (value == "read" || value == "write") value = "mmio_" + value;
       if (filter_is_exact(start) && !kind_of_name(value)) {
         at_ = start;
-        return mistake("a kind of event (read, write, config_read, dma_write, irq, mark, loss, …)");
+        return mistake("a kind of event (read, write, update, config_read, dma_write, irq, mark, loss, …)");
       }
     }
     return value;
@@ -222,9 +224,20 @@ Result<EventFilter> EventFilter::parse(std::string_view text) {
   return FilterParser(text).run();
 }
 
+// An access's value, an update's new one; a wider one has no number to compare.
+static bool program_value(const EventFilter::Subject& subject, uint64_t* value) {
+  const ProgramAccess access = program_access_or_none(*subject.event, subject.payload);
+  const Bytes bytes = access.after.empty() ? access.before : access.after;
+  if (bytes.empty() || bytes.size() > sizeof *value) return false;
+  *value = 0;
+  std::memcpy(value, bytes.data(), bytes.size());
+  return true;
+}
+
 bool EventFilter::number_of(Field field, const Subject& subject, uint64_t* value) {
   const Event& event = *subject.event;
-  const bool mmio = is_mmio(event.kind);
+  const bool program = is_program_access(event.kind);
+  const bool mmio = is_mmio(event.kind) || program;
   switch (field) {
     case Field::kSeq:
       *value = subject.seq;
@@ -243,13 +256,14 @@ bool EventFilter::number_of(Field field, const Subject& subject, uint64_t* value
       *value = event.address;
       return true;
     case Field::kValue:
+      if (program) return program_value(subject, value);
       *value = event.value;
       return !has_payload(event.kind) && (event.flags & kFlagValueUnknown) == 0;
     case Field::kWidth:
       *value = event.width;
       return event.width != 0;
     case Field::kContext:
-      *value = mmio ? event.aux : event.address;
+      *value = mmio ? context_of(event, subject.payload) : event.address;
       return mmio || event.kind == EventKind::kContext;
     case Field::kPhysical:
       if (!mmio) return false;
@@ -286,10 +300,8 @@ bool EventFilter::text_of(Field field, const Subject& subject, std::string* buff
       *value = subject.label;
       return !value->empty();
     case Field::kFlag:
-      if ((event.flags & kFlagValueUnknown) != 0) *buffer += "value_unknown ";
-      if ((event.flags & kFlagWidthSuspect) != 0) *buffer += "width_suspect ";
-      if ((event.flags & kFlagValueWide) != 0) *buffer += "value_wide ";
-      if ((event.flags & kFlagValueHardware) != 0) *buffer += "value_hardware ";
+      append_flags(event.flags, " ", buffer);
+      if (!buffer->empty()) *buffer += ' ';
       if (bad_value(event) != BadValue::kNone) *buffer += "bad_value ";
       *value = *buffer;
       if (!value->empty()) value->remove_suffix(1);

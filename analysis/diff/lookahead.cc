@@ -2,6 +2,8 @@
 
 #include <functional>
 
+#include "traces/program_access.h"
+
 namespace gpuvm {
 namespace {
 
@@ -49,9 +51,14 @@ bool Lookahead::takes_part(const Event& event) const {
   }
 }
 
+// A program's accesses are compared by what the bus would see of them.
 void Lookahead::add(const Event& event, uint64_t seq, Bytes payload) {
   ++events_;
   if (event.kind == EventKind::kLoss) lost_events_ += event.value;
+  for_each_plain(event, payload, [&](const Event& plain) { add_plain(plain, seq, payload); });
+}
+
+void Lookahead::add_plain(const Event& event, uint64_t seq, Bytes payload) {
   if (!takes_part(event)) return;
   ++taken_;
   DiffItem item{.seq = seq, .event = event, .text = {}};

@@ -34,6 +34,7 @@ class Lookahead {
   uint64_t taken() const { return taken_; }
 
  private:
+  void add_plain(const Event& event, uint64_t seq, Bytes payload);
   bool takes_part(const Event& event) const;
   void add(const Event& event, uint64_t seq, Bytes payload);
   void compact();

@@ -3,6 +3,7 @@
 #include "traces/export/text.h"
 #include "traces/kind_name.h"
 #include "traces/phase.h"
+#include "traces/program_access.h"
 
 namespace gpuvm {
 namespace {
@@ -35,7 +36,8 @@ CsvExporter::CsvExporter(const ExportInput& input) {
 
 Status CsvExporter::begin(ByteSink& sink) {
   return sink.write(
-      "seq,time_us,kind,bar,address,width,value,register,decoded,phase,flags,context,text,label,vector\r\n");
+      "seq,time_us,kind,bar,address,width,value,register,decoded,phase,flags,context,text,label,vector,"
+      "old\r\n");
 }
 
 Status CsvExporter::event(const Event& event, Bytes payload, uint64_t seq, ByteSink& sink) {
@@ -47,7 +49,9 @@ Status CsvExporter::event(const Event& event, Bytes payload, uint64_t seq, ByteS
     }
   }
   if (event.kind == EventKind::kContext) labels_.define(event, payload);
-  const bool mmio = is_mmio(event.kind);
+  const bool mmio = is_mmio(event.kind), program = is_program_access(event.kind);
+  const ProgramAccess access = program ? program_access_or_none(event, payload) : ProgramAccess{};
+  const uint32_t context = context_of(event, payload);
   line_.clear();
   append_decimal(seq, &line_);
   line_ += ',';
@@ -55,13 +59,14 @@ Status CsvExporter::event(const Event& event, Bytes payload, uint64_t seq, ByteS
   line_ += ',';
   line_ += kind_name(event.kind);
   line_ += ',';
-  if (mmio && event.space != kNoBar) append_decimal(event.space, &line_);
+  if ((mmio || program) && event.space != kNoBar) append_decimal(event.space, &line_);
   line_ += ',';
   append_hex(event.address, 1, &line_);
   line_ += ',';
   if (event.width != 0) append_decimal(event.width, &line_);
   line_ += ',';
   if (!has_payload(event.kind)) append_hex(event.value, 2u * event.width, &line_);
+  if (program) append_hex_number(access.after.empty() ? access.before : access.after, &line_);
   line_ += ',';
   if (mmio && names_) append_cell(names_->name(event).name, &line_);
   line_ += ',';
@@ -71,17 +76,19 @@ Status CsvExporter::event(const Event& event, Bytes payload, uint64_t seq, ByteS
   line_ += ',';
   append_flags(event.flags, " ", &line_);
   line_ += ',';
-  if (mmio && event.aux != 0) append_decimal(event.aux, &line_);
+  if (context != 0) append_decimal(context, &line_);
   line_ += ',';
   if (text_payload) {
     append_cell(as_text(payload), &line_);
-  } else {
+  } else if (!program) {
     append_hex_bytes(payload, &line_);
   }
   line_ += ',';
-  if (mmio && event.aux != 0) append_cell(labels_.of(event), &line_);
+  if (context != 0) append_cell(labels_.of(event, payload), &line_);
   line_ += ',';
   if (event.kind == EventKind::kIrq && event.aux != 0) append_decimal(event.aux - 1, &line_);
+  line_ += ',';
+  if (event.kind == EventKind::kUpdate) append_hex_number(access.before, &line_);
   line_ += "\r\n";
   return sink.write(line_);
 }

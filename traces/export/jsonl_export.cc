@@ -5,6 +5,7 @@
 #include "traces/kind_name.h"
 #include "traces/map_record.h"
 #include "traces/phase.h"
+#include "traces/program_access.h"
 
 namespace gpuvm {
 namespace {
@@ -67,7 +68,7 @@ Status JsonlExporter::event(const Event& event, Bytes payload, uint64_t seq, Byt
   return sink.write(line_);
 }
 
-void JsonlExporter::access(const Event& event) {
+void JsonlExporter::place(const Event& event) {
   Object object(&line_);
   if (event.space == kNoBar) {
     object.hex("address", event.address);
@@ -76,6 +77,11 @@ void JsonlExporter::access(const Event& event) {
     object.hex("offset", event.address, 6);
   }
   object.number("width", event.width);
+}
+
+void JsonlExporter::access(const Event& event) {
+  Object object(&line_);
+  place(event);
   const bool unknown = (event.flags & kFlagValueUnknown) != 0;
   if (unknown) {
     object.hex("instruction", event.value, 6);
@@ -149,6 +155,24 @@ void JsonlExporter::others(const Event& event, Bytes payload) {
         append_hex(r.callers[i], 1, out);
       }
       *out += "\"]";
+      return;
+    }
+    case EventKind::kWideRead:
+    case EventKind::kWideWrite:
+    case EventKind::kUpdate: {
+      place(event);
+      const Result<ProgramAccess> access = decode_program_access(event, payload);
+      if (!access) return object.text("damaged", access.error().message);
+      const ProgramAccess& a = access.value();
+      const auto value = [&](std::string_view name, Bytes bytes) {
+        std::string* out = object.key(name);
+        out->push_back('"');
+        append_hex_number(bytes, out);
+        out->push_back('"');
+      };
+      if (event.kind == EventKind::kUpdate) value("old", a.before);
+      value("value", a.after.empty() ? a.before : a.after);
+      if (a.context != 0) object.number("context", a.context);
       return;
     }
     case EventKind::kMap:

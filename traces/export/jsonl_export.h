@@ -18,6 +18,7 @@ class JsonlExporter : public Exporter {
   Status end(ByteSink&) override { return Ok{}; }
 
  private:
+  void place(const Event& event);
   void access(const Event& event);
   void others(const Event& event, Bytes payload);
 

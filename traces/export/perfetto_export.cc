@@ -2,8 +2,10 @@
 
 #include <protozero/pbf_writer.hpp>
 
+#include "traces/export/text.h"
 #include "traces/kind_name.h"
 #include "traces/phase.h"
+#include "traces/program_access.h"
 
 namespace gpuvm {
 namespace {
@@ -45,6 +47,17 @@ void annotate(pbf_writer& event, std::string_view name, std::string_view text) {
   pbf_writer annotation(event, field::kAnnotation);
   annotation.add_string(field::kAnnotationName, name.data(), name.size());
   annotation.add_string(field::kString, text.data(), text.size());
+}
+
+void annotate_access(pbf_writer& event, const Event& access, Bytes payload) {
+  const ProgramAccess values = program_access_or_none(access, payload);
+  const auto value = [&event](std::string_view name, Bytes bytes) {
+    std::string text;
+    append_hex_number(bytes, &text);
+    annotate(event, name, text);
+  };
+  if (access.kind == EventKind::kUpdate) value("old", values.before);
+  value("value", values.after.empty() ? values.before : values.after);
 }
 
 }  // namespace
@@ -129,6 +142,9 @@ Status PerfettoExporter::event(const Event& event, Bytes payload, uint64_t seq, 
   switch (event.kind) {
     case EventKind::kMmioRead:
     case EventKind::kMmioWrite:
+    case EventKind::kWideRead:
+    case EventKind::kWideWrite:
+    case EventKind::kUpdate:
       track = kBar0 + event.space;
       break;
     case EventKind::kConfigRead:
@@ -180,7 +196,11 @@ Status PerfettoExporter::event(const Event& event, Bytes payload, uint64_t seq, 
     } else if (event.kind != EventKind::kMark) {
       annotate(out, "address", event.address, true);
       if (!has_payload(event.kind)) annotate(out, "value", event.value, true);
-      if (has_payload(event.kind)) annotate(out, "length", payload.size(), false);
+      if (is_program_access(event.kind)) {
+        annotate_access(out, event, payload);
+      } else if (has_payload(event.kind)) {
+        annotate(out, "length", payload.size(), false);
+      }
       if (event.width != 0) annotate(out, "width", event.width, false);
       const std::string_view meaning =
           names_ && is_mmio(event.kind) ? names_->decode(event) : std::string_view();

@@ -50,6 +50,11 @@ void append_hex_bytes(Bytes bytes, std::string* out) {
   }
 }
 
+void append_hex_number(Bytes bytes, std::string* out) {
+  *out += "0x";
+  for (size_t i = bytes.size(); i > 0; --i) append_hex_bytes(bytes.subspan(i - 1, 1), out);
+}
+
 void append_json_string(std::string_view text, std::string* out) {
   out->push_back('"');
   while (!text.empty()) {
@@ -74,10 +79,13 @@ void append_flags(uint8_t flags, std::string_view separator, std::string* out) {
     uint8_t flag;
     std::string_view name;
   };
-  constexpr std::array<Name, 4> kNames = {{{kFlagValueUnknown, "value_unknown"},
+  constexpr std::array<Name, 7> kNames = {{{kFlagValueUnknown, "value_unknown"},
                                            {kFlagWidthSuspect, "width_suspect"},
                                            {kFlagValueWide, "value_wide"},
-                                           {kFlagValueHardware, "value_hardware"}}};
+                                           {kFlagValueHardware, "value_hardware"},
+                                           {kFlagPart, "part"},
+                                           {kFlagAtomic, "atomic"},
+                                           {kFlagRepeated, "repeated"}}};
   bool first = true;
   for (const Name& name : kNames) {
     if ((flags & name.flag) == 0) continue;

@@ -16,10 +16,12 @@ void append_decimal(uint64_t value, std::string* out);
 void append_microseconds(uint64_t time_ns, std::string* out);
 // Two digits a byte, without 0x.
 void append_hex_bytes(Bytes bytes, std::string* out);
+// Bytes of a little-endian number of any length, as append_hex writes it.
+void append_hex_number(Bytes bytes, std::string* out);
 // With quotes; what is not UTF-8 becomes U+FFFD, and what could steer a terminal an escape.
 void append_json_string(std::string_view text, std::string* out);
 
-// "value_unknown", "width_suspect", "value_wide", with `separator` between.
+// The names of event.h's flags ("value_unknown", "part", ...) with `separator` between.
 void append_flags(uint8_t flags, std::string_view separator, std::string* out);
 
 }  // namespace gpuvm

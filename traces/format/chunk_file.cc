@@ -12,7 +12,7 @@ std::string_view as_text(ByteSpan bytes) {
 }  // namespace
 
 Result<std::unique_ptr<ChunkFile>> ChunkFile::create(const std::string& path, Compression compression,
-                                                     OutputOptions output) {
+                                                     OutputOptions output, uint32_t required_flags) {
   if (path == "-") return error("standard output cannot hold a trace; name a file");
   output.seekable = true;
   GPUVM_TRY(OutputFile out, OutputFile::open(path, output));
@@ -20,7 +20,7 @@ Result<std::unique_ptr<ChunkFile>> ChunkFile::create(const std::string& path, Co
   uint64_t file_id = uint64_t{random()} << 32 | random();
   std::unique_ptr<ChunkFile> file(new ChunkFile(path, std::move(out), output.life, file_id, compression));
   uint8_t header[kFileHeaderBytes];
-  store_file_header({.file_id = file_id}, header);
+  store_file_header({.required_flags = required_flags, .file_id = file_id}, header);
   if (Status written = file->file_.append(as_text(header)); !written) return file->failed(written.error());
   return file;
 }

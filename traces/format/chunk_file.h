@@ -12,7 +12,7 @@ class ChunkFile {
  public:
   // `output`: whether it is live, and what must not be overwritten.
   static Result<std::unique_ptr<ChunkFile>> create(const std::string& path, Compression compression,
-                                                   OutputOptions output);
+                                                   OutputOptions output, uint32_t required_flags = 0);
 
   // A frame is a chunk in the making: room for the header, then the body. Fills in the header and appends it.
   static void start_frame(Buffer& frame) { frame.assign(kChunkHeaderBytes, 0); }

@@ -25,6 +25,8 @@ struct WriterOptions {
   // Chunks encoded at once, each on a thread of its own; above 1 a kill may cost one chunk more than there
   // are threads. 0: on the caller's thread, and a chunk that is too old is written with the next event only.
   unsigned encode_threads = 1;
+  // The trace will have kWideRead, kWideWrite or kUpdate events: older readers are told.
+  bool program_accesses = false;
   // A live trace takes the place of an older one with its first chunk of events.
   OutputOptions output = {.life = OutputLife::kLive};
 };

@@ -12,7 +12,8 @@ namespace gpuvm::format {
 
 inline constexpr uint16_t kVersion = 2;
 // A reader refuses a file with a required flag that it does not know, and ignores unknown optional ones.
-inline constexpr uint32_t kKnownRequiredFlags = 0;
+inline constexpr uint32_t kProgramAccesses = 1;  // kWideRead, kWideWrite and kUpdate occur
+inline constexpr uint32_t kKnownRequiredFlags = kProgramAccesses;
 
 inline constexpr size_t kFileHeaderBytes = 40;
 inline constexpr size_t kChunkHeaderBytes = 64;

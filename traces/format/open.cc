@@ -12,7 +12,11 @@ Result<OpenedHeader> open_header(const InputFile& file) {
   if (state != HeaderState::kWhole) {
     // A damaged header costs nothing if the first chunk is where it should be.
     ByteSpan rest = ByteSpan(bytes, got).subspan(std::min(got, kFileHeaderBytes));
-    if (load_chunk_header(rest)) return OpenedHeader{.file_id = {}, .problem = "the file header is damaged"};
+    if (load_chunk_header(rest)) {
+      OpenedHeader damaged;
+      damaged.problem = "the file header is damaged";
+      return damaged;
+    }
     if (state == HeaderState::kNotGvt) {
       return error("{}: not a .gvt trace ({}); `gpuvm import` reads other logs", file.path(),
                    got == 0 ? "the file is empty" : "its first bytes are others");
@@ -28,7 +32,7 @@ Result<OpenedHeader> open_header(const InputFile& file) {
     return error("{}: needs .gvt features {:#x} that this gpuvm does not know; use a newer gpuvm",
                  file.path(), unknown);
   }
-  return OpenedHeader{.file_id = header.file_id, .problem = {}};
+  return OpenedHeader{.file_id = header.file_id, .required_flags = header.required_flags, .problem = {}};
 }
 
 Result<std::optional<FileIndex>> find_index(const InputFile& file, std::optional<uint64_t> file_id,

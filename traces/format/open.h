@@ -8,7 +8,8 @@
 namespace gpuvm::format {
 
 struct OpenedHeader {
-  std::optional<uint64_t> file_id;  // empty if the header is damaged
+  std::optional<uint64_t> file_id;                // empty if the header is damaged
+  uint32_t required_flags = kKnownRequiredFlags;  // all that we know, if the header is damaged
   std::string problem;
 };
 

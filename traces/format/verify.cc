@@ -24,6 +24,7 @@ class Walk {
     GPUVM_TRY(format::InputFile file, format::InputFile::open(path));
     GPUVM_TRY(format::OpenedHeader header, format::open_header(file));
     GPUVM_TRY(report_.file_bytes, file.size());
+    required_flags_ = header.required_flags;
     if (!header.problem.empty()) damage(0, format::kFileHeaderBytes, header.problem);
     format::Scanner scanner(file, format::kFileHeaderBytes, header.file_id);
     for (;;) {
@@ -106,6 +107,7 @@ class Walk {
 
  public:
   uint64_t missing_at_end_ = 0;  // told by the index only
+  uint32_t required_flags_ = 0;  // known once the first chunk is handed over
 
  private:
   VerifyReport report_;
@@ -117,8 +119,8 @@ class Walk {
 // Writes what a Walk finds into a new file.
 class Repair {
  public:
-  Repair(const std::string& in, const std::string& out, RepairReport& report)
-      : in_(in), out_(out), report_(report) {}
+  Repair(const std::string& in, const std::string& out, const Walk& walk, RepairReport& report)
+      : in_(in), out_(out), walk_(walk), report_(report) {}
 
   Status events(format::DecodedChunk& chunk, uint64_t missing) {
     GPUVM_TRY_STATUS(ready(chunk.stats.time_unit_ns));
@@ -156,7 +158,8 @@ class Repair {
   // The output is made at the first chunk, so that a file that is no .gvt leaves nothing behind.
   Status ready(uint64_t time_unit_ns) {
     if (!file_) {
-      GPUVM_TRY(file_, format::ChunkFile::create(out_, Compression::kDefault, {.inputs = {in_}}));
+      GPUVM_TRY(file_, format::ChunkFile::create(out_, Compression::kDefault, {.inputs = {in_}},
+                                                 walk_.required_flags_));
     }
     if (pool_ && time_unit_ns == time_unit_ns_) return Ok{};
     if (pool_) GPUVM_TRY_STATUS(pool_->wait());
@@ -181,6 +184,7 @@ class Repair {
 
   const std::string in_;
   const std::string out_;
+  const Walk& walk_;
   RepairReport& report_;
   std::unique_ptr<format::ChunkFile> file_;
   std::optional<format::EncodePool> pool_;
@@ -199,8 +203,8 @@ Result<VerifyReport> verify_trace(const std::string& path) {
 
 Result<RepairReport> repair_trace(const std::string& path, const std::string& out) {
   RepairReport report;
-  Repair repair(path, out, report);
   Walk walk;
+  Repair repair(path, out, walk, report);
   GPUVM_TRY(
       report.found,
       walk.run(

@@ -195,7 +195,8 @@ Result<std::unique_ptr<TraceWriter>> TraceWriter::create(const std::string& path
   checked.encode_threads = std::min(options.encode_threads, kMaxEncodeThreads);
   if (options.time_unit_ns == 0) return error("{}: a time unit of 0 ns makes no sense; use 1 or more", path);
   GPUVM_TRY(std::unique_ptr<format::ChunkFile> file,
-            format::ChunkFile::create(path, options.compression, options.output));
+            format::ChunkFile::create(path, options.compression, options.output,
+                                      options.program_accesses ? format::kProgramAccesses : 0));
   return std::unique_ptr<TraceWriter>(std::make_unique<Writer>(std::move(file), checked));
 }
 

@@ -23,7 +23,7 @@ std::optional<ExtensionLine> parse_extension(std::string_view text) {
     if ((i > 0 && !scan.take(' ')) || !scan.hex(&numbers[i])) return std::nullopt;
   }
   const auto [space, address, value, width, flags] = numbers;
-  if (space > 0xff || width > 8 || flags > 0xff) return std::nullopt;
+  if (space > 0xff || width > (is_program_access(*kind) ? 0xff : 8) || flags > 0xff) return std::nullopt;
   line.event = {.address = address,
                 .value = has_payload(*kind) ? 0 : value,
                 .kind = *kind,

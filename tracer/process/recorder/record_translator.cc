@@ -1,5 +1,6 @@
 #include "tracer/process/recorder/record_translator.h"
 
+#include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -23,6 +24,8 @@ constexpr size_t kMaxNotes = 1000;        // lines for the user
 constexpr size_t kMaxSites = 1 << 18;     // of one process
 constexpr size_t kMaxProcesses = 1 << 16;
 constexpr size_t kMaxModules = 4096;
+constexpr size_t kPage = 4096;
+constexpr size_t kMaxWidth = 255;  // of an event; fnsave has 108 bytes
 
 std::string_view text_of(const Record& record, Bytes data) {
   return as_text(data.first(std::min<size_t>(record.bytes, data.size())));
@@ -64,7 +67,6 @@ Event RecordTranslator::event_at(const Record& record, EventKind kind) const {
   return event;
 }
 
-// What an event cannot hold is split: an update into the read and the write, a wide access into pieces.
 Status RecordTranslator::access(const Record& record, Bytes data) {
   ++counts_.accesses;
   if (const auto mapping = mappings_.find(record.map); mapping != mappings_.end()) {
@@ -74,31 +76,50 @@ Status RecordTranslator::access(const Record& record, Bytes data) {
   const bool update = record.operation == Operation::kUpdate;
   const bool repeated = (record.flags & trace_channel::kRepeated) != 0;
   const size_t bytes = std::min<size_t>(record.bytes, data.size() / (update ? 2 : 1));
-  uint8_t flags = 0;
-  if ((record.flags & (trace_channel::kPart | trace_channel::kLanes)) != 0 || repeated || bytes > 8)
-    flags |= kFlagPart;
-  if (update) flags |= kFlagUpdate;
-  if ((record.flags & trace_channel::kAtomic) != 0) flags |= kFlagAtomic;
-  const size_t unit = repeated && record.width >= 1 && record.width <= 8 ? record.width : 8;
-  if (record.operation != Operation::kWrite) {
-    GPUVM_TRY_STATUS(pieces(record, EventKind::kMmioRead, data.first(bytes), unit, flags, context));
+  Event event = event_at(record, EventKind::kUpdate);
+  if ((record.flags & (trace_channel::kPart | trace_channel::kLanes)) != 0) event.flags |= kFlagPart;
+  if ((record.flags & trace_channel::kAtomic) != 0) event.flags |= kFlagAtomic;
+  if (repeated) event.flags |= kFlagRepeated;
+  if (!update && repeated) return accesses(event, record, data.first(bytes), record.width, context);
+  const size_t page_left = kPage - record.offset % kPage;
+  if (bytes > page_left) event.flags |= kFlagPart;  // the processor makes two of it
+  if (!update) {
+    const size_t first = std::min(bytes, page_left);
+    GPUVM_TRY_STATUS(accesses(event, record, data.first(first), first, context));
+    event.address += first;
+    return accesses(event, record, data.subspan(first, bytes - first), bytes - first, context);
   }
-  if (record.operation == Operation::kRead) return Ok{};
-  return pieces(record, EventKind::kMmioWrite, data.subspan(update ? bytes : 0, bytes), unit, flags, context);
+  size_t width = 0;
+  for (size_t at = 0; at < bytes; at += width) {
+    width = std::min(kMaxWidth, (at < page_left ? std::min(bytes, page_left) : bytes) - at);
+    event.width = static_cast<uint8_t>(width);
+    GPUVM_TRY_STATUS(sink_.write(event, as_bytes(encode_program_access(context, data.subspan(at, width),
+                                                                       data.subspan(bytes + at, width)))));
+    event.address += width;
+  }
+  return Ok{};
 }
 
-Status RecordTranslator::pieces(const Record& record, EventKind kind, Bytes data, size_t unit, uint8_t flags,
-                                uint32_t context) {
-  Event event = event_at(record, kind);
-  event.aux = context;
-  event.flags = flags;
+// Each `unit` of the bytes is an access.
+Status RecordTranslator::accesses(Event event, const Record& record, Bytes data, size_t unit,
+                                  uint32_t context) {
+  unit = std::clamp<size_t>(unit, 1, kMaxWidth);
+  const bool read = record.operation == Operation::kRead;
   while (!data.empty()) {
-    size_t width = std::min(unit, data.size());
-    while ((width & (width - 1)) != 0) width &= width - 1;  // 10 bytes are 8 and 2
+    const size_t width = std::min(unit, data.size());
     event.width = static_cast<uint8_t>(width);
-    event.value = 0;
-    std::memcpy(&event.value, data.data(), width);
-    GPUVM_TRY_STATUS(sink_.write(event));
+    if (width <= 8 && std::has_single_bit(width)) {
+      event.kind = read ? EventKind::kMmioRead : EventKind::kMmioWrite;
+      event.aux = context;
+      event.value = 0;
+      std::memcpy(&event.value, data.data(), width);
+      GPUVM_TRY_STATUS(sink_.write(event));
+    } else {
+      event.kind = read ? EventKind::kWideRead : EventKind::kWideWrite;
+      const Bytes bytes = data.first(width);
+      GPUVM_TRY_STATUS(sink_.write(
+          event, as_bytes(encode_program_access(context, read ? bytes : Bytes{}, read ? Bytes{} : bytes))));
+    }
     event.address += width;
     data = data.subspan(width);
   }

@@ -71,8 +71,8 @@ class RecordTranslator {
   };
 
   Status access(const trace_channel::Record& record, Bytes data);
-  Status pieces(const trace_channel::Record& record, EventKind kind, Bytes data, size_t unit, uint8_t flags,
-                uint32_t context);
+  Status accesses(Event event, const trace_channel::Record& record, Bytes data, size_t unit,
+                  uint32_t context);
   Status map(const trace_channel::Record& record, Bytes data);
   Status call(const trace_channel::Record& record, Bytes data);
   Status process(const trace_channel::Record& record, Bytes data);
