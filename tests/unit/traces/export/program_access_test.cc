@@ -79,7 +79,8 @@ TEST(ProgramAccess, SurvivesTheWayThroughAText) {
   const testing::Imported log = testing::import_text(text);
   MemoryTrace kept;
   for (const Event& event : log.trace.events()) {
-    if (is_program_access(event.kind)) ASSERT_TRUE(kept.write(event, log.batch().payload(event)).ok());
+    if (!is_program_access(event.kind)) continue;
+    ASSERT_TRUE(kept.write(event, log.batch().payload(event)).ok());
   }
   testing::expect_same_events(trace, kept);
 }
