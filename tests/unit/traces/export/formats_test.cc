@@ -58,15 +58,15 @@ TEST(CsvExport, QuotesWhatNeedsIt) {
   const MemoryTrace trace = small_trace();
   const std::string text = export_text(trace, ExportFormat::kCsv, input_of(trace));
   EXPECT_THAT(text, ::testing::StartsWith("seq,time_us,kind,bar,address,width,value,register,decoded,phase,"
-                                          "flags,context,text,label,vector\r\n"));
-  EXPECT_THAT(text, ::testing::HasSubstr("3,2,mmio_write,0,0x2270,4,0x00001234,,,init,,1,,,\r\n"));
-  EXPECT_THAT(text, ::testing::HasSubstr("6,3,mark,,0x0,,,,,init,,,\"say \"\"hi\"\", \xff\",,\r\n"));
+                                          "flags,context,text,label,vector,old\r\n"));
+  EXPECT_THAT(text, ::testing::HasSubstr("3,2,mmio_write,0,0x2270,4,0x00001234,,,init,,1,,,,\r\n"));
+  EXPECT_THAT(text, ::testing::HasSubstr("6,3,mark,,0x0,,,,,init,,,\"say \"\"hi\"\", \xff\",,,\r\n"));
 }
 
 TEST(CsvExport, AFormulaIsDefused) {
   MemoryTrace trace;
   ASSERT_TRUE(trace.write({.kind = EventKind::kMark}, as_bytes("=HYPERLINK(1)")).ok());
-  EXPECT_THAT(export_text(trace, ExportFormat::kCsv, {}), ::testing::HasSubstr(",\"'=HYPERLINK(1)\",,\r\n"));
+  EXPECT_THAT(export_text(trace, ExportFormat::kCsv, {}), ::testing::HasSubstr(",\"'=HYPERLINK(1)\",,,\r\n"));
 }
 
 TEST(PerfettoExport, PacketsAreWellFormed) {
