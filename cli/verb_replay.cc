@@ -4,6 +4,7 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "analysis/cost_model.h"
 #include "analysis/divergence.h"
@@ -99,6 +100,17 @@ void print_result(const ReplayResult& result) {
 
 }  // namespace
 
+namespace {
+
+// The object of the replay, with the contention's under "scheduling".
+std::string with_scheduling(const std::string& replay, const SchedulingRun& run) {
+  nlohmann::json out = nlohmann::json::parse(replay);
+  out["scheduling"] = to_json(run);
+  return out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
 int run_replay(const ReplayVerbOptions& options) {
   ReplayOptions replay_options;
   if (!options.modes.empty()) replay_options.modes = options.modes;
@@ -108,6 +120,13 @@ int run_replay(const ReplayVerbOptions& options) {
   replay_options.pv_batch = options.pv_batch;
   replay_options.max_vram_bytes = options.vram_limit_mib << 20;
   warn_of(options.translation);
+  const bool scheduled = !options.contention.scheduler.empty();
+  std::optional<SchedulingRun> run;
+  if (scheduled) {
+    auto contended = contend_traces(options.traces, options.contention, replay_options.max_vram_bytes);
+    if (!contended) return fail(contended.error());
+    run = std::move(contended).value();
+  }
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal) replay_options.progress = show_progress;
   auto result = replay_traces(options.traces, replay_options);
@@ -117,9 +136,12 @@ int run_replay(const ReplayVerbOptions& options) {
   }
   fill_estimates(result.value());
   if (options.json) {
-    print_json(to_json(result.value()));
+    const std::string json = to_json(result.value());
+    print_json(run ? with_scheduling(json, *run) : json);
   } else {
     print_result(result.value());
+    if (run) print("\n");
+    for (const std::string& line : run ? lines_of(*run) : std::vector<std::string>{}) print("{}\n", line);
   }
   return result.value().holds() ? kDone : kDoesNotHold;
 }

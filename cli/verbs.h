@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/contention.h"
 #include "tracer/transport/device_transport.h"
 #include "traces/format/gvt.h"
 #include "traces/mode.h"
@@ -94,6 +95,7 @@ struct ReplayVerbOptions {
   bool compare_all = false;
   uint32_t pv_batch = 0;  // 0: the mode's
   uint64_t vram_limit_mib = 1024;
+  ContentionVerbOptions contention;
 };
 int run_replay(const ReplayVerbOptions& options);
 

@@ -48,6 +48,7 @@ Result<bool> ModeReplay::step() {
   const Event& e = *item.event;
   ++events_;
   seq_ = item.seq;
+  if (options_.watch) options_.watch(e);
   if (options_.only_count && is_mmio(e.kind) && e.space >= result_.accesses.bar.size()) {
     ++result_.accesses_elsewhere;
     return true;

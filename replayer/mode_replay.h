@@ -26,6 +26,8 @@ struct ModeReplayOptions {
   std::function<MeterReading()> meters = {};  // empty: no hypervisor
   // Told of every TLB flush before it is done: of a page directory's guest address, or of all. May be empty.
   std::function<void(std::optional<uint64_t> directory)> flushed = {};
+  // Told of every event before the device sees it. May be empty.
+  std::function<void(const Event&)> watch = {};
 };
 
 class ModeReplay {

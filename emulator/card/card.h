@@ -44,6 +44,7 @@ class Card : public PciDevice {
   // channels_each on.
   void share_among_guests(unsigned channels_each) { fifo_.share_among_guests(channels_each); }
   const GpuWork& work(unsigned guest = 0) const { return fifo_.work(guest); }
+  uint64_t charged_ns(unsigned guest = 0) const { return fifo_.charged_ns(guest); }
   uint64_t ignored_methods() const { return fifo_.ignored_methods(); }
 
  private:

@@ -22,7 +22,11 @@ constexpr uint32_t kMaxPolls =
 class Fifo::Charge {
  public:
   Charge(Guest& guest, PhysicalMemory& memory) : guest_(guest), memory_(memory), before_(memory.cost()) {}
-  ~Charge() { guest_.account.charge(memory_.cost() - before_); }
+  ~Charge() {
+    const uint64_t cost = memory_.cost() - before_;
+    guest_.account.charge(cost);
+    guest_.charged_ns += cost;
+  }
   Charge(const Charge&) = delete;
   Charge& operator=(const Charge&) = delete;
 

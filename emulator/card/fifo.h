@@ -38,6 +38,8 @@ class Fifo {
   uint64_t ignored_methods() const;
   // Of one guest's channels; guest 0 has all of a card that is not shared.
   const GpuWork& work(unsigned guest) const { return guests_[guest].work; }
+  // What that work has cost so far, in nanoseconds of the card's time (work_cost.h).
+  uint64_t charged_ns(unsigned guest) const { return guests_[guest].charged_ns; }
 
  private:
   struct Slot {
@@ -49,6 +51,7 @@ class Fifo {
   struct Guest {
     WorkAccount account;
     GpuWork work;
+    uint64_t charged_ns = 0;
     std::deque<unsigned> waiting;  // channels that have work which is not paid for, each once
     bool woken = false;            // is the next turn in the timeline?
   };

@@ -19,6 +19,7 @@ class BareCards : public Machine {
     return sum;
   }
   const GpuWork& work(unsigned guest) const override { return cards_[guest]->work(); }
+  uint64_t charged_ns(unsigned guest) const override { return cards_[guest]->charged_ns(); }
   uint64_t vram_resident_bytes() const override {
     uint64_t sum = 0;
     for (const auto& card : cards_) sum += card->vram().resident_bytes();
@@ -46,6 +47,9 @@ class SharedCard : public Machine {
   uint64_t ignored_methods() const override { return hypervisor_.card().ignored_methods(); }
   const GpuWork& work(unsigned guest) const override {
     return hypervisor_.card().work(hypervisor_.partition(guest).slot);
+  }
+  uint64_t charged_ns(unsigned guest) const override {
+    return hypervisor_.card().charged_ns(hypervisor_.partition(guest).slot);
   }
   uint64_t vram_resident_bytes() const override { return hypervisor_.card().vram().resident_bytes(); }
 

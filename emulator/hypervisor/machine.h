@@ -27,6 +27,8 @@ class Machine {
   virtual uint64_t ignored_methods() const = 0;
   // What the guest's channels have done and asked for in vain.
   virtual const GpuWork& work(unsigned guest) const = 0;
+  // What that cost so far, in nanoseconds of the card's time.
+  virtual uint64_t charged_ns(unsigned guest) const = 0;
   // Host memory that the VRAM of all cards takes.
   virtual uint64_t vram_resident_bytes() const = 0;
 };

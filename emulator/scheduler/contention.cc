@@ -28,6 +28,7 @@ class Guest {
     if (has_more()) {
       if (launch(submitted_).waits) {
         waiting_ = true;
+        waits_from_ns_ = after(now_ns, launch(submitted_).overlap_ns);
       } else {
         next_ns_ = after(now_ns, launch(submitted_).think_ns);
       }
@@ -40,7 +41,7 @@ class Guest {
     ++done_;
     if (waiting_ && outstanding_ == 0) {
       waiting_ = false;
-      next_ns_ = after(now_ns, launch(submitted_).think_ns);
+      next_ns_ = after(std::max(now_ns, waits_from_ns_), launch(submitted_).think_ns);
     }
     // Its ring was full: it could not be earlier.
     if (next_ns_ < now_ns) next_ns_ = now_ns;
@@ -59,6 +60,7 @@ class Guest {
   uint64_t done_ = 0;
   size_t outstanding_ = 0;
   bool waiting_ = false;
+  uint64_t waits_from_ns_ = 0;
   uint64_t finished_ns_ = 0;
 };
 
@@ -154,7 +156,7 @@ class Run {
 uint64_t alone(const MachineProgram& program) {
   uint64_t submitted = program.start_ns, done = program.start_ns;
   for (const Launch& launch : program.launches) {
-    const uint64_t from = launch.waits ? std::max(done, submitted) : submitted;
+    const uint64_t from = launch.waits ? std::max(done, after(submitted, launch.overlap_ns)) : submitted;
     submitted = after(from, launch.think_ns);
     done = after(std::max(done, submitted), launch.gpu_ns);
   }

@@ -13,9 +13,11 @@ namespace gpuvm {
 struct Launch {
   uint64_t think_ns = 0;  // the guest's own time before the doorbell
   uint64_t gpu_ns = 0;    // on the card, alone; kNever: it does not end
-  // Its time of its own began when the launch before had ended, because it waited for that; else when that
-  // was submitted.
+  // The guest waited for the launch before: its own time began when that had ended. Else when that was
+  // submitted.
   bool waits = true;
+  // With `waits`: what it had to do between the doorbell before and its wait. It cannot be earlier than that.
+  uint64_t overlap_ns = 0;
 };
 
 struct MachineProgram {

@@ -49,6 +49,21 @@ TEST(Contention, WhoWaitsForAFenceIsLaterByAsMuchAsTheFenceIs) {
   EXPECT_EQ(s.machines[1].finished_ns, 12 * kMs);
 }
 
+TEST(Contention, WorkBesideTheCardIsNoLaterForIt) {
+  MachineProgram p;
+  p.launches = {{0, 4 * kMs, true}, {kMs, kMs, true, 3 * kMs}, {kMs, kMs, true, 5 * kMs}};
+  const ContentionResult r = contend({p}, options(SchedulerKind::kFifo, 1));
+  // 4, then 1 + 1 at once; the third's 5 ms beside the card are longer than what it waits for.
+  EXPECT_EQ(r.machines[0].finished_ns, 4 * kMs + 2 * kMs - kMs + 5 * kMs + 2 * kMs);
+  EXPECT_EQ(r.machines[0].alone_ns, r.machines[0].finished_ns);
+}
+
+TEST(Contention, AWaitIsForAllThatIsInTheRing) {
+  MachineProgram p;
+  p.launches = {{0, 4 * kMs, true}, {0, 4 * kMs, false}, {kMs, kMs, true}};
+  EXPECT_EQ(contend({p}, options(SchedulerKind::kFifo, 1)).machines[0].finished_ns, 10 * kMs);
+}
+
 TEST(Contention, AFullRingHoldsTheGuest) {
   MachineProgram p = looped(0, kMs, false);
   p.in_flight = 4;

@@ -148,6 +148,13 @@ TEST(Fifo, GoesByArrivalWhateverTheBudget) {
   EXPECT_EQ(rig.run_all(200 * kMs), (Order{1, 0, 0, 0, 1}));
 }
 
+// A first period, in which both had the same.
+void even_period(Rig& rig) {
+  rig.submit(0);
+  rig.submit(1);
+  EXPECT_EQ(rig.run_all(15 * kMs), (Order{0, 1}));
+}
+
 // Main line: who has the head keeps it until its budget is negative.
 TEST(CreditMain, KeepsTheHeadUntilItsBudgetIsSpent) {
   SchedulerOptions o = options(SchedulerKind::kCredit, SchedulerVariant::kMain);
@@ -185,7 +192,17 @@ TEST(Credit2015, RotatesAndPrefersABudget) {
   EXPECT_EQ(rig.scheduler.budget_ns(1), 10 * static_cast<int64_t>(kMs));
   // 1 ran last and stands at the tail, yet 0 is overdrawn.
   EXPECT_EQ(rig.run(kMs), 1);
-  // A third and a fourth machine of equal standing take turns.
+  // Machines of equal standing take turns, also while both have budget left.
+  Rig rich(options(SchedulerKind::kCredit));
+  even_period(rich);
+  rich.submit(0);
+  EXPECT_EQ(rich.run(30 * kMs), 0);  // 0: -15, 1: +15
+  rich.submit(1);
+  EXPECT_EQ(rich.run(30 * kMs), 1);  // 0: 0, 1: 0
+  rich.now += 40 * kMs;
+  rich.submit(1, 4);
+  rich.submit(0, 4);
+  EXPECT_EQ(rich.run_all(100), (Order{0, 1, 0, 1, 0, 1, 0, 1}));
   Rig equal(options(SchedulerKind::kCredit));
   equal.submit(0, 4);
   equal.submit(1, 4);
@@ -209,6 +226,22 @@ TEST(ReplenishMain, ThresholdIsTwiceTheCreditAndOverdraftsAreForgiven) {
   EXPECT_EQ(rig.run(12 * kMs), 1);
   EXPECT_EQ(rig.scheduler.budget_ns(1), 5 * static_cast<int64_t>(kMs));
   EXPECT_EQ(rig.scheduler.budget_ns(0), 0);
+}
+
+TEST(ReplenishMain, CreditsThresholdIsTwiceWhatWasGiven) {
+  SchedulerOptions o = options(SchedulerKind::kCredit, SchedulerVariant::kMain);
+  o.period_ns = 10 * kMs;
+  Rig rig(o);
+  rig.submit(0);
+  EXPECT_EQ(rig.run(10 * kMs), 0);
+  rig.submit(0);
+  EXPECT_EQ(rig.run(10 * kMs), 0);
+  EXPECT_EQ(rig.scheduler.budget_ns(0), -10 * static_cast<int64_t>(kMs));  // twice -5: still within
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 10 * static_cast<int64_t>(kMs));
+  rig.submit(0);
+  EXPECT_EQ(rig.run(10 * kMs), 0);
+  EXPECT_EQ(rig.scheduler.budget_ns(0), 0);
+  EXPECT_EQ(rig.scheduler.budget_ns(1), 5 * static_cast<int64_t>(kMs));
 }
 
 TEST(ReplenishMain, ABandsThresholdIsThePeriod) {
@@ -355,11 +388,45 @@ TEST(BandMain, UnderBeforeBandBeforeOver) {
   EXPECT_EQ(rig.run_all(100 * kUs), (Order{2, 1, 0}));
 }
 
-// A first period, in which both had the same.
-void even_period(Rig& rig) {
+// In the order of the list: over its share is asked only of who has no budget left, too.
+TEST(BandMain, TheCurrentKeepsItsPlaceWhileItHasBudget) {
+  SchedulerOptions o = options(SchedulerKind::kBand, SchedulerVariant::kMain);
+  o.period_ns = 30 * kMs;
+  Rig rig(o);
+  rig.submit(1);
+  EXPECT_EQ(rig.run(30 * kMs), 1);  // 0: +15, 1: -15
+  rig.submit(0);
+  EXPECT_EQ(rig.run(kMs), 0);
   rig.submit(0);
   rig.submit(1);
-  EXPECT_EQ(rig.run_all(15 * kMs), (Order{0, 1}));
+  EXPECT_EQ(rig.run(kMs), 0);
+}
+
+TEST(BandMain, NothingHavingRunEverybodyIsOver) {
+  SchedulerOptions o = options(SchedulerKind::kBand, SchedulerVariant::kMain, 3);
+  o.period_ns = 30 * kMs;
+  Rig rig(o, 3);
+  for (unsigned vm = 0; vm < 3; ++vm) rig.submit(vm);
+  EXPECT_EQ(rig.run_all(10 * kMs), (Order{0, 1, 2}));
+  // A new period: nothing has run. The one that ran last is over, so it is not waited for.
+  rig.submit(0);
+  EXPECT_EQ(rig.dispatch(), 0);
+}
+
+TEST(BandMain, WaitsOnlyIfThePickHasHadMore) {
+  SchedulerOptions o{.kind = SchedulerKind::kBand, .variant = SchedulerVariant::kMain, .weights = {1, 3}};
+  o.period_ns = 40 * kMs;
+  Rig rig(checked(o, 2).value());
+  rig.submit(0);
+  rig.submit(1, 3);
+  EXPECT_EQ(rig.run_all(10 * kMs).size(), 4u);
+  // 0 is over its quarter, 1 is current, under its three quarters, and has had more.
+  rig.submit(0);
+  EXPECT_EQ(rig.run(11 * kMs), 0);
+  rig.submit(1);
+  EXPECT_EQ(rig.run(12 * kMs), 1);
+  rig.submit(0);
+  EXPECT_EQ(rig.dispatch(), 0);
 }
 
 TEST(BandMain, WaitsAMomentForWhoIsUnderItsShare) {
@@ -425,6 +492,21 @@ TEST(Band2015, PassesOverOnlyWhoIsOverdrawnAndOverItsShare) {
   rig.submit(0);
   rig.submit(1);
   EXPECT_EQ(rig.run(kMs), 1);
+}
+
+TEST(Band2015, OverdrawnAloneIsNoReason) {
+  SchedulerOptions o = options(SchedulerKind::kBand, SchedulerVariant::k2015, 3);
+  Rig rig(o, 3);
+  rig.submit(0);
+  EXPECT_EQ(rig.run(10 * kMs), 0);
+  rig.submit(1);
+  EXPECT_EQ(rig.run(kMs), 1);
+  rig.submit(2);
+  EXPECT_EQ(rig.run(kMs), 2);
+  // All are overdrawn, for no period has ended; only 0 is over its share, and it stands first.
+  rig.submit(0);
+  rig.submit(1);
+  EXPECT_EQ(rig.dispatch(), 1);
 }
 
 TEST(Timeslice, AllocatesByWeight) {

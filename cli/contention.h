@@ -1,0 +1,28 @@
+// Machines that contend for the card, as options of a verb.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "evaluation/scheduling.h"
+#include "traces/core/result.h"
+
+namespace gpuvm::cli {
+
+struct ContentionVerbOptions {
+  std::string scheduler;  // empty: none
+  std::string variant = "2015";
+  std::vector<uint32_t> weights;
+  uint64_t period_us = 0;  // 0: the variant's
+  uint64_t wait_us = 500;
+  uint64_t launch_us = 0;  // 0: as recorded
+  double guest_speed = 1;
+  double seconds = 0;  // 0: every program once
+  bool every_waits = false;
+};
+
+Result<SchedulingRun> contend_traces(const std::vector<std::string>& traces,
+                                     const ContentionVerbOptions& options, uint64_t max_vram_bytes);
+
+}  // namespace gpuvm::cli
