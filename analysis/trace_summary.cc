@@ -63,8 +63,8 @@ class Summarizer {
       const uint64_t a = x.counts.total(), b = y.counts.total();
       return a != b ? a > b : x.group.name < y.group.name;
     });
-    for (const auto& [pc, accesses] : call_sites_) {
-      if (accesses > 0) facts_.call_sites.push_back({fmt::format("0x{:x}", pc), accesses});
+    for (const auto& [place, accesses] : call_sites_) {
+      if (accesses > 0) facts_.call_sites.push_back({place, accesses});
     }
     std::ranges::sort(facts_.call_sites, [](const CallSite& a, const CallSite& b) {
       return a.accesses != b.accesses ? a.accesses > b.accesses : a.place < b.place;
@@ -196,13 +196,19 @@ class Summarizer {
   void context(const Event& event, Bytes payload) {
     if (contexts_.size() >= kMaxCallSites && !contexts_.contains(event.address)) return;
     // A damaged definition is no reason to stop: its accesses just have no call site.
-    if (const auto record = decode_context(payload))
-      contexts_.insert_or_assign(event.address, record.value().pc);
+    const auto record = decode_context(payload);
+    if (!record) return;
+    const ContextRecord& r = record.value();
+    // Processes have addresses of their own; a traced program's label says where in which file.
+    const bool in_file = r.label.starts_with('/');
+    contexts_.insert_or_assign(event.address, in_file     ? r.label
+                                              : r.pc == 0 ? ""
+                                                          : fmt::format("0x{:x}", r.pc));
   }
 
   void call_site(uint32_t id) {
     const auto found = contexts_.find(id);
-    if (found == contexts_.end() || found->second == 0) return;
+    if (found == contexts_.end() || found->second.empty()) return;
     if (call_sites_.size() < kMaxCallSites || call_sites_.contains(found->second))
       ++call_sites_[found->second];
   }
@@ -217,8 +223,8 @@ class Summarizer {
   AccessGroups groups_;
   TraceFacts facts_;
   std::vector<GroupSummary> counts_;
-  std::unordered_map<uint64_t, uint64_t> contexts_;    // id to address of the instruction
-  std::unordered_map<uint64_t, uint64_t> call_sites_;  // address of the instruction to accesses
+  std::unordered_map<uint64_t, std::string> contexts_;    // id to place of the instruction
+  std::unordered_map<std::string, uint64_t> call_sites_;  // place of the instruction to accesses
   uint32_t poll_group_ = ~0u;
   uint64_t poll_address_ = 0;
   uint8_t poll_space_ = 0;

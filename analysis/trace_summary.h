@@ -47,7 +47,7 @@ struct Loss {
 };
 
 struct CallSite {
-  std::string place;  // address of the instruction, with the region's label if there is one
+  std::string place;  // address of the instruction, or "/path+0xoffset"
   uint64_t accesses = 0;
 };
 

@@ -247,17 +247,27 @@ void add_trace(CLI::App& app, Action& action, const std::string& command_line) {
   verb->positionals_at_end(true);
 }
 
+void add_code_options(CLI::App* verb, CodeOptions& code) {
+  verb->add_option("--sysroot", code.sysroot, "of a traced program: the files it ran are below DIR")
+      ->type_name("DIR");
+  verb->add_option("--debug-dir", code.debug_folders,
+                   "of a traced program: separate debug files, in .build-id/ (default: /usr/lib/debug)")
+      ->type_name("DIR");
+}
+
 void add_callers(CLI::App& app, Action& action) {
   const auto verb = add_verb(app, action, run_callers, "callers",
                              "Who caused the traps: call chains with counts, by register",
                              "gpuvm capture --call-sites 100 -o boot.gvt; gpuvm callers boot.gvt");
   auto& options = *verb.options;
-  verb->add_option("TRACE", options.trace, "a trace captured with --call-sites")->required();
+  verb->add_option("TRACE", options.trace, "a trace captured with --call-sites, or one of `gpuvm trace`")
+      ->required();
   verb->add_option("--register", options.place, "only registers whose name contains TEXT, e.g. PFIFO")
       ->type_name("TEXT");
   verb->add_option("--symbols", options.kallsyms, "the guest's /proc/kallsyms, if the trace has none")
       ->type_name("FILE");
   verb->add_option("--top", options.top, "rows to show")->capture_default_str()->type_name("N");
+  add_code_options(verb.app, options.code);
   add_json(verb.app, options.json, "one JSON object on stdout, with all rows");
 }
 
@@ -387,6 +397,9 @@ void add_dump(CLI::App& app, Action& action) {
   verb->add_option("--filter", options.filter, "only events for which this holds")->type_name("EXPR");
   verb->add_flag("--follow", options.follow,
                  "wait for what a recorder adds, until it closes the trace or Ctrl-C");
+  verb->add_flag("--code", options.show_code,
+                 "below each access of a traced program, its instruction and source line");
+  add_code_options(verb.app, options.code);
   verb->add_flag("--page-tables", options.page_tables,
                  "the page-table writes that the trace's accesses amount to");
   add_json(verb.app, options.json, "with --page-tables: one JSON object a line");
@@ -428,6 +441,7 @@ void add_report(CLI::App& app, Action& action) {
   add_vram_limit(verb.app, options.vram_limit_mib);
   verb->add_option("--rnndb", options.rnndb, "register names of other chips, from envytools' database")
       ->type_name("DIR");
+  add_code_options(verb.app, options.code);
 }
 
 std::vector<std::string> split(const std::string& text, char separator) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/print.h"
+#include "cli/program_callers.h"
 #include "cli/verbs.h"
 #include "tracer/symbols/call_chains.h"
 #include "traces/format/gvt.h"
@@ -119,6 +120,9 @@ void print_chains(const std::vector<CallChain>& chains, size_t top) {
 int run_callers(const CallersOptions& options) {
   auto reader = TraceReader::open(options.trace);
   if (!reader) return fail(reader.error());
+  auto code = code_of(*reader.value(), options.code);
+  if (!code) return fail(code.error());
+  if (code.value()) return run_program_callers(*reader.value(), *code.value(), options);
   auto symbols = load_symbols(options, *reader.value());
   if (!symbols && !options.kallsyms.empty()) return fail(symbols.error());
   if (!symbols)

@@ -3,6 +3,7 @@
 
 #include "analysis/decode/event_line.h"
 #include "analysis/decode/filter.h"
+#include "cli/code_of_trace.h"
 #include "cli/namer_choice.h"
 #include "cli/page_tables.h"
 #include "cli/print.h"
@@ -28,6 +29,7 @@ class Dumper {
     }
     return Ok{};
   }
+  void show_code(CodeSites* code) { code_ = code; }
   bool full() const { return left_ == 0; }
   Status flush() {
     GPUVM_TRY_STATUS(pass_on());
@@ -60,6 +62,7 @@ class Dumper {
       return Ok{};
     --left_;
     append_event_line(event, payload, seq, names_, &text_, label);
+    if (code_ != nullptr && !label.empty()) text_ += code_line(*code_, label);
     return text_.size() < (64 << 10) ? Status(Ok{}) : pass_on();
   }
 
@@ -72,6 +75,7 @@ class Dumper {
   }
 
   const EventFilter& filter_;
+  CodeSites* code_ = nullptr;
   AccessNamer* names_;
   ByteSink& sink_;
   uint64_t left_;
@@ -165,12 +169,21 @@ int run_dump(const DumpVerbOptions& options) {
   if (!sink) return fail(sink.error());
 
   Dumper dumper(filter, names ? &*names : nullptr, *sink.value(), options.count, reader.meta());
+  std::optional<CodeSites> code;
+  if (options.show_code) {
+    auto found = code_of(reader, options.code);
+    if (!found) return fail(found.error());
+    if (!found.value()) return fail(error("--code: {} is not a trace of `gpuvm trace`", options.trace));
+    code = std::move(found).value();
+    dumper.show_code(&*code);
+  }
   if (const Status found = reader.seek(options.from); !found) return fail(found.error());
   if (const Status done = dump_all(reader, dumper, follower ? &*follower : nullptr); !done) {
     (void)dumper.finish();
     return fail(done.error());
   }
   if (const Status done = dumper.finish(); !done) return fail(done.error());
+  if (code) tell_notes(*code);
   if (reader.summary().problem.empty() || (follower && follower->stopped())) return kDone;
   fail(error("{}: {}", options.trace, reader.summary().problem));
   return kDoesNotHold;

@@ -1,7 +1,11 @@
 // gpuvm report: replay traces in every mode and write one HTML page.
 #include <unistd.h>
 
+#include <algorithm>
+#include <map>
+
 #include "analysis/report/report.h"
+#include "cli/code_of_trace.h"
 #include "cli/namer_choice.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
@@ -12,10 +16,26 @@
 namespace gpuvm::cli {
 namespace {
 
-Result<ReportTrace> read_trace(const std::string& path, const std::string& rnndb) {
+// Functions and lines instead of places in files; a line of source may be several instructions.
+Status name_call_sites(const TraceReader& reader, const CodeOptions& options, TraceFacts* facts) {
+  GPUVM_TRY(std::optional<CodeSites> code, code_of(reader, options));
+  if (!code) return Ok{};
+  std::map<std::string, uint64_t> by_name;
+  for (const CallSite& site : facts->call_sites)
+    by_name[describe(code->find(site.place), site.place)] += site.accesses;
+  facts->call_sites.clear();
+  for (const auto& [name, accesses] : by_name) facts->call_sites.push_back({name, accesses});
+  std::ranges::stable_sort(facts->call_sites,
+                           [](const CallSite& a, const CallSite& b) { return a.accesses > b.accesses; });
+  tell_notes(*code);
+  return Ok{};
+}
+
+Result<ReportTrace> read_trace(const std::string& path, const std::string& rnndb, const CodeOptions& code) {
   GPUVM_TRY(std::unique_ptr<TraceReader> reader, TraceReader::open(path));
   GPUVM_TRY(const std::unique_ptr<RegisterNamer> namer, choose_namer(*reader, rnndb, ""));
   GPUVM_TRY(TraceFacts facts, summarize(*reader, reader->meta().device, namer.get()));
+  GPUVM_TRY_STATUS(name_call_sites(*reader, code, &facts));
   const TraceSummary& summary = reader->summary();
   return ReportTrace{.path = path,
                      .meta = reader->meta(),
@@ -37,7 +57,7 @@ int run_report(const ReportVerbOptions& options) {
   ReportInput input;
   input.tool = "gpuvm " + std::string(tool_version());
   for (const std::string& path : options.traces) {
-    auto trace = read_trace(path, options.rnndb);
+    auto trace = read_trace(path, options.rnndb, options.code);
     if (!trace) return fail(trace.error());
     input.traces.push_back(std::move(trace).value());
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/code_options.h"
 #include "cli/contention.h"
 #include "tracer/transport/device_transport.h"
 #include "traces/format/gvt.h"
@@ -81,6 +82,7 @@ struct CallersOptions {
   std::string trace;
   std::string place;     // part of a register's name, empty: all
   std::string kallsyms;  // file, empty: the trace's own
+  CodeOptions code;      // for a trace of a program
   size_t top = 20;
   bool json = false;
 };
@@ -128,8 +130,10 @@ struct DumpVerbOptions {
   std::string chip;
   std::string filter;
   bool page_tables = false;
-  bool json = false;    // with page_tables
-  bool follow = false;  // wait for what a recorder adds
+  bool json = false;       // with page_tables
+  bool follow = false;     // wait for what a recorder adds
+  bool show_code = false;  // the instruction and the source line of each access
+  CodeOptions code;
 };
 int run_dump(const DumpVerbOptions& options);
 
@@ -151,6 +155,7 @@ struct ReportVerbOptions {
   bool no_replay = false;          // only what the trace itself says
   uint64_t vram_limit_mib = 1024;
   std::string rnndb;  // folder, empty: our own map
+  CodeOptions code;
 };
 int run_report(const ReportVerbOptions& options);
 

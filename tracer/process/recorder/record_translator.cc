@@ -4,7 +4,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "tracer/process/recorder/elf_file.h"
+#include "tracer/code/code_sites.h"
+#include "tracer/code/elf_file.h"
 #include "tracer/process/recorder/ioctl_names.h"
 #include "tracer/process/recorder/pci_files.h"
 #include "traces/context.h"

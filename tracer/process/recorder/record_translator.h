@@ -23,7 +23,6 @@ struct TracedFile {
   uint64_t accesses = 0;
 };
 inline constexpr std::string_view kMappingsAttachment = "mappings.json";
-inline constexpr std::string_view kModulesAttachment = "modules.json";
 
 struct TranslatorCounts {
   uint64_t accesses = 0;

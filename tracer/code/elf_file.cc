@@ -1,4 +1,4 @@
-#include "tracer/process/recorder/elf_file.h"
+#include "tracer/code/elf_file.h"
 
 #include <elf.h>
 
@@ -33,20 +33,26 @@ std::string id_in_notes(const std::vector<char>& notes) {
   return "";
 }
 
-}  // namespace
-
-std::string build_id_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
+// The program headers, as many as can be read; none if it is no 64-bit ELF file.
+std::vector<Elf64_Phdr> segments_of(std::ifstream& in) {
   Elf64_Ehdr header{};
   if (!in.read(reinterpret_cast<char*>(&header), sizeof header) ||
       std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
       header.e_phentsize != sizeof(Elf64_Phdr)) {
-    return "";
+    return {};
   }
-  for (unsigned i = 0; i < header.e_phnum; ++i) {
-    Elf64_Phdr segment{};
-    in.seekg(static_cast<std::streamoff>(header.e_phoff + i * sizeof segment));
-    if (!in.read(reinterpret_cast<char*>(&segment), sizeof segment)) return "";
+  std::vector<Elf64_Phdr> segments(header.e_phnum);
+  in.seekg(static_cast<std::streamoff>(header.e_phoff));
+  const auto bytes = static_cast<std::streamsize>(segments.size() * sizeof(Elf64_Phdr));
+  if (!in.read(reinterpret_cast<char*>(segments.data()), bytes)) return {};
+  return segments;
+}
+
+}  // namespace
+
+std::string build_id_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  for (const Elf64_Phdr& segment : segments_of(in)) {
     if (segment.p_type != PT_NOTE || segment.p_filesz > kMostNotes) continue;
     std::vector<char> notes(segment.p_filesz);
     in.seekg(static_cast<std::streamoff>(segment.p_offset));
@@ -54,6 +60,16 @@ std::string build_id_of(const std::string& path) {
     if (std::string id = id_in_notes(notes); !id.empty()) return id;
   }
   return "";
+}
+
+std::optional<uint64_t> address_of_offset(const std::string& path, uint64_t offset) {
+  std::ifstream in(path, std::ios::binary);
+  for (const Elf64_Phdr& segment : segments_of(in)) {
+    if (segment.p_type == PT_LOAD && offset >= segment.p_offset &&
+        offset - segment.p_offset < segment.p_filesz)
+      return segment.p_vaddr + (offset - segment.p_offset);
+  }
+  return std::nullopt;
 }
 
 }  // namespace gpuvm
