@@ -10,6 +10,7 @@
 
 #include "tests/support/byte_source.h"
 #include "tests/support/gpu_bench.h"
+#include "tests/support/operation_cost.h"
 #include "tests/support/operation_count.h"
 
 namespace {
@@ -166,6 +167,7 @@ Digests play(const uint8_t* data, size_t size, unsigned slices) {
     ++result.operations;
     const uint64_t cost_before = gpu.card.memory().cost(), time_before = now;
     const uint8_t op = in.u8();
+    const OperationCost cost;
     GpuBench::Channel& channel = channels[(op >> 4) & 1];
     const GpuBench::Space& space = spaces[(op >> 5) & 1];
     switch (op & 15) {
@@ -248,6 +250,7 @@ Digests play(const uint8_t* data, size_t size, unsigned slices) {
         gpu.commit_runlist();
         break;
     }
+    cost.require_within(kOneOperation);
     // What was saved, what the time that passed has paid for, and the last step, which may go beyond.
     require(gpu.card.memory().cost() - cost_before <=
                 WorkAccount::kBurstNs + (now - time_before) / 2 + kDearestStepNs,

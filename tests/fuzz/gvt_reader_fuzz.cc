@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "tests/support/operation_cost.h"
 #include "tests/support/operation_count.h"
 #include "traces/format/layout.h"
 #include "traces/format/verify.h"
@@ -15,6 +16,9 @@ namespace {
 
 using namespace gpuvm;
 using test::OperationCount;
+
+// A chunk of a few bytes may hold a whole batch of equal events.
+constexpr test::CostLimit kFile{.once_us = 200'000, .each_us = 200, .once_kib = 64 << 10, .each_kib = 1};
 
 // Makes every checksum right where a chunk header seems to stand.
 void mend(format::Buffer& bytes) {
@@ -37,18 +41,19 @@ void mend(format::Buffer& bytes) {
   }
 }
 
-void read(const std::string& path) {
+uint64_t read(const std::string& path) {
   OperationCount::add();
   auto opened = TraceReader::open(path);
-  if (!opened.ok()) return;
+  if (!opened.ok()) return 1;
   TraceReader& reader = *opened.value();
-  uint64_t sum = 0;
+  uint64_t sum = 0, done = 1;
   for (int pass = 0; pass < 2; ++pass) {
     for (int batches = 0; batches < 1000; ++batches) {
       OperationCount::add();
       auto batch = reader.next();
       if (!batch.ok() || batch.value() == nullptr) break;
       OperationCount::add(batch.value()->events.size());
+      done += 1 + batch.value()->events.size();
       for (const Event& event : batch.value()->events) {
         for (std::byte byte : batch.value()->payload(event)) sum += static_cast<uint64_t>(byte);
       }
@@ -63,6 +68,7 @@ void read(const std::string& path) {
   (void)reader.refresh().ok();
   volatile uint64_t keep = sum;
   (void)keep;
+  return done + reader.attachment_names().size();
 }
 
 }  // namespace
@@ -74,7 +80,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   int fd = memfd_create("gvt", MFD_CLOEXEC);
   if (fd < 0 || ::write(fd, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) return 0;
   std::string path = "/proc/self/fd/" + std::to_string(fd);
-  read(path);
+  const test::OperationCost cost;
+  const uint64_t done = read(path);
   OperationCount::add();
   (void)gpuvm::verify_trace(path).ok();
   if (data[0] & 2) {
@@ -83,6 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)gpuvm::repair_trace(path, "/proc/self/fd/" + std::to_string(out)).ok();
     ::close(out);
   }
+  cost.require_within(kFile, done);
   ::close(fd);
   return 0;
 }

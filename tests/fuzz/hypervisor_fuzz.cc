@@ -7,6 +7,7 @@
 #include "replayer/use_point_check.h"
 #include "tests/fuzz/hostile_guest.h"
 #include "tests/fuzz/isolation_check.h"
+#include "tests/support/operation_cost.h"
 #include "tests/support/operation_count.h"
 
 namespace {
@@ -92,7 +93,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const uint8_t op = in.u8();
     const unsigned vm = (op >> 5) % config.vms;
     const uint64_t cost_before = b.hv->card().memory().cost(), time_before = b.hv->card().now_ns();
+    const OperationCost cost;
     guests[vm].act(op, in);
+    cost.require_within(kOneOperation);
     // Each guest's savings, what time has paid for, and a step that may go beyond.
     require(
         b.hv->card().memory().cost() - cost_before <=

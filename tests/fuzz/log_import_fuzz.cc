@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "tests/support/operation_cost.h"
 #include "tests/support/operation_count.h"
 #include "traces/core/memory_stream.h"
 #include "traces/import/import.h"
@@ -36,8 +37,11 @@ void import(std::string_view text, std::string format) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  test::OperationCount::add((1 + std::count(text.begin(), text.end(), '\n')) * (importers().size() + 1));
+  const uint64_t lines = (1 + std::count(text.begin(), text.end(), '\n')) * (importers().size() + 1);
+  test::OperationCount::add(lines);
+  const test::OperationCost cost;
   import(text, "");
   for (const ImporterRow& row : importers()) import(text, std::string(row.name));
+  cost.require_within(test::kLines, lines);
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "tests/support/operation_cost.h"
 #include "tests/support/operation_count.h"
 #include "traces/core/memory_stream.h"
 #include "traces/export/export.h"
@@ -42,10 +43,13 @@ std::string export_text(const MemoryTrace& trace) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  test::OperationCount::add(1 + std::count(data, data + size, '\n'));
+  const uint64_t lines = 1 + std::count(data, data + size, '\n');
+  test::OperationCount::add(lines);
+  const test::OperationCost cost;
   MemoryTrace trace;
   const ImportReport report = import({reinterpret_cast<const char*>(data), size}, &trace);
   GPUVM_CHECK(report.events == trace.events().size());
+  cost.require_within(test::kLines, lines);
   if (report.events == 0) return 0;
   // Stamps that ran backwards too often are clamped, and a log that says so twice is not worth the rule.
   if (report.clamped_times != 0) return 0;

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "emulator/page_tables/text.h"
+#include "tests/support/operation_cost.h"
 #include "tests/support/operation_count.h"
 #include "tests/support/page_table_model.h"
 
@@ -161,7 +162,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   tracker.observe(0, write(0, 0x700000 + 0x1200, 8, 0x2000));
   tracker.observe(0, write(0, 0x700000 + 0x1208, 8, fermi::kVaMask));
   uint64_t seq = 0;
-  while (!in.empty() && model.records < 200'000) tracker.observe(++seq, next_event(in));
+  while (!in.empty() && model.records < 200'000) {
+    const Event event = next_event(in);
+    const test::OperationCost cost;
+    tracker.observe(++seq, event);
+    cost.require_within(test::kOneOperation);
+  }
   test::OperationCount::add(seq);
   tracker.finish();
   check(tracker, model);

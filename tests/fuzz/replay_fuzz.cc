@@ -7,6 +7,7 @@
 #include "emulator/card/card.h"
 #include "replayer/mode_replay.h"
 #include "tests/support/byte_source.h"
+#include "tests/support/operation_cost.h"
 #include "tests/support/operation_count.h"
 #include "tests/support/test_machine.h"
 #include "tracer/recorder/recorder.h"
@@ -18,6 +19,8 @@ using namespace gpuvm;
 using namespace gpuvm::test;
 
 constexpr unsigned kMaxOperations = 4000;
+// An event may have GPU time before it, with work in it.
+constexpr CostLimit kReplay{.once_us = 100'000, .each_us = 5'000, .once_kib = 64 << 10, .each_kib = 16};
 
 void require(bool holds, const char* what) {
   if (holds) return;
@@ -49,11 +52,13 @@ void replay(const MemoryTrace& trace, const CardConfig& config, size_t batch, bo
   ModeReplayOptions options;
   options.until_divergence = until;
   ModeReplay replay(card, feed, peer, result, report, options);
+  const OperationCost cost;
   while (true) {
     auto more = replay.step();
     if (!more.ok() || !more.value()) break;
   }
   replay.finish();
+  cost.require_within(kReplay, trace.events().size());
 }
 
 void forged(ByteSource& in, const CardConfig& config, size_t batch, bool until) {

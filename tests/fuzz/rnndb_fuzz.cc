@@ -4,12 +4,19 @@
 #include <cstdint>
 #include <string>
 
+#include "tests/support/operation_cost.h"
 #include "tests/support/operation_count.h"
 #include "traces/regmap/rnndb.h"
 
+// Whatever the text is, it unfolds to no more than a fixed budget, for each of the chips that are asked for.
+constexpr gpuvm::test::CostLimit kDatabase{
+    .once_us = 3'000'000, .each_us = 1000, .once_kib = 1 << 20, .each_kib = 64};
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gpuvm;
-  test::OperationCount::add(std::count(data, data + size, '<'));
+  const uint64_t tags = std::count(data, data + size, '<');
+  test::OperationCount::add(tags);
+  const test::OperationCost cost;
   const auto database =
       rnn::load_text({{"root.xml", std::string(reinterpret_cast<const char*>(data), size)}}, "root.xml");
   if (!database) return 0;
@@ -25,5 +32,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     namer.value()->find(~uint64_t{0});
   }
+  cost.require_within(kDatabase, tags);
   return 0;
 }

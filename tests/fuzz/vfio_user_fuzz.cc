@@ -4,6 +4,7 @@
 #include "emulator/card/card.h"
 #include "tests/support/byte_source.h"
 #include "tests/support/hostile_peer.h"
+#include "tests/support/operation_cost.h"
 #include "tests/support/operation_count.h"
 #include "tracer/vfio_user/vfio_user_link.h"
 
@@ -95,7 +96,9 @@ void connect(ByteSource& in, RecordingDevice& device, GuestMemory& memory, IrqEv
     send_with(peer.get(), message, fds);
     OperationCount::add();
     ++messages;
+    const OperationCost cost;
     broken = !link.on_readable().ok();
+    cost.require_within(kOneOperation);
     std::array<char, 8192> reply;
     while (recv(peer.get(), reply.data(), reply.size(), MSG_DONTWAIT) > 0) {
     }

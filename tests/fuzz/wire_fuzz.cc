@@ -6,6 +6,7 @@
 #include "emulator/card/card.h"
 #include "tests/support/byte_source.h"
 #include "tests/support/hostile_peer.h"
+#include "tests/support/operation_cost.h"
 #include "tests/support/operation_count.h"
 #include "tracer/qemu/device_link.h"
 
@@ -67,7 +68,9 @@ void connect(ByteSource& in, RecordingDevice& device, GuestMemory& memory, unsig
       char byte;
       waiting = static_cast<int>(recv(link.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT));
       if (waiting < 0) break;
+      const OperationCost cost;
       broken = !link.on_readable().ok();
+      cost.require_within(kOneOperation);
       char reply[256];
       while (recv(peer.get(), reply, sizeof reply, MSG_DONTWAIT) > 0) {
       }

@@ -4,6 +4,9 @@
 #include <drm.h>
 #include <i915_drm.h>
 // A member of one of its structures has the name of a keyword.
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wkeyword-macro"
+#endif
 #define class class_id
 #include <nouveau_drm.h>
 #undef class
