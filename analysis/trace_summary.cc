@@ -194,7 +194,10 @@ class Summarizer {
   }
 
   void context(const Event& event, Bytes payload) {
-    if (contexts_.size() >= kMaxCallSites && !contexts_.contains(event.address)) return;
+    if (contexts_.size() >= kMaxCallSites && !contexts_.contains(event.address)) {
+      contexts_full_ = true;
+      return;
+    }
     // A damaged definition is no reason to stop: its accesses just have no call site.
     const auto record = decode_context(payload);
     if (!record) return;
@@ -208,9 +211,13 @@ class Summarizer {
 
   void call_site(uint32_t id) {
     const auto found = contexts_.find(id);
-    if (found == contexts_.end() || found->second.empty()) return;
-    if (call_sites_.size() < kMaxCallSites || call_sites_.contains(found->second))
-      ++call_sites_[found->second];
+    if (found == contexts_.end()) {
+      facts_.other_call_sites += contexts_full_;
+    } else if (!found->second.empty()) {
+      // A number may be defined again, for another place.
+      const bool room = call_sites_.size() < kMaxCallSites || call_sites_.contains(found->second);
+      ++(room ? call_sites_[found->second] : facts_.other_call_sites);
+    }
   }
 
   // Recordings often start with a mark.
@@ -225,6 +232,7 @@ class Summarizer {
   std::vector<GroupSummary> counts_;
   std::unordered_map<uint64_t, std::string> contexts_;    // id to place of the instruction
   std::unordered_map<std::string, uint64_t> call_sites_;  // place of the instruction to accesses
+  bool contexts_full_ = false;
   uint32_t poll_group_ = ~0u;
   uint64_t poll_address_ = 0;
   uint8_t poll_space_ = 0;

@@ -71,6 +71,7 @@ struct TraceFacts {
   uint64_t lost_events = 0;
   std::vector<Loss> losses;          // the first ones
   std::vector<CallSite> call_sites;  // busiest first; empty if the trace has no contexts
+  uint64_t other_call_sites = 0;     // accesses from those beyond kMaxCallSites
   uint64_t phases_dropped = 0;       // beyond kMaxPhases their accesses count for the last one
 
   uint64_t accesses() const;

@@ -7,6 +7,7 @@
 #include "emulator/page_tables/text.h"
 #include "traces/phase.h"
 #include "traces/regmap/bad_value.h"
+#include "traces/replay_result.h"
 
 namespace gpuvm::cli {
 namespace {
@@ -76,8 +77,13 @@ Result<std::optional<PageTableTraffic>> count_page_table_traffic(TraceReader& re
     counters.tlb_flushes = now.tlb_flushes - before.tlb_flushes;
     before = now;
     if (counters.pde_writes + counters.pte_writes + counters.tlb_flushes == 0) return;
-    // A hostile trace can have a mark after each entry; the rest is in the total.
-    if (traffic.phases.size() < kMaxPhases) traffic.phases.push_back({phase, counters});
+    // A hostile trace can have a mark after each entry: from some number on they are one.
+    if (traffic.phases.size() < kMaxPhases) return traffic.phases.push_back({phase, counters});
+    PageTableTraffic::Phase& rest = traffic.phases.back();
+    rest.name = kFurtherPhases;
+    rest.counters.pde_writes += counters.pde_writes;
+    rest.counters.pte_writes += counters.pte_writes;
+    rest.counters.tlb_flushes += counters.tlb_flushes;
   };
   for (;;) {
     GPUVM_TRY(const EventBatch* const batch, reader.next());
@@ -127,6 +133,7 @@ Status PageTableFile::close() {
 }
 
 int run_dump_page_tables(const PageTableDumpOptions& options) {
+  if (const Status other = expect_other_output({options.trace}); !other) return fail(other.error());
   auto opened = TraceReader::open(options.trace);
   if (!opened) return fail(opened.error());
   TraceReader& reader = *opened.value();

@@ -19,7 +19,7 @@ struct PageTableTraffic {
     PageTableCounters counters;
   };
   PageTableCounters total;
-  std::vector<Phase> phases;  // those in which there was any, in order
+  std::vector<Phase> phases;  // those in which there was any, in order; the last may stand for many
 };
 // Reads whose value says that there is none, see traces/regmap/bad_value.h.
 struct BadValueCounts {

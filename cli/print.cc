@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -58,6 +59,19 @@ void open_standard_streams() {
     // The lowest number that is free is this one. Of the wrong direction, so that a use is an error.
     [[maybe_unused]] const int opened = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
   }
+}
+
+Status expect_other_output(const std::vector<std::string>& inputs) {
+  struct stat out {
+  }, in{};
+  if (fstat(STDOUT_FILENO, &out) != 0 || !S_ISREG(out.st_mode)) return Ok{};
+  for (const std::string& input : inputs) {
+    const bool there = input == "-" ? fstat(STDIN_FILENO, &in) == 0 : stat(input.c_str(), &in) == 0;
+    if (there && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+      return error("standard output: is the file that is read ({}); name another one to write",
+                   input == "-" ? "standard input" : input);
+  }
+  return Ok{};
 }
 
 int finish(int status) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "analysis/format.h"
 #include "traces/core/printable.h"
@@ -36,6 +37,9 @@ void show_status(std::string_view text);
 // Standard input, output and error exist from now on, if only as places where nothing comes from and where
 // writing fails: else the next file that is opened would get their numbers, and what is printed.
 void open_standard_streams();
+// Errors: standard output goes into one of these files that are read ("-": standard input), as by `>>
+// IN.gvt`.
+Status expect_other_output(const std::vector<std::string>& inputs);
 // To be returned by main: `status`, or kUnusable, with a line, if some of the output was lost.
 int finish(int status);
 

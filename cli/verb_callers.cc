@@ -118,6 +118,7 @@ void print_chains(const std::vector<CallChain>& chains, size_t top) {
 }  // namespace
 
 int run_callers(const CallersOptions& options) {
+  if (const Status other = expect_other_output({options.trace}); !other) return fail(other.error());
   auto reader = TraceReader::open(options.trace);
   if (!reader) return fail(reader.error());
   auto code = code_of(*reader.value(), options.code);

@@ -8,6 +8,7 @@
 namespace gpuvm::cli {
 
 int run_diff(const DiffVerbOptions& options) {
+  if (const Status other = expect_other_output({options.a, options.b}); !other) return fail(other.error());
   auto a = TraceReader::open(options.a);
   if (!a) return fail(a.error());
   auto b = TraceReader::open(options.b);

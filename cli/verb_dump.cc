@@ -152,6 +152,7 @@ int run_dump(const DumpVerbOptions& options) {
     if (!stops) return fail(stops.error());
     follower.emplace(std::move(stops).value());
   }
+  if (const Status other = expect_other_output({options.trace}); !other) return fail(other.error());
   auto opened = TraceReader::open(options.trace);
   if (!opened) return fail(opened.error());
   TraceReader& reader = *opened.value();

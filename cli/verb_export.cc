@@ -42,6 +42,7 @@ int run_export(const ExportVerbOptions& options) {
   const bool to_terminal = (options.output.empty() || options.output == "-") && isatty(STDOUT_FILENO) != 0;
   if (to_terminal && *format == ExportFormat::kPerfetto)
     return fail(error("perfetto's format is not for a terminal; name a file with -o"));
+  if (const Status other = expect_other_output({options.trace}); !other) return fail(other.error());
   auto opened = TraceReader::open(options.trace);
   if (!opened) return fail(opened.error());
   TraceReader& reader = *opened.value();

@@ -140,6 +140,7 @@ int run_import(const ImportVerbOptions& options) {
     if (!bars) return fail(bars.error());
     import_options.bars = bars.value();
   }
+  if (const Status other = expect_other_output({options.log}); !other) return fail(other.error());
   auto source = open_byte_source(options.log);
   if (!source) return fail(source.error());
   Progress progress("importing " + import_options.name);

@@ -231,6 +231,7 @@ void print_info(const std::string& path, const TraceReader& reader,
 }  // namespace
 
 int run_info(const InfoOptions& options) {
+  if (const Status other = expect_other_output({options.trace}); !other) return fail(other.error());
   auto opened = TraceReader::open(options.trace);
   if (!opened) return fail(opened.error());
   TraceReader& reader = *opened.value();

@@ -112,6 +112,7 @@ std::string with_scheduling(const std::string& replay, const SchedulingRun& run)
 }  // namespace
 
 int run_replay(const ReplayVerbOptions& options) {
+  if (const Status other = expect_other_output(options.traces); !other) return fail(other.error());
   ReplayOptions replay_options;
   if (!options.modes.empty()) replay_options.modes = options.modes;
   replay_options.translation = options.translation;

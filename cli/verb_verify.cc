@@ -66,6 +66,7 @@ void print_report(const VerifyReport& report) {
 }  // namespace
 
 int run_verify(const VerifyOptions& options) {
+  if (const Status other = expect_other_output({options.trace}); !other) return fail(other.error());
   VerifyReport report;
   json out;
   if (options.repair.empty()) {

@@ -240,7 +240,10 @@ class Differ {
         difference.stability == Stability::kStable || difference.stability == Stability::kMemory;
     if (counts) ++result_.stable_differing;
     const RowKey key{difference.key, difference.stability};
-    if (values_.size() >= kMaxValueRows && !values_.contains(key)) return;
+    if (values_.size() >= kMaxValueRows && !values_.contains(key)) {
+      ++result_.values_unlisted;
+      return;
+    }
     auto [place, fresh] = values_.try_emplace(key);
     ValueDifference& row = place->second;
     if (fresh) {

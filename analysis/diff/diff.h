@@ -67,6 +67,7 @@ struct DiffResult {
   uint64_t values_compared = 0;
   uint64_t values_unknown = 0;  // a recorder saw the access but not its value
   uint64_t values_differing = 0;
+  uint64_t values_unlisted = 0;   // of these, of registers beyond those in `values`
   uint64_t stable_differing = 0;  // of them: not explained by the clock or a system address
 
   bool same_sequence() const { return hunk_count == 0; }

@@ -99,6 +99,8 @@ std::string diff_text(const DiffResult& r, const std::string& name_a, const std:
   for (size_t i = 0; i < std::min(r.values.size(), kMaxValueLines); ++i) out += value_text(r.values[i]);
   if (r.values.size() > kMaxValueLines)
     out += fmt::format("  … {} more registers\n", r.values.size() - kMaxValueLines);
+  if (r.values_unlisted > 0)
+    out += fmt::format("  … {} differing values of registers beyond these\n", thousands(r.values_unlisted));
   return out + "verdict: " + verdict(r, sequence_only) + "\n";
 }
 
@@ -128,19 +130,20 @@ std::string diff_json(const DiffResult& r, const std::string& name_a, const std:
                       {"value_a", fmt::format("0x{:x}", v.value_a)},
                       {"value_b", fmt::format("0x{:x}", v.value_b)}});
   }
-  const json out{{"a", side_json(name_a, r.a)},
-                 {"b", side_json(name_b, r.b)},
-                 {"same", sequence_only ? r.same_sequence() : r.same()},
-                 {"same_sequence", r.same_sequence()},
-                 {"matched", r.matched},
-                 {"difference_count", r.hunk_count},
-                 {"differences", hunks},
-                 {"values_compared", r.values_compared},
-                 {"values_unknown", r.values_unknown},
-                 {"values_differing", r.values_differing},
-                 {"stable_values_differing", r.stable_differing},
-                 {"values", values},
-                 {"verdict", verdict(r, sequence_only)}};
+  json out{{"a", side_json(name_a, r.a)},
+           {"b", side_json(name_b, r.b)},
+           {"same", sequence_only ? r.same_sequence() : r.same()},
+           {"same_sequence", r.same_sequence()},
+           {"matched", r.matched},
+           {"difference_count", r.hunk_count},
+           {"differences", hunks},
+           {"values_compared", r.values_compared},
+           {"values_unknown", r.values_unknown},
+           {"values_differing", r.values_differing},
+           {"stable_values_differing", r.stable_differing},
+           {"values", values},
+           {"verdict", verdict(r, sequence_only)}};
+  if (r.values_unlisted > 0) out["values_unlisted"] = r.values_unlisted;
   return out.dump(1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -111,6 +111,11 @@ Element over_the_run(const TraceFacts& facts, DataStyle& style) {
   Element panel("div");
   panel.add(lanes(facts, by_order, "va", style)).add(lanes(facts, by_time, "vb", style));
   out.add(switched("by access", "by time", panel, style));
+  const uint64_t hidden =
+      facts.phases.size() - std::min(facts.phases.size(), kMaxBands) + facts.phases_dropped;
+  if (hidden != 0) {
+    out.add(Element("p", "note").text(fmt::format("{} further phases have no band.", thousands(hidden))));
+  }
   return out.add(Element("p", "note")
                      .text(fmt::format("By access: a column is {} consecutive accesses, heights linear. By "
                                        "time: a column is {}, heights "
@@ -235,9 +240,20 @@ Element call_sites(const TraceFacts& facts) {
   }
   Element top("tr");
   top.add(head("instruction")).add(head("accesses", "n"));
-  return Element("div")
-      .add(Element("h3").text("Where from"))
-      .add(Element("table").add(Element("thead").add(top)).add(body));
+  Element out("div");
+  out.add(Element("h3").text("Where from")).add(Element("table").add(Element("thead").add(top)).add(body));
+  if (facts.call_sites.size() > kMaxCallSiteRows || facts.other_call_sites != 0) {
+    out.add(
+        Element("p", "note")
+            .text(fmt::format(
+                "{} further places are not shown{}.",
+                facts.call_sites.size() - std::min(facts.call_sites.size(), kMaxCallSiteRows),
+                facts.other_call_sites == 0
+                    ? ""
+                    : fmt::format("; {} accesses are from places beyond the first {}",
+                                  thousands(facts.other_call_sites), thousands(uint64_t{kMaxCallSites})))));
+  }
+  return out;
 }
 
 Element lead_of(const TraceFacts& facts) {

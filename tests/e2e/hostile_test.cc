@@ -132,6 +132,25 @@ INSTANTIATE_TEST_SUITE_P(Shadows, Neighbour,
                                           testing::Values("lazy", "incremental")),
                          name_of);
 
+// By vfio-user it is QEMU that connects.
+TEST(HostileQemu, ThatNeverConnectsIsNotWaitedForAfterSigint) {
+  Scratch scratch;
+  const std::string qemu = scratch.file("qemu"), begun = scratch.file("begun");
+  std::ofstream(qemu) << "#!/bin/sh\n[ $1 = --version ] && echo QEMU emulator version 11.0.0 && exit\n"
+                         "[ $1 = -device ] && echo vfio-user-pci options && exit\n"
+                      << "touch " << begun << "\nsleep 60\n";
+  std::filesystem::permissions(qemu, std::filesystem::perms::owner_all);
+  Program program(
+      {GPUVM_PROGRAM, "capture", "-o", scratch.file("t.gvt"), "--qemu", qemu, "--workload", "none"},
+      scratch.file("log"));
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(begun); })) << program.output();
+  program.signal(SIGINT);
+  const Ended ended = program.wait(kPromised);
+  EXPECT_EQ(ended.status, 2) << ended.output;
+  EXPECT_THAT(ended.output, HasSubstr("stopped by SIGINT before QEMU had connected"));
+  EXPECT_FALSE(std::filesystem::exists(scratch.file("t.gvt")));
+}
+
 TEST(HostileGuest, AttachesNothingOverTheHostsOwn) {
   Scratch scratch;
   const Ended ended =

@@ -103,7 +103,7 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
   for (unsigned i = 0; i < seats.size(); ++i) {
     PciDevice& device = machine->device(i);
     GPUVM_TRY_STATUS(seats[i].session->start(device, seats[i].prepared,
-                                             describe(options, seats[i].prepared, device.info())));
+                                             describe(options, seats[i].prepared, device.info()), signals));
   }
   std::vector<GuestSession*> sessions;
   for (Seat& seat : seats) sessions.push_back(seat.session.get());

@@ -19,10 +19,12 @@ constexpr size_t kMaxLargeBytes = 64 << 20;
 
 }  // namespace
 
-Status GuestSession::start(PciDevice& device, const PreparedGuest& prepared, const TraceMeta& meta) {
+Status GuestSession::start(PciDevice& device, const PreparedGuest& prepared, const TraceMeta& meta,
+                           StopSignals& signals) {
   GPUVM_TRY_STATUS(session_.describe(meta));
-  GPUVM_TRY_STATUS(prepared.config.transport == Transport::kVfioUser ? start_with_vfio_user(device, prepared)
-                                                                     : start_with_proxy(device, prepared));
+  GPUVM_TRY_STATUS(prepared.config.transport == Transport::kVfioUser
+                       ? start_with_vfio_user(device, prepared, signals)
+                       : start_with_proxy(device, prepared));
   if (call_site_rate_) {
     // A BAR access comes from the guest's CPU, so QEMU's monitor is free to answer while we keep it waiting.
     const auto monitor = [this](std::string_view command) {
@@ -46,14 +48,18 @@ Status GuestSession::start_with_proxy(PciDevice& device, const PreparedGuest& pr
 }
 
 // QEMU connects by a path while it makes its devices; nobody else may, and the path goes once it has.
-Status GuestSession::start_with_vfio_user(PciDevice& device, const PreparedGuest& prepared) {
+Status GuestSession::start_with_vfio_user(PciDevice& device, const PreparedGuest& prepared,
+                                          StopSignals& signals) {
   GPUVM_TRY(LocalListener listener, LocalListener::at(prepared.config.gpu_socket.string()));
   GPUVM_TRY(QemuProcess qemu, QemuProcess::start(prepared.config, {}, prepared.directory.path()));
   qemu_.emplace(std::move(qemu));
-  std::array<pollfd, 2> entries{{{listener.fd(), POLLIN, 0}, {qemu_->exit_fd(), POLLIN, 0}}};
+  std::array<pollfd, 3> entries{
+      {{listener.fd(), POLLIN, 0}, {qemu_->exit_fd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
   poll(entries.data(), entries.size(), kConnectPatienceMs);
   if (entries[0].revents == 0) {
     if (entries[1].revents != 0) return qemu_->ended();
+    if (const std::string name = signals.next(); !name.empty())
+      return error("stopped by {} before QEMU had connected to its GPU", name);
     return error("QEMU has not connected to its GPU in {} s; is the machine very busy?",
                  kConnectPatienceMs / 1000);
   }

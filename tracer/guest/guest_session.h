@@ -9,6 +9,7 @@
 #include "tracer/callsites/call_site_sampler.h"
 #include "tracer/guest/device_session.h"
 #include "tracer/guest/prepare.h"
+#include "tracer/posix/stop_signals.h"
 #include "tracer/qemu/qemu_process.h"
 #include "traces/gpu_work.h"
 
@@ -28,7 +29,8 @@ class GuestSession {
   void sample_call_sites(uint64_t rate) { call_site_rate_ = rate; }
 
   // Starts QEMU with `device`, which outlives the session's run. `meta` goes into the trace at once.
-  Status start(PciDevice& device, const PreparedGuest& prepared, const TraceMeta& meta);
+  // A signal ends the wait for a QEMU that does not connect.
+  Status start(PciDevice& device, const PreparedGuest& prepared, const TraceMeta& meta, StopSignals& signals);
 
   // The descriptors to wait for, and what to do in every turn of the loop: a bounded part of what there is.
   // `held`: the guest must let others go first, so that only what costs nothing is done for it.
@@ -65,7 +67,7 @@ class GuestSession {
 
  private:
   Status start_with_proxy(PciDevice& device, const PreparedGuest& prepared);
-  Status start_with_vfio_user(PciDevice& device, const PreparedGuest& prepared);
+  Status start_with_vfio_user(PciDevice& device, const PreparedGuest& prepared, StopSignals& signals);
   Status take_guest_records();
   void take(GuestRecord record);
   void keep_attachment(GuestRecord record);

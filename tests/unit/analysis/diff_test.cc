@@ -201,6 +201,22 @@ TEST(Diff, RandomWindowsNeverLoseEvents) {
   }
 }
 
+TEST(Diff, WhatIsNotListedIsSaid) {
+  constexpr size_t kRegisters = 65536 + 10;
+  std::vector<Event> a, b;
+  for (size_t i = 0; i < kRegisters; ++i) {
+    a.push_back({.address = 4 * i, .value = 1, .kind = EventKind::kConfigRead, .width = 4});
+    b.push_back(a.back());
+    b.back().value = 2;
+  }
+  const DiffResult r = diff(trace_of(a), trace_of(b));
+  EXPECT_EQ(r.values_differing, kRegisters);
+  EXPECT_EQ(r.values.size() + r.values_unlisted, kRegisters);
+  EXPECT_GT(r.values_unlisted, 0u);
+  EXPECT_NE(diff_text(r, "a", "b").find("differing values of registers beyond these"), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(diff_json(r, "a", "b"))["values_unlisted"], r.values_unlisted);
+}
+
 TEST(Diff, TextAndJsonAgreeAndCarryNoControlCharacters) {
   const TraceBuilder a = TraceBuilder().mark("phase \x1b[31mred").read(0, 0x400700, 1);
   const TraceBuilder b = TraceBuilder().mark("phase blue").read(0, 0x400700, 2);

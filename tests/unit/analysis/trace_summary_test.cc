@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/analysis/trace_builder.h"
+#include "traces/context.h"
 
 namespace gpuvm {
 namespace {
@@ -65,6 +66,22 @@ TEST(TraceSummary, EndlessPhasesAreBounded) {
   EXPECT_EQ(facts.phases.size(), kMaxPhases - 1);  // less the empty boot phase
   EXPECT_EQ(facts.phases_dropped, 1000 - (kMaxPhases - 1));
   EXPECT_EQ(facts.accesses(), 1000u);
+}
+
+TEST(TraceSummary, AccessesFromPlacesBeyondTheBoundAreCounted) {
+  MemoryTrace trace;
+  constexpr uint32_t kPlaces = kMaxCallSites + 5;
+  for (uint32_t id = 1; id <= kPlaces; ++id) {
+    const std::string record = encode_context({.pc = uint64_t{0xffffffff81000000} + id});
+    ASSERT_TRUE(trace.write({.address = id, .kind = EventKind::kContext}, as_bytes(record)).ok());
+  }
+  for (uint32_t id = 1; id <= kPlaces; ++id)
+    ASSERT_TRUE(trace.write({.aux = id, .kind = EventKind::kMmioRead, .width = 4}).ok());
+  MemorySource source(trace);
+  const auto facts = summarize(source, {});
+  ASSERT_TRUE(facts.ok());
+  EXPECT_EQ(facts.value().call_sites.size(), kMaxCallSites);
+  EXPECT_EQ(facts.value().other_call_sites, 5u);
 }
 
 TEST(TraceSummary, PollsAreRepeatedReadsWithNothingBetween) {
