@@ -38,7 +38,14 @@ std::optional<uint64_t> PageAllocator::allocate(uint64_t pages) {
   return first << kPageShift;
 }
 
+bool PageAllocator::has(uint64_t pages) {
+  const bool found = !by_size_.empty() && by_size_.rbegin()->first >= pages;
+  ran_out_ |= !found;
+  return found;
+}
+
 void PageAllocator::free(uint64_t address, uint64_t pages) {
+  ++frees_;
   uint64_t first = address >> kPageShift;
   free_pages_ += pages;
   const auto next = free_.lower_bound(first);

@@ -8,7 +8,7 @@ namespace {
 
 constexpr uint64_t kPage = Vram::kPageBytes;
 constexpr uint32_t kEntriesPerPage = kPage / 8;
-constexpr uint64_t kNeverSeen = ~uint64_t{0};
+constexpr uint64_t kNeverSeen = ~uint64_t{0}, kLookAgain = kNeverSeen - 1;  // no page's version
 
 // How many of `entries` pages of 1 << shift bytes from `base` begin at or below the limit.
 uint32_t clipped(uint32_t entries, uint64_t base, unsigned shift, uint64_t limit) {
@@ -76,14 +76,19 @@ void ShadowSpace::sync_all(const AddressSpace& guest, std::span<const std::byte>
     if (pde == 0) continue;
     // Regions that the guest no longer has.
     while (old != regions_.end() && old->first < i) drop_region((old++)->first);
+    if (old != regions_.end() && old->first == i) ++old;  // it may go, too
     sync_region(guest, i, pde, false);
-    if (old != regions_.end() && old->first == i) ++old;
   }
   while (old != regions_.end()) drop_region((old++)->first);
 }
 
 void ShadowSpace::sync_changed(const AddressSpace& guest, uint64_t directory, uint32_t count) {
   const Vram& vram = owner_.vram();
+  if (lacks_ && frees_seen_ != owner_.pages.frees()) {
+    std::ranges::fill(directory_seen_, kLookAgain);
+    lacks_ = false;
+  }
+  frees_seen_ = owner_.pages.frees();
   for (size_t p = 0; p < directory_seen_.size(); ++p) {
     const uint64_t page = directory / kPage + p;
     const uint64_t version = vram.page_version(page);
@@ -115,7 +120,10 @@ void ShadowSpace::sync_changed(const AddressSpace& guest, uint64_t directory, ui
     directory_seen_[p] = version;
     log_->synced(page);
   }
-  for (auto& [index, region] : regions_) sync_region(guest, index, region.guest_pde, true);
+  for (auto it = regions_.begin(); it != regions_.end();) {
+    const auto& [index, region] = *it++;
+    sync_region(guest, index, region.guest_pde, true);
+  }
 }
 
 ShadowSpace::TableWanted ShadowSpace::wanted(unsigned target, uint64_t address, uint32_t room,
@@ -135,12 +143,24 @@ void ShadowSpace::sync_region(const AddressSpace& guest, uint32_t index, uint64_
   const fermi::Pde pde{raw};
   const fermi::Geometry& g = guest.geometry;
   const uint64_t base = uint64_t{index} << g.span_shift();
-  Region& region = regions_[index];
-  region.guest_pde = raw;
+  auto known = regions_.find(index);
+  // There may be as many as the directory has entries, for each channel: what gets no table must cost next to
+  // nothing.
+  if (known == regions_.end() && !has_memory_for(pde, g)) {
+    ++owner_.meters.refused;
+    lacks_ = true;
+    return;
+  }
   const TableWanted large = wanted(pde.large_target(), pde.large_address(), pde.large_entries(),
                                    clipped(pde.large_entries(), base, g.large_shift, guest.limit));
   const TableWanted small = wanted(pde.small_target(), pde.small_address(), g.small_entries(),
                                    clipped(g.small_entries(), base, fermi::kSmallShift, guest.limit));
+  if (known == regions_.end()) {
+    if (!large.present && !small.present) return;
+    known = regions_.try_emplace(index).first;
+  }
+  Region& region = known->second;
+  region.guest_pde = raw;
   const bool has_large =
       sync_half(region.large, large, EntryRules(owner_.partition, g.large_shift), only_changed);
   const bool has_small =
@@ -152,6 +172,14 @@ void ShadowSpace::sync_region(const AddressSpace& guest, uint32_t index, uint64_
   // the guest has different ones, or none.
   const bool complete = has_large == large.present && has_small == small.present;
   store_pde(index, region, complete && out.names_table() ? out.raw : 0);
+  lacks_ |= !complete;
+  if (!has_large && !has_small) drop_region(index);
+}
+
+// For the larger of the tables that it names, wherever they are said to be.
+bool ShadowSpace::has_memory_for(fermi::Pde pde, const fermi::Geometry& g) {
+  if (pde.small_target() != 0) return owner_.pages.has(ShadowTable::pages(g.small_entries()));
+  return pde.large_target() == 0 || owner_.pages.has(ShadowTable::pages(pde.large_entries()));
 }
 
 void ShadowSpace::store_pde(uint32_t index, Region& region, uint64_t pde) {
@@ -253,7 +281,8 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
   owner_.meters.shadow.entries_scanned += count;
   const uint32_t pages_per_large = 1u << (g.large_shift - fermi::kSmallShift);
   std::map<uint32_t, bool> alive;
-  std::set<uint32_t> lacking;  // without memory
+  std::set<uint32_t> lacking;       // that have something and get no memory
+  std::optional<uint32_t> skipped;  // the last that got none: its other half gets none either
   std::vector<uint64_t> out(g.small_entries());
   for (uint32_t i = 0; i < count; ++i) {
     const fermi::Pde pde{entry_at(directory.data(), i)};
@@ -262,6 +291,12 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
     const auto index = static_cast<uint32_t>(home);
     const bool had = regions_.contains(index);
     if (pde.raw == 0 && !had) continue;
+    const uint32_t room = ours.small_entries();
+    if (!had && (skipped == index || !owner_.pages.has(ShadowTable::pages(room)))) {
+      ++owner_.meters.refused;
+      skipped = index;
+      continue;
+    }
     const TableWanted small = wanted(pde.small_target(), pde.small_address(), g.small_entries(),
                                      clipped(g.small_entries(), base, fermi::kSmallShift, guest.limit));
     const TableWanted large = wanted(pde.large_target(), pde.large_address(), pde.large_entries(),
@@ -269,7 +304,6 @@ void ShadowSpace::sync_other_geometry(const AddressSpace& guest, std::span<const
     if (!small.present && !large.present && !had) continue;
     Region& region = regions_[index];
     drop_table(region.large);
-    const uint32_t room = ours.small_entries();
     if (region.small.table == nullptr) {
       const auto pages = owner_.pages.allocate(ShadowTable::pages(room));
       if (!pages) {

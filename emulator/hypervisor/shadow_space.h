@@ -49,7 +49,9 @@ class ShadowSpace {
 
   void sync_all(const AddressSpace& guest, std::span<const std::byte> directory);
   void sync_changed(const AddressSpace& guest, uint64_t directory, uint32_t count);
+  // The region is there afterwards if it has a table.
   void sync_region(const AddressSpace& guest, uint32_t index, uint64_t pde, bool only_changed);
+  bool has_memory_for(fermi::Pde pde, const fermi::Geometry& geometry);
   bool sync_half(Half& half, const TableWanted& wanted, const EntryRules& rules, bool only_changed);
   void sync_pages(Half& half, const EntryRules& rules);
   void sync_page(Half& half, size_t p, const EntryRules& rules);
@@ -73,6 +75,8 @@ class ShadowSpace {
   std::optional<AddressSpace> last_;
   uint64_t followed_ = 0;
   std::vector<uint64_t> directory_seen_;
+  bool lacks_ = false;       // a region, for want of memory: it is looked for again once pages were freed
+  uint64_t frees_seen_ = 0;  // of the allocator's
 };
 
 }  // namespace gpuvm

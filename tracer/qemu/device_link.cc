@@ -175,7 +175,10 @@ Status DeviceLink::send_reply(uint64_t value) {
     // QEMU has one request under way: a peer whose socket is full does not take its answers.
     sent = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (sent < 0 && errno == EINTR);
-  if (sent != static_cast<ssize_t>(bytes.size())) closed_ = true;
+  if (sent != static_cast<ssize_t>(bytes.size())) {
+    closed_ = true;
+    (void)shutdown(socket_.get(), SHUT_RDWR);  // nor will its requests be taken: it shall not wait for that
+  }
   ++answers_;
   return device_.status();
 }

@@ -88,7 +88,10 @@ void MessageStream::send(std::span<const std::byte> message) {
   do {
     sent = ::send(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (sent < 0 && errno == EINTR);
-  if (sent != static_cast<ssize_t>(message.size())) closed_ = true;
+  if (sent != static_cast<ssize_t>(message.size())) {
+    closed_ = true;
+    (void)shutdown(socket_.get(), SHUT_RDWR);  // a peer that goes on sending shall not wait for ever
+  }
 }
 
 }  // namespace gpuvm::vfio_user

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <cerrno>
 
 #include <cstring>
 
@@ -358,6 +359,9 @@ TEST_F(DeviceLinkTest, DoesNotDieOfAPeerThatNeverReads) {
     ASSERT_TRUE(link->on_readable().ok());
   }
   EXPECT_TRUE(link->closed());
+  // It does not wait for ever to be heard either.
+  EXPECT_EQ(send(peer.get(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT), -1);
+  EXPECT_EQ(errno, EPIPE);
 }
 
 // What an access causes, an interrupt, has to be there before its answer: nobody waits for it meanwhile.

@@ -125,6 +125,88 @@ TEST_F(WorkTest, RunsThatEndWaitingArePaidFor) {
   EXPECT_LT(gpu.machine.dma_writes, transfers_paid_in(0));
 }
 
+// Besides the words that say so: an equal number of others is the measure.
+TEST_F(WorkTest, EachKindCostsWhatTheTableSays) {
+  struct Kind {
+    const char* name;
+    std::vector<uint32_t> words, others;
+    uint64_t each;
+  };
+  const std::vector<uint32_t> nothing2(2, 0), nothing5(5, 0);
+  const Kind kinds[] = {
+      {"object", {increasing(0, 0, 1), 0x9039}, nothing2, kCostOfObject},
+      {"interrupt", {increasing(0, 0x20, 1), 0}, nothing2, kCostOfAccess},
+      {"semaphore",
+       {increasing(0, 0x10, 4), 0, static_cast<uint32_t>(kBig), 7, test::kRelease | test::kShort},
+       nothing5,
+       kCostOfAccess + kCostOfVramAccess},
+      {"data of M2MF", {increasing(1, 0x304, 1), 0x41414141}, {increasing(1, 0x308, 1), 0}, kCostOfAccess},
+      {"line of a fill",
+       {increasing(3, 0x600, 4), 0, 0, 1, 1},
+       {increasing(3, 0x630, 4), 0, 0, 0, 0},
+       kCostOfAccess + kCostOfVramAccess},
+  };
+  gpu.run(channel, {increasing(1, 0, 1),
+                    0x9039,
+                    increasing(1, 0x238, 2),
+                    0,
+                    static_cast<uint32_t>(kBig),
+                    increasing(1, 0x318, 3),
+                    0x1000,
+                    0x100000,
+                    1,
+                    immediate(1, 0x300, 0x101),
+                    increasing(3, 0, 1),
+                    0x902d,
+                    increasing(3, 0x200, 2),
+                    0xcf,
+                    1,
+                    increasing(3, 0x214, 5),
+                    4096,
+                    1024,
+                    64,
+                    0,
+                    static_cast<uint32_t>(kBig),
+                    immediate(3, 0x580, 4)});
+  const auto cost_of = [&](const std::vector<uint32_t>& words) {
+    constexpr unsigned kTimes = 20;
+    std::vector<uint32_t> all;
+    for (unsigned i = 0; i < kTimes; ++i) all.insert(all.end(), words.begin(), words.end());
+    gpu.wait(1000 * kMs);
+    const uint64_t before = gpu.card.memory().cost();
+    gpu.run(channel, all);
+    EXPECT_EQ(gpu.ib_get(channel), channel.put) << "all of it was done";
+    return (gpu.card.memory().cost() - before) / kTimes;
+  };
+  for (const Kind& kind : kinds)
+    EXPECT_GE(cost_of(kind.words), cost_of(kind.others) + kind.each) << kind.name;
+  const std::vector<uint32_t> words(20, 0);
+  const uint64_t more = cost_of(std::vector<uint32_t>(200, 0)), less = cost_of(words);
+  EXPECT_GE(more - less, 180 * kCostOfDword) << "words";
+}
+
+TEST_F(WorkTest, ARunAndAnEntryOfTheRingArePaidForWhateverTheyHold) {
+  const auto cost_of_run = [&](unsigned entries) {
+    gpu.wait(1000 * kMs);
+    const uint64_t before = gpu.card.memory().cost();
+    for (unsigned i = 0; i < entries; ++i) gpu.queue_entry(channel, GpuBench::kPushVa, 0);
+    gpu.ring(channel);
+    return gpu.card.memory().cost() - before;
+  };
+  const uint64_t one = cost_of_run(1), many = cost_of_run(101);
+  EXPECT_GE((many - one) / 100, kCostOfVramAccess + kCostOfDword);
+  EXPECT_GE(one - (many - one) / 100, kCostOfRun);
+}
+
+TEST_F(WorkTest, BindingsToBlocksInGuestMemoryArePaidFor) {
+  for (int i = 0; i < 5000; ++i) gpu.reg_write(0x003000 + 8 * 9, 0x80000000 | 2u << 28 | 0x40);
+  const uint64_t before = gpu.machine.dma_writes;
+  gpu.run(channel, copies(1, kBig + kBigBytes, 0x1000));
+  EXPECT_EQ(gpu.machine.dma_writes, before) << "the guest owes for them";
+  gpu.wait(1000 * kMs);
+  EXPECT_EQ(gpu.machine.dma_writes, before + 1);
+}
+
 TEST_F(WorkTest, RunlistsInGuestMemoryArePaidFor) {
   gpu.reg_write(0x002270, 2u << 28 | 0x40);
   for (int i = 0; i < 10; ++i) gpu.reg_write(0x002274, 0x01f00fff);

@@ -67,6 +67,41 @@ TEST_P(ModeCost, SwitchingDirectoriesAndFlushing) {
   EXPECT_LT(most, kMostMs);
 }
 
+// Every channel has an address space of its own, and each names as many tables as there is room for once.
+TEST_P(ModeCost, AllChannelsWithFullDirectories) {
+  VmBench b(config);
+  b.set_up_bar1(0);
+  const auto full = full_space(b);
+  const unsigned channels = b.hv->partition(0).channels;
+  std::vector<uint64_t> instances;
+  for (unsigned chid = 0; chid < channels; ++chid) {
+    instances.push_back(b.allocate(0, 0x1000));
+    b.point(0, instances.back(), b.allocate(0, 0x10000), 0xffffffffff - chid * 0x1000);
+    b.store(0, instances.back() + 8, chid << 12 | 2);  // a poll page in guest memory: there may be work
+    b.bind(0, chid, instances.back());
+    b.store(0, 0x8000 + 8 * chid, chid | uint64_t{4} << 32);
+  }
+  b.reg(0, 0x2270, 8);
+  double most = 0;
+  const auto measure = [&](auto access) { most = std::max(most, cost_ms(access)); };
+  const auto flush_and_use = [&] {
+    measure([&] { b.reg(0, 0x100cbc, 0x80000007); });
+    measure([&] { b.reg(0, 0x2274, 0x01f00000 | channels); });
+  };
+  flush_and_use();
+  for (const uint64_t instance : instances) b.store(0, instance + 0x200, full.directory);
+  flush_and_use();
+  EXPECT_TRUE(b.vm(0).ran_out_of_shadow_pages());
+  for (int i = 0; i < 2; ++i) {
+    const uint32_t sizes = b.reg(0, 0x100c80) ^ 1;
+    measure([&] { b.reg(0, 0x100c80, sizes); });
+    flush_and_use();
+  }
+  measure([&] { b.reg(0, 0x200, ~0x100u); });
+  measure([&] { b.vm(0).reset(); });
+  EXPECT_LT(most, kMostMs);
+}
+
 // The calls of a guest that knows it is one.
 class CallCost : public testing::Test {
  protected:

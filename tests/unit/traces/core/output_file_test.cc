@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -173,11 +175,19 @@ TEST_F(Output, WhatMayNotBeWrittenIsNotReplaced) {
 }
 
 TEST_F(Output, DevicesAndPipesAreWrittenThrough) {
+  // As root with a node of the test's own: else a guard that is broken would break the machine.
+  std::string null = "/dev/null";
+  if (geteuid() == 0) {
+    null = at("null");
+    if (mknod(null.c_str(), S_IFCHR | 0666, makedev(1, 3)) != 0 ||
+        !UniqueFd(open(null.c_str(), O_WRONLY)).valid())
+      GTEST_SKIP() << "this sandbox has no device files";
+  }
   struct stat before {
   }, after{};
-  ASSERT_EQ(stat("/dev/null", &before), 0);
-  write("/dev/null", "nothing");
-  ASSERT_EQ(stat("/dev/null", &after), 0);
+  ASSERT_EQ(stat(null.c_str(), &before), 0);
+  write(null, "nothing");
+  ASSERT_EQ(stat(null.c_str(), &after), 0);
   EXPECT_TRUE(S_ISCHR(after.st_mode));
   EXPECT_EQ(before.st_ino, after.st_ino);
 
