@@ -216,6 +216,15 @@ void processes(char* self) {
   CHECK(*word == 78);
 }
 
+// As many accesses, 20 ms apart: for those who look while they are made.
+void steps(long count) {
+  volatile auto* word = reinterpret_cast<volatile uint32_t*>(map_bar(make_bar()));
+  for (long i = 0; i < count; ++i) {
+    *word = static_cast<uint32_t>(i);
+    usleep(20'000);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -224,6 +233,7 @@ int main(int argc, char** argv) {
   if (std::strcmp(part, "signals") == 0) signals();
   if (std::strcmp(part, "calls") == 0) calls();
   if (std::strcmp(part, "processes") == 0) processes(argv[0]);
+  if (std::strcmp(part, "steps") == 0 && argc > 2) steps(std::atol(argv[2]));
   if (std::strcmp(part, "status") == 0) return 42;
   if (std::strcmp(part, "killed") == 0) {
     *map_bar(make_bar()) = 1;
