@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "cli/command_tree.h"
+#include "cli/evaluation_options.h"
 #include "cli/print.h"
 #include "cli/verb_trace.h"
 #include "cli/verbs.h"
@@ -278,36 +279,13 @@ void add_vram_limit(CLI::App* verb, uint64_t& mib) {
       ->type_name("MIB");
 }
 
-void add_contention(CLI::App* verb, ContentionVerbOptions& options) {
-  verb->add_option("--scheduler", options.scheduler,
-                   "let the traces contend for the card as machines: direct, fifo, credit, band, timeslice")
-      ->type_name("S");
-  verb->add_option("--scheduler-variant", options.variant, "whose constants: main or 2015")
-      ->capture_default_str()
-      ->type_name("V");
-  verb->add_option("--weights", options.weights,
-                   "parts of the card, one for each trace, with commas between them")
-      ->delimiter(',')
-      ->type_name("W");
-  verb->add_option("--period-us", options.period_us, "between two replenishings (default: the variant's)")
-      ->check(CLI::Range(10, 60'000'000))
-      ->type_name("US");
-  verb->add_option("--wait-us", options.wait_us, "how long band waits for a machine under its share")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1'000'000))
-      ->type_name("US");
-  verb->add_option("--launch-us", options.launch_us,
-                   "every launch takes so long (default: what the card charged)")
-      ->check(CLI::Range(int64_t{1}, int64_t{3'600'000'000}))
-      ->type_name("US");
-  verb->add_option("--guest-speed", options.guest_speed, "the guests' own time is divided by it")
-      ->capture_default_str()
-      ->check(CLI::Range(1e-3, 1e6))
-      ->type_name("K");
-  verb->add_option("--seconds", options.seconds, "repeat the programs, without their boot, for so long")
-      ->check(CLI::Range(0.1, 3600.0))
-      ->type_name("S");
-  verb->add_flag("--every-waits", options.every_waits, "every launch waits for the one before it");
+void add_evaluate(CLI::App& app, Action& action) {
+  const auto verb = add_verb(app, action, run_evaluate, "evaluate",
+                             "Measure workloads in every mode, on several machines, under every scheduler",
+                             "gpuvm evaluate --workloads copy,mmul -o out/evaluation");
+  add_evaluation_options(verb.app, *verb.options);
+  add_vram_limit(verb.app, verb.options->vram_limit_mib);
+  add_json(verb.app, verb.options->json);
 }
 
 void add_replay(CLI::App& app, Action& action) {
@@ -329,7 +307,7 @@ void add_replay(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, static_cast<int>(gpuvm::kMaxPvBatch)))
       ->type_name("N");
   add_vram_limit(verb.app, options.vram_limit_mib);
-  add_contention(verb.app, options.contention);
+  add_contention_options(verb.app, options.contention);
 }
 
 std::vector<std::string> import_formats() {
@@ -542,6 +520,7 @@ int main(int argc, char** argv) {
   add_verify(app, action);
   add_diff(app, action);
   add_report(app, action);
+  add_evaluate(app, action);
   add_manual_and_completion(app, action);
   try {
     app.parse(argc, argv);

@@ -1,5 +1,5 @@
 // The verbs of the command line: options in, exit status out (0 done, 1 the checked thing does not hold, 2
-// unusable arguments or input). main.cc alone knows the argument parser.
+// unusable arguments or input). main.cc, and evaluation_options.cc for it, alone know the argument parser.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,73 @@
+#include "evaluation/store.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "traces/core/output_file.h"
+#include "traces/core/small_json.h"
+
+namespace gpuvm {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMaxResult = 64 << 20;
+constexpr unsigned kMaxDepth = 16;
+
+}  // namespace
+
+Status write_file(const std::string& path, std::string_view text) {
+  GPUVM_TRY(OutputFile file, OutputFile::open(path, {}));
+  GPUVM_TRY_STATUS(file.append(text));
+  return file.commit();
+}
+
+Result<std::string> read_whole_file(const std::string& path, size_t most) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return error("{}: cannot be read; check the path", path);
+  std::string text(most + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return error("{}: cannot be read", path);
+  const auto got = static_cast<size_t>(in.gcount());
+  if (got > most) return error("{}: longer than {} bytes", path, most);
+  text.resize(got);
+  return text;
+}
+
+Result<ResultStore> ResultStore::open(const std::string& folder) {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) return error("{}: the folder cannot be made: {}", folder, failed.message());
+  return ResultStore(folder);
+}
+
+std::string ResultStore::path(const std::string& job) const {
+  std::string name = job;
+  for (char& c : name) {
+    if (c == '/') c = '.';
+  }
+  return folder_ + "/" + name + ".json";
+}
+
+std::optional<json> ResultStore::find(const std::string& job, const std::string& inputs) const {
+  const std::string file = path(job);
+  std::error_code failed;
+  const auto bytes = std::filesystem::file_size(file, failed);
+  if (failed || bytes > kMaxResult) return std::nullopt;
+  const auto text = read_whole_file(file, bytes);
+  if (!text || !is_small_json(text.value(), kMaxResult, kMaxDepth)) return std::nullopt;
+  json stored = json::parse(text.value(), nullptr, false);
+  if (!stored.is_object() || stored.value("job", json()) != job || stored.value("inputs", json()) != inputs ||
+      !stored.contains("result"))
+    return std::nullopt;
+  return std::move(stored["result"]);
+}
+
+Status ResultStore::put(const std::string& job, const std::string& inputs, const json& result) const {
+  const json stored = {{"job", job}, {"inputs", inputs}, {"result", result}};
+  return write_file(path(job), stored.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace gpuvm
