@@ -15,6 +15,7 @@ using nlohmann::json;
 
 constexpr size_t kMaxResult = 64 << 20;
 constexpr unsigned kMaxDepth = 16;
+constexpr size_t kChunk = 64 << 10;
 
 }  // namespace
 
@@ -27,12 +28,13 @@ Status write_file(const std::string& path, std::string_view text) {
 Result<std::string> read_whole_file(const std::string& path, size_t most) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return error("{}: cannot be read; check the path", path);
-  std::string text(most + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  std::string text, chunk(kChunk, '\0');
+  while (in && text.size() <= most) {
+    in.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
+    text.append(chunk, 0, static_cast<size_t>(in.gcount()));
+  }
   if (in.bad()) return error("{}: cannot be read", path);
-  const auto got = static_cast<size_t>(in.gcount());
-  if (got > most) return error("{}: longer than {} bytes", path, most);
-  text.resize(got);
+  if (text.size() > most) return error("{}: longer than {} bytes", path, most);
   return text;
 }
 
