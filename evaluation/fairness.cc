@@ -86,9 +86,10 @@ void gdev_cases(std::vector<FairnessCase>& all) {
 void equal_cases(std::vector<FairnessCase>& all) {
   for (const SchedulerTraits& traits : all_schedulers()) {
     for (const unsigned n : {1u, 2u, 4u, 8u}) {
-      all.push_back(run_case(fmt::format("equal-{}-{}", traits.name, n),
-                             fmt::format("{} machines with MADD", n), policy(traits.kind),
-                             std::vector<MachineProgram>(n, looped(workload("MADD"))), 60));
+      all.push_back(
+          run_case(fmt::format("equal-{}-{}", traits.name, n),
+                   fmt::format("{} with MADD", n == 1 ? "one machine" : fmt::format("{} machines", n)),
+                   policy(traits.kind), std::vector<MachineProgram>(n, looped(workload("MADD"))), 60));
     }
   }
 }

@@ -29,11 +29,11 @@ std::string evaluation_page(const nlohmann::json& e) {
       .add(Element("style").raw(css));
   Element body("body");
   body.add(evaluation_page_parts::head_section(e)).add(main);
-  body.add(
-      Element("footer").text(fmt::format("Written by {}. This page is complete in itself: it loads nothing. "
-                                         "The same figures are in results.json and the "
-                                         "CSV files beside it; what each means is in docs/evaluation.md.",
-                                         e.at("tool").get<std::string>())));
+  body.add(Element("footer").text(
+      fmt::format("Written by gpuvm {}. This page is complete in itself: it loads nothing. "
+                  "The same figures are in results.json and the "
+                  "CSV files beside it; what each means is in docs/evaluation.md.",
+                  e.at("tool").get<std::string>())));
   body.add(Element("script").raw(page_js()));
   return "<!doctype html>\n" + Element("html").attr("lang", "en").add(document_head).add(body).html() + "\n";
 }

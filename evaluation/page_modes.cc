@@ -138,11 +138,12 @@ Element key_figures(const json& e) {
 }
 
 Element time_section(const json& e) {
-  Element out = section("time", "Time, relative to the bare card",
-                        "What the guest did between accesses, taken from the recording, plus counts times "
-                        "costs. A bar spans the "
-                        "costs' ranges, on a logarithmic axis; the figure is their middle. Estimates, not "
-                        "measurements on hardware.");
+  Element out = section(
+      "time", "Time, relative to the bare card",
+      "What the guest did between accesses, taken from the recording, plus counts times "
+      "costs. A bar spans the "
+      "costs' ranges, on a logarithmic axis; the figure is their middle. Estimates, not "
+      "measurements on hardware. The whole run without the machine's boot, before the driver is there.");
   double top = 10;
   for (const json& w : e.at("workloads")) {
     for (const json& m : w.at("modes")) {

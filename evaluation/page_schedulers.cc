@@ -177,7 +177,8 @@ Element fairness_section(const json& e) {
       .add(case_table(cases, "flood-"));
   out.add(Element("h3").text("One that never ends")).add(case_table(cases, "endless-"));
   out.add(Element("p", "note")
-              .text("The card cannot be interrupted: whoever has it keeps it, under every scheduler."));
+              .text("The card cannot be interrupted: whoever has it keeps it, under every scheduler. Who "
+                    "still waits at the end of a run is not in its longest wait."));
   return out;
 }
 

@@ -68,5 +68,21 @@ TEST(Estimate, IsTheGuestsOwnTimeAndCountsTimesCosts) {
   EXPECT_DOUBLE_EQ(e["relative"]["high"], 5.09);
 }
 
+// Whatever the machine did before the driver was there.
+TEST(Estimate, TheMachinesStartIsNotInTheWhole) {
+  const auto phase = [](const char* name, int duration_us, int traps) {
+    return nlohmann::json{{"name", name},
+                          {"accesses", 0},
+                          {"traps", traps},
+                          {"shadow", {{"entries_scanned", 0}, {"entries_written", 0}}},
+                          {"duration_us", duration_us}};
+  };
+  const nlohmann::json bare{{"phases", {phase("boot", 1'000'000, 0), phase("load", 1'000, 0)}}};
+  const nlohmann::json mode{{"phases", {phase("boot", 1'000'000, 0), phase("load", 1'000, 10)}}};
+  const nlohmann::json e = estimate(bare, mode, Costs());
+  EXPECT_EQ(e["relative"], e["phases"][1]["relative"]);
+  EXPECT_GT(e["relative"]["low"], 1.0);
+}
+
 }  // namespace
 }  // namespace gpuvm
