@@ -8,7 +8,8 @@
 
 namespace gpuvm {
 
-// `bare`, `mode`: of results.json, one machine each. The whole is without phase boot. Returns {"relative": {low, middle, high}, "phases":
+// `bare`, `mode`: of results.json, one machine each. The whole is without phase boot. Returns {"relative":
+// {low, middle, high}, "phases":
 // [{name, relative, native_us, traps_us, shadow_us}]}; native_us and the others are middles.
 nlohmann::json estimate(const nlohmann::json& bare, const nlohmann::json& mode, const Costs& costs);
 
