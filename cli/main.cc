@@ -179,7 +179,13 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
       ->type_name("FILE");
   verb->add_option("--kernel-arguments", options.kernel_arguments, "further arguments of the guest's kernel")
       ->type_name("TEXT");
-  verb->add_option("--qemu", options.qemu, "the QEMU to run")->capture_default_str()->type_name("PROGRAM");
+  verb->add_option("--kernel", options.kernel,
+                   "the guest's kernel: debian:SUITE, a package FILE.deb (more after commas), or "
+                   "VMLINUZ+MODULES (default: the one that this machine's apt knows)")
+      ->type_name("KERNEL");
+  verb->add_option("--qemu", options.qemu, "the QEMU to run: a program, or debian:SUITE")
+      ->capture_default_str()
+      ->type_name("QEMU");
   using enum gpuvm::Transport;
   static const Choices<std::optional<gpuvm::Transport>> kTransports = {
       {"auto", std::nullopt}, {"proxy", kProxy}, {"vfio-user", kVfioUser}};

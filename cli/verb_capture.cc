@@ -51,6 +51,7 @@ int run_capture(const CaptureVerbOptions& options) {
   guest.kernel.module_options = options.module_options;
   guest.kernel.kernel_arguments = options.kernel_arguments;
   guest.kernel.mmiotrace = options.mmiotrace;
+  guest.package.which = options.kernel;
   guest.qemu = options.qemu;
   guest.transport = options.transport;
   guest.run_directory = options.run_directory;

@@ -39,7 +39,7 @@ struct DeviceVerbOptions {
   TranslationPolicy translation = TranslationPolicy::kStrict;
   bool vga = false;
   uint32_t vram_mib = 1024;
-  uint32_t delay_us = 0;
+  uint32_t delay_us = 200;
   WriterOptions writer;
   std::string command_line;  // as typed, kept in the trace
 };
@@ -50,6 +50,7 @@ struct CaptureVerbOptions : DeviceVerbOptions {
   std::string workload = "copy";  // or one for each guest, with commas between them
   std::string module_options;
   std::string kernel_arguments;
+  std::string kernel;
   std::string qemu = "qemu-system-x86_64";
   std::optional<Transport> transport;  // else by what QEMU has
   std::string run_directory;           // kept if named

@@ -62,9 +62,11 @@ void FrontEnd::attach() {
   });
   registers_.on_write(Reg::kProm, [](unsigned, uint32_t) {});
   registers_.on_read(Reg::kPpciMirror, [this](unsigned word) { return config_space_.read(word * 4, 4); });
-  registers_.on_write(Reg::kPfifoSubfifoEnable, [this](unsigned, uint32_t value) {
-    registers_.poke(Reg::kPfifoSubfifoEnable, value & kPbdmas);
-  });
+  // Drivers count the PBDMAs by the bits that stay: nouveau up to Linux 6.1 here, later ones at PMC's.
+  for (const Reg enable : {Reg::kPfifoSubfifoEnable, Reg::kPmcSubfifoEnable}) {
+    registers_.on_write(
+        enable, [this, enable](unsigned, uint32_t value) { registers_.poke(enable, value & kPbdmas); });
+  }
   registers_.on_write(Reg::kPffbVmCfg, [this](unsigned, uint32_t value) {
     registers_.poke(Reg::kPffbVmCfg, value | kVmCfgAlwaysSet);
   });

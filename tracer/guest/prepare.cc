@@ -1,6 +1,7 @@
 #include "tracer/guest/prepare.h"
 
 #include "tracer/image/initramfs.h"
+#include "tracer/image/qemu_package.h"
 
 namespace gpuvm {
 
@@ -8,7 +9,9 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
   GPUVM_TRY(std::string arguments, guest_kernel_arguments(options.kernel));
   const WorkloadInfo* workload = find_workload(options.kernel.workload);
   GPUVM_CHECK(workload != nullptr);
-  GPUVM_TRY(QemuProgram qemu, check_qemu(options.qemu, options.transport));
+  GPUVM_TRY(const std::string program,
+            provide_qemu(options.qemu, options.package.cache_directory, options.package.progress));
+  GPUVM_TRY(QemuProgram qemu, check_qemu(program, options.transport));
   std::filesystem::path guest_program = options.guest_program;
   if (guest_program.empty()) {
     GPUVM_TRY(guest_program, find_guest_program());
@@ -24,7 +27,7 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
   GPUVM_TRY(RunDirectory directory, RunDirectory::create(options.run_directory));
 
   QemuConfig config;
-  config.program = options.qemu;
+  config.program = program;
   config.transport = qemu.transport;
   if (qemu.transport == Transport::kVfioUser) config.gpu_socket = directory.path() / kGpuSocketFile;
   config.machine = options.machine;

@@ -25,11 +25,19 @@ Result<CommandOutput> run_in_c_locale(std::vector<std::string> argv, const Comma
   return run_command(argv, options);
 }
 
-Result<PackageVersion> candidate(const std::string& package) {
-  GPUVM_TRY(CommandOutput policy, run_in_c_locale({"apt-cache", "policy", package}));
+Result<CommandOutput> run_apt(const Lists& lists, std::vector<std::string> argv,
+                              const CommandOptions& options) {
+  if (!lists.suite.empty()) argv.insert(argv.begin() + 1, {"-c", lists.config.string()});
+  return run_in_c_locale(std::move(argv), options);
+}
+
+Result<PackageVersion> candidate(const std::string& package, const Lists& lists) {
+  GPUVM_TRY(CommandOutput policy, run_apt(lists, {"apt-cache", "policy", package}));
   std::string version = candidate_version(policy.text);
-  if (!policy.succeeded || version.empty())
-    return error("apt has no version of {} to download; run `apt-get update`", package);
+  if (!policy.succeeded || version.empty()) {
+    return lists.suite.empty() ? error("apt has no version of {} to download; run `apt-get update`", package)
+                               : error("Debian {} has no {}", lists.suite, package);
+  }
   return PackageVersion{package, version};
 }
 
@@ -57,16 +65,18 @@ Result<fs::path> only_entry(const fs::path& directory, std::string_view prefix) 
   return error("the package has no {}* in {}", prefix, directory.filename().string());
 }
 
-Status download(const PackageVersion& package, const fs::path& directory) {
+Status download(const PackageVersion& package, const fs::path& directory, const Lists& lists) {
   CommandOptions options{.time_limit = std::chrono::seconds(900), .working_directory = directory};
   GPUVM_TRY(CommandOutput output,
-            run_in_c_locale({"apt-get", "download", "-q", package.name + "=" + package.version}, options));
+            run_apt(lists, {"apt-get", "download", "-q", package.name + "=" + package.version}, options));
   if (output.succeeded) return Ok{};
   return error("cannot download {} {}: {}; check the network, or run `apt-get update`", package.name,
                package.version, last_line(output.text));
 }
 
 Status unpack(const fs::path& deb, const fs::path& root) {
+  std::error_code code;
+  fs::create_directories(root, code);  // dpkg-deb makes only the last one of a path
   GPUVM_TRY(CommandOutput output, run_in_c_locale({"dpkg-deb", "-x", deb.string(), root.string()},
                                                   {.time_limit = std::chrono::seconds(600)}));
   if (output.succeeded) return Ok{};
@@ -84,6 +94,12 @@ void remove_leftovers(const fs::path& folder) {
 
 bool is_temporary(const fs::path& path) {
   return path.filename().string().starts_with(kTemporaryPrefix);
+}
+
+std::string folder_name(const PackageVersion& package) {
+  std::string name = package.name + "_" + package.version;
+  for (char& c : name) c = c == '/' || c == ':' ? '_' : c;
+  return name;
 }
 
 Result<std::string> make_temporary(const fs::path& folder) {

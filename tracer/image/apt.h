@@ -31,6 +31,12 @@ struct PackageVersion {
   std::string version;
 };
 
+// Whose package lists apt goes by: this machine's own, or those of a release of Debian in our cache.
+struct Lists {
+  std::string suite = {};             // "" for the machine's own
+  std::filesystem::path config = {};  // apt's configuration for it
+};
+
 // Removes a directory when it goes out of scope.
 class TemporaryDirectory {
  public:
@@ -46,6 +52,8 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
+// Of a package's folder in the cache: neither a slash nor a colon, at which lists of folders are split.
+std::string folder_name(const PackageVersion& package);
 // In a folder of the cache: a name of its own for what is being unpacked.
 Result<std::string> make_temporary(const std::filesystem::path& folder);
 // Left behind by runs that were killed; only called while no other run holds the lock.
@@ -53,13 +61,17 @@ void remove_leftovers(const std::filesystem::path& folder);
 bool is_temporary(const std::filesystem::path& path);
 
 Result<CommandOutput> run_in_c_locale(std::vector<std::string> argv, const CommandOptions& options = {});
+// One of apt's programs, in the C locale.
+Result<CommandOutput> run_apt(const Lists& lists, std::vector<std::string> argv,
+                              const CommandOptions& options = {});
 // The version that apt would take.
-Result<PackageVersion> candidate(const std::string& package);
+Result<PackageVersion> candidate(const std::string& package, const Lists& lists = {});
 // Waits until no other run works in `directory`.
 Result<UniqueFd> lock(const std::filesystem::path& directory);
 // An error if the file system has less free.
 Status check_space(const std::filesystem::path& folder, uint64_t bytes, std::string_view for_what);
-Status download(const PackageVersion& package, const std::filesystem::path& directory);
+Status download(const PackageVersion& package, const std::filesystem::path& directory,
+                const Lists& lists = {});
 Status unpack(const std::filesystem::path& deb, const std::filesystem::path& root);
 Result<std::filesystem::path> only_entry(const std::filesystem::path& directory, std::string_view prefix);
 Status write_file(const std::filesystem::path& path, std::string_view bytes);

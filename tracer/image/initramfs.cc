@@ -67,7 +67,7 @@ Status build_initramfs(const GuestKernel& kernel, const fs::path& guest_program,
   if (!program || program_bytes.empty())
     return error("cannot read the guest program {}", guest_program.string());
 
-  GPUVM_TRY(auto available, find_modules(kernel.modules));
+  GPUVM_TRY(const ModuleTree available, find_modules(kernel.modules));
   GPUVM_TRY(std::vector<KernelModule> transport, modules_in_load_order(available, kTransportModules));
   GPUVM_TRY(std::vector<KernelModule> gpu, modules_in_load_order(available, std::span(&kGpuModule, 1)));
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <set>
 
 #include "tracer/posix/child_process.h"
 #include "traces/core/bytes.h"
@@ -100,17 +99,19 @@ std::string module_name(std::string_view file_or_name) {
   return canonical;
 }
 
-Result<std::map<std::string, std::filesystem::path>> find_modules(const std::filesystem::path& directory) {
-  std::map<std::string, std::filesystem::path> modules;
+Result<ModuleTree> find_modules(const std::filesystem::path& directory) {
+  ModuleTree tree;
   std::error_code code;
   for (std::filesystem::recursive_directory_iterator entry(directory, code), end; !code && entry != end;
        entry.increment(code)) {
     std::string name = entry->path().filename().string();
     if (name.ends_with(".ko") || name.find(".ko.") != std::string::npos)
-      modules[module_name(name)] = entry->path();
+      tree.files[module_name(name)] = entry->path();
   }
   if (code) return error("cannot list the kernel modules in {}: {}", directory.string(), code.message());
-  return modules;
+  std::ifstream built_in(directory / kBuiltInList);
+  for (std::string line; std::getline(built_in, line);) tree.built_in.insert(module_name(line));
+  return tree;
 }
 
 Result<std::string> read_module(const std::filesystem::path& file) {
@@ -141,12 +142,13 @@ Result<std::vector<std::string>> module_info(std::string_view elf, std::string_v
   return values;
 }
 
-Result<std::vector<KernelModule>> modules_in_load_order(
-    const std::map<std::string, std::filesystem::path>& available, std::span<const std::string_view> roots) {
-  LoadOrder order(available);
+Result<std::vector<KernelModule>> modules_in_load_order(const ModuleTree& available,
+                                                        std::span<const std::string_view> roots) {
+  LoadOrder order(available.files);
   for (std::string_view root : roots) {
     std::string name = module_name(root);
-    if (!available.contains(name)) return error("this kernel has no module {}", root);
+    if (available.built_in.contains(name)) continue;
+    if (!available.files.contains(name)) return error("this kernel has no module {}", root);
     GPUVM_TRY_STATUS(order.add(name));
   }
   return order.take();

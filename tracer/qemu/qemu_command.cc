@@ -157,7 +157,7 @@ Result<QemuProgram> check_qemu(const std::string& program, std::optional<Transpo
   if (number >= kProxyBrokenSince) {
     return error(
         "{} ({}) cannot have the GPU: {} crashes without KVM from QEMU 10.0 on, and {} comes with 10.1; "
-        "choose another with --qemu, or --transport auto",
+        "choose another: --qemu debian:sid is one that works",
         program, text, kProxyDevice, kVfioUserDevice);
   }
   GPUVM_TRY(const bool proxy, has(kProxyDevice));

@@ -14,6 +14,7 @@
 #include "tracer/image/initramfs.h"
 #include "tracer/image/kernel_modules.h"
 #include "tracer/image/packages.h"
+#include "tracer/image/suite.h"
 #include "tracer/posix/child_process.h"
 #include "tracer/qemu/qemu_process.h"
 
@@ -81,6 +82,18 @@ TEST_F(GuestImage, ModulesComeAfterWhatTheyNeed) {
               HasSubstr("no module nvidia"));
 }
 
+TEST_F(GuestImage, WhatIsBuiltInIsNoModule) {
+  write(root_ / "nouveau.ko", module_with("virtio_console"));
+  write(root_ / "modules.builtin",
+        "kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/char/virtio_console.ko\n");
+  auto available = find_modules(root_);
+  ASSERT_TRUE(available.ok());
+  EXPECT_THAT(modules_in_load_order(available.value(), kTransportModules).value(), testing::IsEmpty());
+  auto order = modules_in_load_order(available.value(), std::span(&kGpuModule, 1));
+  ASSERT_EQ(order.value().size(), 1u);
+  EXPECT_EQ(order.value()[0].name, "nouveau");
+}
+
 TEST_F(GuestImage, CompressedModulesAreUnpacked) {
   write(root_ / "a.ko", module_with("b"));
   ASSERT_TRUE(run_command({"xz", (root_ / "a.ko").string()}).value().succeeded);
@@ -123,6 +136,20 @@ TEST(Apt, AnswersAreUnderstood) {
   EXPECT_EQ(candidate_version("x:\n  Installed: (none)\n  Candidate: 6.1.192-2\n  Version table:\n"),
             "6.1.192-2");
   EXPECT_EQ(candidate_version("x:\n  Installed: (none)\n  Candidate: (none)\n"), "");
+  const std::string split =
+      "linux-image-7.2-amd64\n  PreDepends: linux-base\n |Depends: dracut\n  Depends: linux-base-7.2-amd64\n"
+      "  Depends: linux-binary-7.2-amd64\n  Breaks: linux-modules-7.1-amd64\n";
+  EXPECT_THAT(image_parts(split, "linux-image-7.2-amd64"),
+              ElementsAre("linux-base-7.2-amd64", "linux-binary-7.2-amd64"));
+  EXPECT_THAT(image_parts(split, "linux-image-7.1-amd64"), testing::IsEmpty());
+  // The release's own mirror, not that of its security updates or of somebody else.
+  EXPECT_EQ(debian_mirror("Sources Debian Debian http://a/\nPackages Debian Debian-Security http://b/\n"
+                          "Packages Google Google http://c/\nPackages Debian Debian http://d/\n"),
+            "http://d/");
+  EXPECT_EQ(debian_mirror("Packages Debian"), "http://deb.debian.org/debian/");
+  EXPECT_EQ(debian_suite("debian:sid"), "sid");
+  EXPECT_EQ(debian_suite("/usr/bin/qemu"), std::nullopt);
+  EXPECT_EQ(apt::folder_name({"qemu", "1:7.2/x"}), "qemu_1_7.2_x");
 }
 
 // Stands in for apt: PATH starts with a folder of shell scripts.
@@ -194,6 +221,51 @@ TEST_F(FakeApt, WithoutNetworkAnEarlierKernelServes) {
   EXPECT_THAT(said, HasSubstr("using linux-image-9-amd64 9-1"));
   request_.package = "linux-image-other";
   EXPECT_FALSE(provide_kernel(request_).ok()) << "another kernel than the one asked for";
+}
+
+// A package of the user's, and one that is split in two, with its kernel beside the modules.
+TEST_F(FakeApt, AKernelFromFiles) {
+  request_.which = (root_ / "kernel.deb").string();
+  for (int round = 0; round < 2; ++round) {
+    auto kernel = provide_kernel(request_);
+    ASSERT_TRUE(kernel.ok()) << kernel.error().message;
+    EXPECT_EQ(kernel.value().release, "9-amd64");
+    EXPECT_EQ(kernel.value().package, request_.which);
+  }
+  fs::create_directories(root_ / "deb/usr/lib");
+  fs::rename(root_ / "deb/lib/modules", root_ / "deb/usr/lib/modules");
+  fs::rename(root_ / "deb/boot/vmlinuz-9-amd64", root_ / "vmlinuz");
+  fs::remove_all(root_ / "deb/boot");
+  const auto build = [&](const char* name) {
+    return run_command({"dpkg-deb", "-Znone", "-b", (root_ / "deb").string(), (root_ / name).string()});
+  };
+  ASSERT_TRUE(build("modules.deb").value().succeeded);
+  request_.which = (root_ / "modules.deb").string();
+  EXPECT_THAT(provide_kernel(request_).error().message, HasSubstr("no kernel in it"));
+  fs::remove_all(root_ / "deb/usr/lib/modules/9-amd64/kernel");
+  fs::rename(root_ / "vmlinuz", root_ / "deb/usr/lib/modules/9-amd64/vmlinuz");
+  ASSERT_TRUE(build("binary.deb").value().succeeded);
+  request_.which += "," + (root_ / "binary.deb").string();
+  auto kernel = provide_kernel(request_);
+  ASSERT_TRUE(kernel.ok()) << kernel.error().message;
+  EXPECT_TRUE(fs::exists(kernel.value().vmlinuz));
+  EXPECT_FALSE(fs::exists(root_ / "downloads"));
+}
+
+TEST_F(GuestImage, AKernelOfTheUsersOwn) {
+  write(root_ / "7.2+deb/vmlinuz", "kernel");
+  KernelRequest request;
+  request.which = (root_ / "7.2+deb/vmlinuz").string() + "+" + (root_ / "7.2+deb").string();
+  auto kernel = provide_kernel(request);
+  ASSERT_TRUE(kernel.ok()) << kernel.error().message;
+  EXPECT_EQ(kernel.value().release, "7.2+deb");
+  EXPECT_EQ(kernel.value().vmlinuz, root_ / "7.2+deb/vmlinuz");
+  request.which = "/no/vmlinuz+/no/modules";
+  EXPECT_THAT(provide_kernel(request).error().message,
+              HasSubstr("--kernel /no/vmlinuz+/no/modules: neither"));
+  request.which = "debian:../x";
+  request.cache_directory = root_ / "cache";
+  EXPECT_THAT(provide_kernel(request).error().message, HasSubstr("a suite is a name such as"));
 }
 
 TEST_F(FakeApt, FailuresAreOneLineEach) {

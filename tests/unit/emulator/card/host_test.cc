@@ -214,8 +214,13 @@ TEST_F(HostTest, FlushAndStatusRegistersSatisfyTheDriver) {
   EXPECT_EQ(gpu.reg_read(0x100c80) & 0x00ff8001, 0x00ff8000u);
   gpu.reg_write(0x100c80, 1);
   EXPECT_EQ(gpu.card.geometry().large_shift, 16u);
-  gpu.reg_write(0x002204, ~0u);
-  EXPECT_EQ(gpu.reg_read(0x002204), 7u);
+  for (const uint32_t pbdmas : {0x002204u, 0x000204u}) {
+    gpu.reg_write(pbdmas, ~0u);
+    EXPECT_EQ(gpu.reg_read(pbdmas), 7u);
+  }
+  // Two registers tell the chip and its revision, A3, each in its own order.
+  EXPECT_EQ(gpu.reg_read(0x000000), 0x0c0c00a3u);
+  EXPECT_EQ(gpu.reg_read(0x000a00), 0x0c0a3000u);
   gpu.reg_write(0x002634, 5);
   EXPECT_EQ(gpu.reg_read(0x002634), 5u);
   gpu.reg_write(0x404170, 0x12);
