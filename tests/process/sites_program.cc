@@ -1,4 +1,6 @@
-// Accesses whose functions and lines are known: an inlined function of a namespace, a plain one, an update.
+// Accesses whose functions, lines and records are known: an inlined function of a namespace, a plain one, an
+// update, a vector, and one over the edge of a page.
+#include <emmintrin.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,11 +22,14 @@ __attribute__((noinline)) void submit(volatile uint32_t* bar, uint32_t value) {
 
 int main() {
   const int fd = memfd_create("gpuvm-bar", 0);
-  if (fd < 0 || ftruncate(fd, 4096) != 0) return 1;
-  void* const memory = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (fd < 0 || ftruncate(fd, 8192) != 0) return 1;
+  void* const memory = mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) return 1;
   auto* const bar = static_cast<volatile uint32_t*>(memory);
   ring::submit(bar, 5);
   reinterpret_cast<std::atomic<uint32_t>*>(memory)->fetch_add(2);  // line: update
-  return bar[0] == 7 ? 0 : 1;
+  auto* const bytes = static_cast<uint8_t*>(memory);
+  _mm_store_si128(reinterpret_cast<__m128i*>(bytes + 64), _mm_set1_epi8(0x5a));
+  const uint64_t straddling = *reinterpret_cast<volatile uint64_t*>(bytes + 4092);
+  return bar[0] == 7 && straddling == 0 ? 0 : 1;
 }
