@@ -61,9 +61,10 @@ void remove_leftovers(const std::filesystem::path& folder);
 bool is_temporary(const std::filesystem::path& path);
 
 Result<CommandOutput> run_in_c_locale(std::vector<std::string> argv, const CommandOptions& options = {});
-// One of apt's programs, in the C locale.
+// One of apt's programs, in the C locale. It may have to read all package lists first, on a busy machine.
+inline const CommandOptions kAptOptions{.time_limit = std::chrono::seconds(300)};
 Result<CommandOutput> run_apt(const Lists& lists, std::vector<std::string> argv,
-                              const CommandOptions& options = {});
+                              const CommandOptions& options = kAptOptions);
 // The version that apt would take.
 Result<PackageVersion> candidate(const std::string& package, const Lists& lists = {});
 // Waits until no other run works in `directory`.
