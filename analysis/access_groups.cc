@@ -51,7 +51,11 @@ std::string without_indices(const std::string& register_name) {
 }
 
 AccessGroups::AccessGroups(const DeviceInfo& device, const RegisterNamer* namer)
-    : own_map_(own_map_applies(device)), namer_(namer), nvidia_(device.vendor == kNvidiaVendor) {
+    : own_map_(own_map_applies(device)),
+      namer_(namer),
+      nvidia_(device.vendor == kNvidiaVendor),
+      has_table_(namer != nullptr && namer->beyond_bar0()),
+      banks_(has_table_ ? namer->windows() : std::span<const BankWindow>()) {
   if (own_map_) {
     for (const Register& reg : gf100::registers()) {
       std::string name(reg.name);
@@ -82,7 +86,37 @@ uint32_t AccessGroups::add(AccessGroup group) {
   return size() - 1;
 }
 
+// Empty if the user's table does not name it.
+RegisterHit AccessGroups::in_table(const RegisterPlace& place) const {
+  if (!has_table_) return {};
+  RegisterHit hit = namer_->find_at(place);
+  return hit.map == 0 ? RegisterHit{} : hit;
+}
+
+uint32_t AccessGroups::by_table(const Event& event) {
+  const RegisterPlace place = banks_.place_of(event);
+  const bool keyed = place.offset < uint64_t{1} << 48;
+  const uint64_t key = uint64_t{place.space} << 49 | uint64_t{place.bank_known} << 48 | place.offset;
+  if (const auto found = keyed ? by_place_.find(key) : by_place_.end(); found != by_place_.end())
+    return found->second;
+  const RegisterHit hit = in_table(place);
+  uint32_t group = kNotInTable;
+  if (!hit.name.empty()) {
+    const std::string name = without_indices(hit.name);
+    const auto [known, fresh] = by_name_.try_emplace(name, size());
+    if (fresh && by_name_.size() > kMaxOffsets) {
+      by_name_.erase(known);
+      return overflow_;
+    }
+    if (fresh) add({.name = name, .unit = unit_of(name), .known = hit.bits != 0});
+    group = known->second;
+  }
+  if (keyed && by_place_.size() < kMaxOffsets) by_place_.emplace(key, group);
+  return group;
+}
+
 uint32_t AccessGroups::of(const Event& event) {
+  if (const uint32_t group = has_table_ ? by_table(event) : kNotInTable; group != kNotInTable) return group;
   if (event.space == 0 && event.address <= UINT32_MAX) {
     const auto offset = static_cast<uint32_t>(event.address);
     if (own_map_ && event.kind == EventKind::kMmioWrite &&
@@ -144,6 +178,8 @@ uint32_t AccessGroups::unknown(uint32_t offset) {
 }
 
 std::string AccessGroups::name(const Event& event) const {
+  if (const RegisterHit hit = in_table(banks_.place_of(event)); !hit.name.empty() || !is_mmio(event.kind))
+    return hit.name;
   if (event.space == 0 && event.address <= UINT32_MAX) {
     const auto offset = static_cast<uint32_t>(event.address);
     const std::string name = own_map_ ? gf100::name_of(offset)

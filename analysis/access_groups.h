@@ -34,19 +34,27 @@ class AccessGroups {
   // Offsets beyond this many distinct ones share one group: a hostile trace must not grow the table.
   static constexpr size_t kMaxOffsets = 65536;
 
-  // Where own_map_applies(), our own register map; for any other device what `namer`, which may be null and
+  // What a table of names that the user gave says (RegisterNamer::beyond_bar0()); then, where
+  // own_map_applies(), our own register map, and for any other device what `namer`, which may be null and
   // outlives this, says of each offset.
   explicit AccessGroups(const DeviceInfo& device, const RegisterNamer* namer = nullptr);
+
+  // Every event of the trace, in order, before it is asked for: windows follow their selectors.
+  void observe(const Event& event) { banks_.observe(event); }
 
   // Event must be MMIO. Writes teach it where the channels' USERD pages lie in BAR1.
   uint32_t of(const Event& event);
   const AccessGroup& describe(uint32_t group) const { return groups_[group]; }
   uint32_t size() const { return static_cast<uint32_t>(groups_.size()); }
-  // Full name of the one place that an event touches: "PFIFO.CHAN_TABLE[5].CHAN", "BAR3+0x1000".
+  // Full name of the one place that an event touches: "PFIFO.CHAN_TABLE[5].CHAN", "BAR3+0x1000". Of an access
+  // to configuration space: empty, unless the user's table names it.
   std::string name(const Event& event) const;
   bool uses_builtin_map() const { return own_map_; }
 
  private:
+  static constexpr uint32_t kNotInTable = ~0u;
+  RegisterHit in_table(const RegisterPlace& place) const;
+  uint32_t by_table(const Event& event);  // kNotInTable
   uint32_t bar0(uint32_t offset);
   uint32_t bar1(uint64_t offset) const;
   uint32_t by_namer(uint32_t offset);
@@ -57,9 +65,12 @@ class AccessGroups {
   bool own_map_;
   const RegisterNamer* namer_;
   bool nvidia_;
+  bool has_table_;
+  BankState banks_;
   std::vector<AccessGroup> groups_;
   std::unordered_map<uint32_t, uint32_t> by_offset_;
   std::unordered_map<std::string, uint32_t> by_name_;
+  std::unordered_map<uint64_t, uint32_t> by_place_;  // what the user's table says; kNotInTable: nothing
   uint32_t first_bar_ = 0;
   uint32_t first_userd_ = 0;
   uint32_t overflow_ = 0;

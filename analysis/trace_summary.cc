@@ -7,6 +7,7 @@
 #include "traces/context.h"
 #include "traces/phase.h"
 #include "traces/program_access.h"
+#include "traces/regmap/bad_value.h"
 #include "traces/regmap/gf100.h"
 
 namespace gpuvm {
@@ -82,6 +83,7 @@ class Summarizer {
     if (static_cast<size_t>(event.kind) < kEventKinds) ++facts_.kinds[static_cast<size_t>(event.kind)];
     // Imported logs of several CPUs may step back a little.
     facts_.last_ns = std::max(facts_.last_ns, event.time_ns);
+    groups_.observe(event);
     if (is_mmio(event.kind)) {
       access(event);
       return;
@@ -112,6 +114,10 @@ class Summarizer {
     const uint32_t id = groups_.of(event);
     if (id >= counts_.size()) counts_.resize(groups_.size());
     count(counts_[id].counts, write);
+    if (const BadValue bad = bad_value(event); bad != BadValue::kNone) {
+      ++(bad == BadValue::kAllOnes ? facts_.all_ones : facts_.bus_errors);
+      ++counts_[id].bad_values;
+    }
     poll(event, id, write);
     place(event, lane_of(event));
     ++accesses_;

@@ -39,6 +39,7 @@ struct GroupSummary {
   uint64_t polls =
       0;  // reads that directly repeat the access before: one poll loop counts its first as a read
   uint64_t longest_poll = 0;  // reads in the longest such loop
+  uint64_t bad_values = 0;    // reads that gave no value (bad_value.h)
 };
 
 struct Loss {
@@ -68,6 +69,8 @@ struct TraceFacts {
   uint64_t dma_write_bytes = 0;
   uint64_t intx_raised = 0;
   uint64_t msi = 0;
+  uint64_t all_ones = 0;  // reads that gave no value, by how they said so (bad_value.h)
+  uint64_t bus_errors = 0;
   uint64_t lost_events = 0;
   std::vector<Loss> losses;          // the first ones
   std::vector<CallSite> call_sites;  // busiest first; empty if the trace has no contexts

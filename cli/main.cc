@@ -46,9 +46,11 @@ void add_json(CLI::App* verb, bool& json, const char* help = "one JSON object on
   verb->add_flag("--json", json, help);
 }
 
-void add_names(CLI::App* verb, std::string& rnndb, std::string& chip) {
-  verb->add_option("--rnndb", rnndb, "register names from envytools' database")->type_name("DIR");
-  verb->add_option("--chip", chip, "which chip's names (default: the trace's)")->type_name("CHIP");
+void add_names(CLI::App* verb, NamingOptions& names) {
+  verb->add_option("--rnndb", names.rnndb, "register names from envytools' database")->type_name("DIR");
+  verb->add_option("--chip", names.chip, "which chip's names (default: the trace's)")->type_name("CHIP");
+  verb->add_option("--names", names.table, "register names from a small table, for any device")
+      ->type_name("FILE");
 }
 
 template <typename Choice>
@@ -275,6 +277,7 @@ void add_callers(CLI::App& app, Action& action) {
       ->type_name("FILE");
   verb->add_option("--top", options.top, "rows to show")->capture_default_str()->type_name("N");
   add_code_options(verb.app, options.code);
+  add_names(verb.app, options.names);
   add_json(verb.app, options.json, "one JSON object on stdout, with all rows");
 }
 
@@ -345,6 +348,8 @@ void add_import(CLI::App& app, Action& action) {
   verb->add_option("--session", options.session, "only this session of a log that holds several, from 1")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
+  verb->add_option("--names", options.names, "a table of register names, kept in the trace")
+      ->type_name("FILE");
   add_compression(verb.app, options.writer.compression);
   add_json(verb.app, options.json);
 }
@@ -360,7 +365,7 @@ void add_export(CLI::App& app, Action& action) {
       ->required()
       ->check(CLI::IsMember({"mmiotrace", "perfetto", "csv", "jsonl"}));
   verb->add_option("-o,--output", options.output, "where to (default: standard output)")->type_name("FILE");
-  add_names(verb.app, options.rnndb, options.chip);
+  add_names(verb.app, options.names);
 }
 
 void add_dump(CLI::App& app, Action& action) {
@@ -377,7 +382,7 @@ void add_dump(CLI::App& app, Action& action) {
   verb->add_option("TRACE", options.trace, "the trace")->required();
   verb->add_option("--from", options.from, "first event")->type_name("SEQ");
   verb->add_option("--count", options.count, "lines at most")->type_name("N");
-  add_names(verb.app, options.rnndb, options.chip);
+  add_names(verb.app, options.names);
   verb->add_option("--filter", options.filter, "only events for which this holds")->type_name("EXPR");
   verb->add_flag("--follow", options.follow,
                  "wait for what a recorder adds, until it closes the trace or Ctrl-C");
@@ -408,8 +413,7 @@ void add_diff(CLI::App& app, Action& action) {
   verb->add_flag("--sequence-only", options.sequence_only, "judge order, address and width, not values");
   verb->add_flag("--device-events", options.device_events, "DMA and interrupts take part too");
   verb->add_option("--places", options.max_places, "differences shown in detail")->capture_default_str();
-  verb->add_option("--rnndb", options.rnndb, "register names of other chips, from envytools' database")
-      ->type_name("DIR");
+  add_names(verb.app, options.names);
 }
 
 void add_report(CLI::App& app, Action& action) {
@@ -423,9 +427,8 @@ void add_report(CLI::App& app, Action& action) {
       ->delimiter(',');
   verb->add_flag("--no-replay", options.no_replay, "only what the traces say, no replay");
   add_vram_limit(verb.app, options.vram_limit_mib);
-  verb->add_option("--rnndb", options.rnndb, "register names of other chips, from envytools' database")
-      ->type_name("DIR");
   add_code_options(verb.app, options.code);
+  add_names(verb.app, options.names);
 }
 
 std::vector<std::string> split(const std::string& text, char separator) {

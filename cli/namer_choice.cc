@@ -1,11 +1,13 @@
 #include "cli/namer_choice.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "cli/print.h"
 #include "traces/regmap/chips.h"
 #include "traces/regmap/gf100_namer.h"
 #include "traces/regmap/rnndb.h"
+#include "traces/regmap/table_namer.h"
 
 namespace gpuvm::cli {
 namespace {
@@ -49,16 +51,15 @@ void tell(const std::vector<std::string>& problems, size_t count, const std::str
               printable_text(problems[0]));
 }
 
-}  // namespace
-
-Result<std::unique_ptr<RegisterNamer>> choose_namer(TraceReader& reader, const std::string& rnndb,
-                                                    const std::string& chip_name) {
-  GPUVM_TRY(const std::optional<uint32_t> chip, choose_chip(reader, chip_name));
+Result<std::unique_ptr<RegisterNamer>> choose_base(TraceReader& reader, const NamingOptions& options,
+                                                   bool has_table) {
+  GPUVM_TRY(const std::optional<uint32_t> chip, choose_chip(reader, options.chip));
+  const std::string& rnndb = options.rnndb;
   if (rnndb.empty()) {
     if (chip && is_fermi_chip(*chip)) return std::unique_ptr<RegisterNamer>(std::make_unique<Gf100Namer>());
     return std::unique_ptr<RegisterNamer>();
   }
-  if (!chip) {
+  if (!chip && !has_table) {
     print_error(
         "gpuvm: note: the trace does not tell its chip: names may be another chip's; say it with --chip\n");
   }
@@ -68,6 +69,37 @@ Result<std::unique_ptr<RegisterNamer>> choose_namer(TraceReader& reader, const s
   auto namer = RnndbNamer::create(database.value(), chip);
   if (!namer) return error("{}: {}", rnndb, namer.error().message);
   tell(namer.value()->problems(), namer.value()->problems().size(), rnndb);
+  return std::unique_ptr<RegisterNamer>(std::move(namer).value());
+}
+
+// The user's table, else the trace's own. A damaged one of the trace costs its names, not the trace.
+Result<std::optional<NameTable>> choose_table(TraceReader& reader, const std::string& path) {
+  if (!path.empty()) {
+    GPUVM_TRY(const std::string text, read_name_table(path));
+    GPUVM_TRY(NameTable table, parse_name_table(text, path));
+    return std::optional<NameTable>(std::move(table));
+  }
+  const std::vector<std::string> attached = reader.attachment_names();
+  if (std::ranges::find(attached, kNamesAttachment) == attached.end()) return std::optional<NameTable>();
+  const Result<std::string> text = reader.attachment(kNamesAttachment);
+  Result<NameTable> table =
+      text ? parse_name_table(text.value(), std::string(kNamesAttachment)) : Result<NameTable>(text.error());
+  if (table) return std::optional<NameTable>(std::move(table).value());
+  print_error("gpuvm: note: the trace's own names are not used: {}\n", printable_text(table.error().message));
+  return std::optional<NameTable>();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RegisterNamer>> choose_namer(TraceReader& reader, const NamingOptions& options) {
+  GPUVM_TRY(std::optional<NameTable> table, choose_table(reader, options.table));
+  GPUVM_TRY(std::unique_ptr<RegisterNamer> base, choose_base(reader, options, table.has_value()));
+  if (!table) return base;
+  auto namer = TableNamer::create(std::move(*table), std::move(base));
+  if (!namer) {
+    return error("{}: {}", options.table.empty() ? std::string(kNamesAttachment) : options.table,
+                 namer.error().message);
+  }
   return std::unique_ptr<RegisterNamer>(std::move(namer).value());
 }
 

@@ -4,15 +4,15 @@
 #include <memory>
 #include <string>
 
+#include "cli/verbs.h"
 #include "traces/format/gvt.h"
 #include "traces/regmap/namer.h"
 
 namespace gpuvm::cli {
 
-// `rnndb`: folder of the database, empty: our own map, which is for Fermi. `chip`: "GF100" or "0xc0", empty:
-// from the trace. May be null: no names are known for this chip. Tells the user on stderr what is missing.
-// Errors: the database cannot be loaded, or the chip's name is not known.
-Result<std::unique_ptr<RegisterNamer>> choose_namer(TraceReader& reader, const std::string& rnndb,
-                                                    const std::string& chip);
+// The user's table, or the one that the trace holds, stands above the database, or our own map, which is for
+// Fermi. May be null: no names are known for this chip. Tells the user on stderr what is missing.
+// Errors: the database or the table cannot be loaded, or the chip's name is not known.
+Result<std::unique_ptr<RegisterNamer>> choose_namer(TraceReader& reader, const NamingOptions& options);
 
 }  // namespace gpuvm::cli

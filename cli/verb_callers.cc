@@ -3,13 +3,17 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "analysis/access_groups.h"
+#include "cli/namer_choice.h"
 #include "cli/print.h"
 #include "cli/program_callers.h"
 #include "cli/verbs.h"
 #include "tracer/symbols/call_chains.h"
 #include "traces/format/gvt.h"
 #include "traces/import/byte_source.h"
+#include "traces/regmap/chips.h"
 
 namespace gpuvm::cli {
 namespace {
@@ -23,9 +27,25 @@ uint64_t rounded(double accesses) {
   return static_cast<uint64_t>(std::llround(accesses));
 }
 
-const char* direction(const AccessPlace& place) {
-  return place.write ? "write" : "read";
+const char* direction(const CallChain& chain) {
+  return chain.write ? "write" : "read";
 }
+
+// Places of a device that is not our own card, or that the user has names for.
+class NamedPlaces : public AccessPlaces {
+ public:
+  NamedPlaces(const DeviceInfo& device, const RegisterNamer* namer) : groups_(device, namer) {}
+  uint64_t observe(const Event& event) override {
+    groups_.observe(event);
+    return is_mmio(event.kind) ? groups_.of(event) : 0;
+  }
+  std::string name(uint64_t place) const override {
+    return groups_.describe(static_cast<uint32_t>(place)).name;
+  }
+
+ private:
+  AccessGroups groups_;
+};
 
 Result<SymbolTable> load_symbols(const CallersOptions& options, const TraceReader& reader) {
   if (options.kallsyms.empty()) {
@@ -49,8 +69,8 @@ json to_json(const CallersOptions& options, const CallChainReport& report,
              const std::vector<CallChain>& chains) {
   json rows = json::array();
   for (const CallChain& c : chains) {
-    rows.push_back({{"register", name_of(c.place)},
-                    {"direction", direction(c.place)},
+    rows.push_back({{"register", c.place},
+                    {"direction", direction(c)},
                     {"accesses", rounded(c.accesses)},
                     {"samples", c.samples},
                     {"functions", c.functions}});
@@ -108,8 +128,8 @@ void print_chains(const std::vector<CallChain>& chains, size_t top) {
   print("\n{:>12} {:>8}  register, and who called, innermost first\n", "accesses", "samples");
   for (size_t i = 0; i < std::min(top, chains.size()); ++i) {
     const CallChain& c = chains[i];
-    print("{:>12} {:>8}  {} {}\n", thousands(rounded(c.accesses)), thousands(c.samples), direction(c.place),
-          name_of(c.place));
+    print("{:>12} {:>8}  {} {}\n", thousands(rounded(c.accesses)), thousands(c.samples), direction(c),
+          printable_text(c.place));
     print_functions(c.functions, 25);
   }
   if (chains.size() > top) print("{:>21}  {} more chains: --top, --register\n", "", chains.size() - top);
@@ -128,16 +148,24 @@ int run_callers(const CallersOptions& options) {
   if (!symbols && !options.kallsyms.empty()) return fail(symbols.error());
   if (!symbols)
     print_error("gpuvm: {}: addresses are shown instead of names\n", printable_text(symbols.error().message));
-  auto report = collect_call_chains(*reader.value(), symbols ? &symbols.value() : nullptr);
+  auto namer = choose_namer(*reader.value(), options.names);
+  if (!namer) return fail(namer.error());
+  const DeviceInfo& device = reader.value()->meta().device;
+  std::optional<NamedPlaces> places;
+  // What does not say which device it is, is a capture of our own card.
+  const bool other_card = device.vendor != 0 && !own_map_applies(device);
+  if (other_card || (namer.value() && namer.value()->beyond_bar0()))
+    places.emplace(device, namer.value().get());
+  auto report =
+      collect_call_chains(*reader.value(), symbols ? &symbols.value() : nullptr, places ? &*places : nullptr);
   if (!report) return fail(report.error());
   const CallChainReport& r = report.value();
   if (r.samples == 0) {
     return fail(error("{} has no call sites; capture with --call-sites RATE", options.trace));
   }
   std::vector<CallChain> chains;
-  std::ranges::copy_if(r.chains, std::back_inserter(chains), [&](const CallChain& c) {
-    return name_of(c.place).find(options.place) != std::string::npos;
-  });
+  std::ranges::copy_if(r.chains, std::back_inserter(chains),
+                       [&](const CallChain& c) { return c.place.find(options.place) != std::string::npos; });
   if (chains.empty()) return fail(error("no register whose name contains '{}' was accessed", options.place));
   if (options.json) {
     print_json(to_json(options, r, chains).dump(1, ' ', false, json::error_handler_t::replace));

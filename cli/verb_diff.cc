@@ -16,7 +16,7 @@ int run_diff(const DiffVerbOptions& options) {
   DiffOptions how;
   how.device_events = options.device_events;
   how.max_hunks = options.max_places;
-  const auto namer = choose_namer(*a.value(), options.rnndb, "");
+  const auto namer = choose_namer(*a.value(), options.names);
   if (!namer) return fail(namer.error());
   const auto result = diff_traces(*a.value(), *b.value(), a.value()->meta().device, how, namer.value().get());
   if (!result) return fail(result.error());

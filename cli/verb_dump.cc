@@ -31,6 +31,22 @@ class Dumper {
   }
   void show_code(CodeSites* code) { code_ = code; }
   bool full() const { return left_ == 0; }
+  // Reads up to event `from` for what it tells of later ones: phases, labels, where windows lead. A trace
+  // that has nothing of the kind is not read.
+  Status skip_to(TraceReader& reader, uint64_t from) {
+    const auto& kinds = reader.summary().kinds;
+    const bool tells = kinds[static_cast<size_t>(EventKind::kMark)] != 0 ||
+                       kinds[static_cast<size_t>(EventKind::kContext)] != 0 ||
+                       (names_ != nullptr && names_->follows_events());
+    while (tells) {
+      GPUVM_TRY(const EventBatch* const batch, reader.next());
+      if (batch == nullptr || batch->first_seq >= from) break;
+      const uint64_t wanted = std::min<uint64_t>(batch->events.size(), from - batch->first_seq);
+      for (const Event& event : batch->events.first(wanted)) observe(event, batch->payload(event));
+      if (wanted < batch->events.size()) break;
+    }
+    return reader.seek(from);
+  }
   Status flush() {
     GPUVM_TRY_STATUS(pass_on());
     return sink_.flush();
@@ -46,11 +62,15 @@ class Dumper {
     text_.clear();
     return done;
   }
-  Status one(const Event& event, Bytes payload, uint64_t seq) {
+  void observe(const Event& event, Bytes payload) {
     if (event.kind == EventKind::kMark) {
       if (const auto phase = phase_of_mark(as_text(payload))) phase_ = *phase;
     }
     if (event.kind == EventKind::kContext) labels_.define(event, payload);
+    if (names_ != nullptr) names_->observe(event);
+  }
+  Status one(const Event& event, Bytes payload, uint64_t seq) {
+    observe(event, payload);
     const std::string_view label = labels_.of(event, payload);
     if (!filter_.matches({.event = &event,
                           .payload = payload,
@@ -162,7 +182,7 @@ int run_dump(const DumpVerbOptions& options) {
     if (!more) return fail(more.error());
     if (!more.value()) break;
   }
-  auto namer = choose_namer(reader, options.rnndb, options.chip);
+  auto namer = choose_namer(reader, options.names);
   if (!namer) return fail(namer.error());
   std::optional<AccessNamer> names;
   if (namer.value() != nullptr) names.emplace(*namer.value());
@@ -178,7 +198,7 @@ int run_dump(const DumpVerbOptions& options) {
     code = std::move(found).value();
     dumper.show_code(&*code);
   }
-  if (const Status found = reader.seek(options.from); !found) return fail(found.error());
+  if (const Status found = dumper.skip_to(reader, options.from); !found) return fail(found.error());
   if (const Status done = dump_all(reader, dumper, follower ? &*follower : nullptr); !done) {
     (void)dumper.finish();
     return fail(done.error());

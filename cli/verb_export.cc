@@ -51,7 +51,7 @@ int run_export(const ExportVerbOptions& options) {
                     .import_json = attachment_or_empty(reader, kImportAttachment)};
   std::unique_ptr<RegisterNamer> namer;
   if (*format != ExportFormat::kMmiotrace) {
-    auto chosen = choose_namer(reader, options.rnndb, options.chip);
+    auto chosen = choose_namer(reader, options.names);
     if (!chosen) return fail(chosen.error());
     namer = std::move(chosen).value();
     input.namer = namer.get();

@@ -8,6 +8,7 @@
 #include "cli/verbs.h"
 #include "traces/format/gvt.h"
 #include "traces/import/import.h"
+#include "traces/regmap/name_table.h"
 
 namespace gpuvm::cli {
 namespace {
@@ -155,10 +156,22 @@ int run_import(const ImportVerbOptions& options) {
     writer.encode_threads = bulk_encode_threads();
     writer.output.life = OutputLife::kWhole;
   }
+  std::string names;
+  if (!options.names.empty()) {
+    auto text = read_name_table(options.names);
+    if (!text) return fail(text.error());
+    names = std::move(text).value();
+    if (const auto table = parse_name_table(names, options.names); !table) return fail(table.error());
+    writer.output.inputs.push_back(options.names);
+  }
   auto trace = TraceWriter::create(options.output, writer);
   if (!trace) return fail(trace.error());
   Result<ImportReport> imported = import_log(*source.value(), *trace.value(), import_options);
   if (!imported) return fail(imported.error());
+  if (!names.empty()) {
+    if (const Status kept = trace.value()->attach(kNamesAttachment, as_bytes(names)); !kept)
+      return fail(kept.error());
+  }
   if (const Status closed = trace.value()->close(); !closed) return fail(closed.error());
   for (const std::string& warning : imported.value().warnings) {
     print_error("gpuvm: note: {}: {}\n", printable_text(import_options.name), printable_text(warning));

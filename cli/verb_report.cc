@@ -31,9 +31,9 @@ Status name_call_sites(const TraceReader& reader, const CodeOptions& options, Tr
   return Ok{};
 }
 
-Result<ReportTrace> read_trace(const std::string& path, const std::string& rnndb, const CodeOptions& code) {
+Result<ReportTrace> read_trace(const std::string& path, const NamingOptions& names, const CodeOptions& code) {
   GPUVM_TRY(std::unique_ptr<TraceReader> reader, TraceReader::open(path));
-  GPUVM_TRY(const std::unique_ptr<RegisterNamer> namer, choose_namer(*reader, rnndb, ""));
+  GPUVM_TRY(const std::unique_ptr<RegisterNamer> namer, choose_namer(*reader, names));
   GPUVM_TRY(TraceFacts facts, summarize(*reader, reader->meta().device, namer.get()));
   GPUVM_TRY_STATUS(name_call_sites(*reader, code, &facts));
   const TraceSummary& summary = reader->summary();
@@ -57,7 +57,7 @@ int run_report(const ReportVerbOptions& options) {
   ReportInput input;
   input.tool = "gpuvm " + std::string(tool_version());
   for (const std::string& path : options.traces) {
-    auto trace = read_trace(path, options.rnndb, options.code);
+    auto trace = read_trace(path, options.names, options.code);
     if (!trace) return fail(trace.error());
     input.traces.push_back(std::move(trace).value());
   }

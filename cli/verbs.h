@@ -79,6 +79,13 @@ struct ConnectVerbOptions {
 };
 int run_connect(const ConnectVerbOptions& options);
 
+// Where the names of registers come from.
+struct NamingOptions {
+  std::string rnndb;  // folder of envytools' database, empty: our own map
+  std::string chip;   // "GF100" or "0xc0", empty: the trace's
+  std::string table;  // file of names (docs/names.md), empty: the trace's own, if it has one
+};
+
 struct CallersOptions {
   std::string trace;
   std::string place;     // part of a register's name, empty: all
@@ -86,6 +93,7 @@ struct CallersOptions {
   CodeOptions code;      // for a trace of a program
   size_t top = 20;
   bool json = false;
+  NamingOptions names;
 };
 int run_callers(const CallersOptions& options);
 
@@ -109,6 +117,7 @@ struct ImportVerbOptions {
   std::string bars;      // "0=BASE:SIZE,…", empty: the log's own
   std::string device;    // which of several, empty: the one that is accessed most
   uint64_t session = 0;  // which of several, 0: all
+  std::string names;     // file of names to keep in the trace, empty: none
   WriterOptions writer;
   bool json = false;
 };
@@ -118,8 +127,7 @@ struct ExportVerbOptions {
   std::string trace;
   std::string format;
   std::string output;  // empty: standard output
-  std::string rnndb;   // folder, empty: our own map
-  std::string chip;    // empty: the trace's
+  NamingOptions names;
 };
 int run_export(const ExportVerbOptions& options);
 
@@ -127,8 +135,7 @@ struct DumpVerbOptions {
   std::string trace;
   uint64_t from = 0;
   uint64_t count = ~uint64_t{0};  // lines
-  std::string rnndb;
-  std::string chip;
+  NamingOptions names;
   std::string filter;
   bool page_tables = false;
   bool json = false;       // with page_tables
@@ -145,7 +152,7 @@ struct DiffVerbOptions {
   bool sequence_only = false;  // values do not matter
   bool device_events = false;  // DMA and interrupts take part
   unsigned max_places = 20;    // shown in detail
-  std::string rnndb;           // folder, empty: our own map
+  NamingOptions names;
 };
 int run_diff(const DiffVerbOptions& options);
 
@@ -155,8 +162,8 @@ struct ReportVerbOptions {
   std::vector<std::string> modes;  // empty: all
   bool no_replay = false;          // only what the trace itself says
   uint64_t vram_limit_mib = 1024;
-  std::string rnndb;  // folder, empty: our own map
   CodeOptions code;
+  NamingOptions names;
 };
 int run_report(const ReportVerbOptions& options);
 

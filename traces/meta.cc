@@ -48,7 +48,7 @@ std::string to_json(const TraceMeta& meta) {
 
 bool is_reserved_attachment(std::string_view name) {
   return name == kMetaAttachment || name == kGuestLogAttachment || name == kLogHeaderAttachment ||
-         name == kImportAttachment || name == kGpuWorkAttachment;
+         name == kImportAttachment || name == kNamesAttachment || name == kGpuWorkAttachment;
 }
 
 Result<TraceMeta> meta_from_json(std::string_view text) {

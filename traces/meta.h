@@ -85,6 +85,9 @@ inline constexpr std::string_view kGuestLogAttachment = "guest.log";
 inline constexpr std::string_view kLogHeaderAttachment = "log-header.txt";
 inline constexpr std::string_view kImportAttachment = "import.json";
 
+// Names of registers, as the user gave them (docs/names.md).
+inline constexpr std::string_view kNamesAttachment = "names.txt";
+
 // Names that mean something to us: a guest may not attach anything under them.
 bool is_reserved_attachment(std::string_view name);
 

@@ -42,6 +42,18 @@ void append_printable(std::string_view text, std::string* out) {
   if (text.size() > kShownText) *out += fmt::format(" … ({} bytes)", text.size());
 }
 
+void append_name(const Event& event, AccessNamer* names, bool with_meaning, std::string* out) {
+  if (names == nullptr) return;
+  const NamedAccess& named = names->name(event);
+  if (named.name.empty()) return;
+  *out += "  ";
+  *out += named.name;
+  const std::string_view meaning = with_meaning ? names->decode(event) : std::string_view();
+  if (meaning.empty()) return;
+  *out += "  ";
+  *out += meaning;
+}
+
 void append_place(const Event& event, char letter, std::string* out) {
   out->push_back(letter);
   append_decimal(event.width, out);
@@ -80,19 +92,8 @@ void append_access(const Event& event, AccessNamer* names, std::string* out) {
     append_hex(event.value, 2u * event.width, out);
   }
   const BadValue bad = bad_value(event);
-  if (names != nullptr) {
-    const NamedAccess& named = names->name(event);
-    if (!named.name.empty()) {
-      *out += "  ";
-      *out += named.name;
-      // The fields of what is no value mean nothing.
-      const std::string_view meaning = bad == BadValue::kBusError ? std::string_view() : names->decode(event);
-      if (!meaning.empty()) {
-        *out += "  ";
-        *out += meaning;
-      }
-    }
-  }
+  // The fields of what is no value mean nothing.
+  append_name(event, names, bad != BadValue::kBusError, out);
   if (bad != BadValue::kNone) {
     *out += "  !";
     *out += text_of(bad);
@@ -122,13 +123,14 @@ void append_record(const Event& event, Bytes payload, std::string* out) {
   if (event.space != kNoBar) *out += fmt::format(" BAR{}", event.space);
 }
 
-void append_other(const Event& event, Bytes payload, std::string* out) {
+void append_other(const Event& event, Bytes payload, AccessNamer* names, std::string* out) {
   switch (event.kind) {
     case EventKind::kConfigRead:
     case EventKind::kConfigWrite: {
       const bool read = event.kind == EventKind::kConfigRead;
       *out += fmt::format("{}{} config+0x{:02x} {} 0x{:0{}x}", read ? 'R' : 'W', event.width, event.address,
                           read ? "->" : "<-", event.value, 2 * event.width);
+      append_name(event, names, true, out);
       return;
     }
     case EventKind::kDmaRead:
@@ -188,7 +190,7 @@ void append_event_line(const Event& event, Bytes payload, uint64_t seq, AccessNa
       append_printable(label, out);
     }
   } else {
-    append_other(event, payload, out);
+    append_other(event, payload, names, out);
   }
   if (event.flags != 0) {
     *out += "  [";

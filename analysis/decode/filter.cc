@@ -293,7 +293,7 @@ bool EventFilter::text_of(Field field, const Subject& subject, std::string* buff
       *value = as_text(subject.payload);
       return event.kind == EventKind::kMark || event.kind == EventKind::kNote;
     case Field::kRegister:
-      if (subject.names == nullptr || !is_mmio(event.kind)) return false;
+      if (subject.names == nullptr) return false;
       *value = subject.names->name(event).name;
       return !value->empty();
     case Field::kLabel:

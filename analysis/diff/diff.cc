@@ -60,10 +60,8 @@ std::string describe(const DiffItem& item, const AccessGroups& groups) {
   std::string line = fmt::format(
       "{:<5} {} 0x{:06x}.{} {} {}", is_config(e.kind) ? verb.substr(7) : verb, place, e.address, e.width,
       e.kind == EventKind::kMmioRead || e.kind == EventKind::kConfigRead ? "->" : "<-", value);
-  if (is_mmio(e.kind)) {
-    const std::string name = groups.name(e);
-    if (!name.starts_with("BAR") && !name.starts_with("0x")) line += "  " + name;
-  }
+  const std::string name = groups.name(e);
+  if (!name.empty() && !name.starts_with("BAR") && !name.starts_with("0x")) line += "  " + name;
   return line;
 }
 
@@ -148,6 +146,7 @@ class Differ {
   // Writes that only A has may still say where things lie.
   void teach(const Lookahead& side, size_t count) {
     for (size_t i = 0; i < count; ++i) {
+      groups_.observe(side.item(i).event);
       if (side.item(i).event.kind == EventKind::kMmioWrite && side.item(i).event.space == 0)
         groups_.of(side.item(i).event);
     }
@@ -180,6 +179,7 @@ class Differ {
 
   void compare_values(const DiffItem& a, const DiffItem& b) {
     settle(&a, &b);
+    groups_.observe(a.event);
     if (!has_value(a.event.kind)) return;
     if ((a.event.flags | b.event.flags) & kFlagValueUnknown) {
       ++result_.values_unknown;
@@ -248,8 +248,7 @@ class Differ {
     ValueDifference& row = place->second;
     if (fresh) {
       const bool config = is_config(a.kind);
-      row.name = config ? fmt::format("config 0x{:02x}", a.address)
-                        : groups_.describe(static_cast<uint32_t>(difference.key >> 1)).name;
+      row.name = config ? config_name(a) : groups_.describe(static_cast<uint32_t>(difference.key >> 1)).name;
       row.stability = difference.stability;
       row.write = (difference.key & 1) != 0;
       row.seq_a = difference.a.seq;
@@ -259,6 +258,11 @@ class Differ {
     }
     ++row.differing;
     row.differing_bits |= (a.value ^ difference.b.event.value) & mask;
+  }
+
+  std::string config_name(const Event& event) const {
+    const std::string name = groups_.name(event);
+    return name.empty() ? fmt::format("config 0x{:02x}", event.address) : name;
   }
 
   DiffResult finish() {

@@ -11,6 +11,7 @@ namespace gpuvm::report {
 namespace {
 
 constexpr size_t kMaxRegisterRows = 40;
+constexpr size_t kMaxBadPlaces = 8;
 constexpr size_t kMaxUnitRows = 16;
 constexpr size_t kMaxBands = 60;
 constexpr size_t kMaxCallSiteRows = 20;
@@ -132,6 +133,24 @@ Element small_bar(uint64_t reads, uint64_t writes, uint64_t most, std::string_vi
                        fmt::format("{}: {} accesses", name, thousands(reads + writes))));
 }
 
+// Reads by which the hardware said that there is no value, and where.
+Element bad_values(const TraceFacts& facts) {
+  std::vector<const GroupSummary*> places;
+  for (const GroupSummary& g : facts.groups) {
+    if (g.bad_values != 0) places.push_back(&g);
+  }
+  std::ranges::stable_sort(places, std::greater{}, &GroupSummary::bad_values);
+  std::string text =
+      fmt::format("{} reads gave all ones and {} an error of the register bus, which are no values: ",
+                  thousands(facts.all_ones), thousands(facts.bus_errors));
+  for (size_t i = 0; i < std::min(places.size(), kMaxBadPlaces); ++i) {
+    text +=
+        fmt::format("{}{} ({})", i == 0 ? "" : ", ", places[i]->group.name, thousands(places[i]->bad_values));
+  }
+  if (places.size() > kMaxBadPlaces) text += fmt::format(" and {} more", places.size() - kMaxBadPlaces);
+  return Element("p", "note").text(text + ".");
+}
+
 Element busiest(const TraceFacts& facts) {
   Element top("tr");
   top.add(head("register or window")).add(head("unit")).add(head("", "grow2").flag("data-fixed"));
@@ -173,6 +192,7 @@ Element busiest(const TraceFacts& facts) {
     out.add(Element("p", "note")
                 .text(fmt::format("{} of the places are named by no register map.", thousands(unknown))));
   }
+  if (facts.all_ones + facts.bus_errors > 0) out.add(bad_values(facts));
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "tracer/callsites/access_place.h"
 #include "tracer/callsites/call_site_sampler.h"
 #include "traces/context.h"
 
@@ -51,7 +52,8 @@ struct PlaceCounts {
 
 }  // namespace
 
-Result<CallChainReport> collect_call_chains(EventSource& events, const SymbolTable* symbols) {
+Result<CallChainReport> collect_call_chains(EventSource& events, const SymbolTable* symbols,
+                                            AccessPlaces* own_places) {
   CallChainReport report;
   std::unordered_map<uint64_t, std::vector<std::string>> contexts;  // by id
   std::unordered_map<AccessPlace, PlaceCounts, AccessPlaceHash> places;
@@ -63,9 +65,13 @@ Result<CallChainReport> collect_call_chains(EventSource& events, const SymbolTab
         GPUVM_TRY(const ContextRecord record, decode_context(batch->payload(event)));
         contexts[event.address] = functions_of(record, symbols);
       }
+      const uint64_t number = own_places == nullptr ? 0 : own_places->observe(event);
       if (!is_mmio(event.kind)) continue;
       ++report.accesses;
-      PlaceCounts& place = places[place_of(event.kind, event.space, event.address)];
+      PlaceCounts& place =
+          places[own_places == nullptr
+                     ? place_of(event.kind, event.space, event.address)
+                     : AccessPlace{.write = event.kind == EventKind::kMmioWrite, .number = number}];
       ++place.accesses;
       const auto context = event.aux == 0 ? contexts.end() : contexts.find(event.aux);
       if (context == contexts.end()) continue;
@@ -78,12 +84,13 @@ Result<CallChainReport> collect_call_chains(EventSource& events, const SymbolTab
   std::map<std::pair<std::string, std::vector<std::string>>, CallChain>
       chains;  // pieces of one window together
   for (const auto& [place, counts] : places) {
+    const std::string name = own_places == nullptr ? name_of(place) : own_places->name(place.number);
     if (counts.samples == 0) report.unsampled_accesses += counts.accesses;
     for (const auto& [functions, samples] : counts.chains) {
       const double share = static_cast<double>(samples) / static_cast<double>(counts.samples);
-      const std::string key = fmt::format("{} {}", name_of(place), place.write);
+      const std::string key = fmt::format("{} {}", name, place.write);
       CallChain& chain =
-          chains.try_emplace({key, functions}, CallChain{place, functions, 0, 0}).first->second;
+          chains.try_emplace({key, functions}, CallChain{name, place.write, functions, 0, 0}).first->second;
       chain.samples += samples;
       chain.accesses += share * static_cast<double>(counts.accesses);
     }
@@ -91,8 +98,7 @@ Result<CallChainReport> collect_call_chains(EventSource& events, const SymbolTab
   for (auto& [key, chain] : chains) report.chains.push_back(std::move(chain));
   std::ranges::sort(report.chains, [](const CallChain& a, const CallChain& b) {
     if (a.accesses != b.accesses) return a.accesses > b.accesses;
-    return std::tuple(name_of(a.place), a.place.write, a.functions) <
-           std::tuple(name_of(b.place), b.place.write, b.functions);
+    return std::tie(a.place, a.write, a.functions) < std::tie(b.place, b.write, b.functions);
   });
   return report;
 }

@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "tracer/callsites/access_place.h"
 #include "tracer/symbols/symbol_table.h"
 #include "traces/stream.h"
 
 namespace gpuvm {
 
 struct CallChain {
-  AccessPlace place;
+  std::string place;  // a register or a window, by name
+  bool write = false;
   std::vector<std::string>
       functions;         // innermost first, the accessors (ioread32, ...) left out; "user" alone: user space
   uint64_t samples = 0;  // accesses that this chain was seen to make
@@ -27,7 +27,18 @@ struct CallChainReport {
   std::vector<CallChain> chains;    // most accesses first
 };
 
-// `symbols` may be nullptr: then chains are made of addresses. Errors: those of the source.
-Result<CallChainReport> collect_call_chains(EventSource& events, const SymbolTable* symbols);
+// What the accesses of a trace go to, by number: one for each place that has a name of its own.
+class AccessPlaces {
+ public:
+  virtual ~AccessPlaces() = default;
+  // Every event of the trace, in order; of an access: the number of its place.
+  virtual uint64_t observe(const Event& event) = 0;
+  virtual std::string name(uint64_t place) const = 0;
+};
+
+// `symbols` may be nullptr: then chains are made of addresses. `places` may be nullptr: then they are our own
+// card's, a memory window counted in pieces. Errors: those of the source.
+Result<CallChainReport> collect_call_chains(EventSource& events, const SymbolTable* symbols,
+                                            AccessPlaces* places = nullptr);
 
 }  // namespace gpuvm

@@ -52,6 +52,7 @@ Status CsvExporter::event(const Event& event, Bytes payload, uint64_t seq, ByteS
   const bool mmio = is_mmio(event.kind), program = is_program_access(event.kind);
   const ProgramAccess access = program ? program_access_or_none(event, payload) : ProgramAccess{};
   const uint32_t context = context_of(event, payload);
+  if (names_) names_->observe(event);
   line_.clear();
   append_decimal(seq, &line_);
   line_ += ',';
@@ -68,9 +69,9 @@ Status CsvExporter::event(const Event& event, Bytes payload, uint64_t seq, ByteS
   if (!has_payload(event.kind)) append_hex(event.value, 2u * event.width, &line_);
   if (program) append_hex_number(access.after.empty() ? access.before : access.after, &line_);
   line_ += ',';
-  if (mmio && names_) append_cell(names_->name(event).name, &line_);
+  if (names_) append_cell(names_->name(event).name, &line_);
   line_ += ',';
-  if (mmio && names_) append_cell(names_->decode(event), &line_);
+  if (names_) append_cell(names_->decode(event), &line_);
   line_ += ',';
   line_ += phase_;
   line_ += ',';

@@ -33,6 +33,18 @@ class Object {
   std::string* out_;
 };
 
+void add_name(const Event& event, std::optional<AccessNamer>& names, Object& object) {
+  if (!names) return;
+  const NamedAccess& named = names->name(event);
+  if (named.full) {
+    object.text("register", named.name);
+  } else if (!named.name.empty()) {
+    object.text("near", named.name);
+  }
+  const std::string_view meaning = names->decode(event);
+  if (!meaning.empty()) object.text("decoded", meaning);
+}
+
 }  // namespace
 
 JsonlExporter::JsonlExporter(const ExportInput& input) {
@@ -46,6 +58,7 @@ Status JsonlExporter::event(const Event& event, Bytes payload, uint64_t seq, Byt
       append_json_string(*phase, &phase_);
     }
   }
+  if (names_) names_->observe(event);
   line_ = "{\"seq\": ";
   append_decimal(seq, &line_);
   line_ += ", \"time_us\": ";
@@ -88,16 +101,7 @@ void JsonlExporter::access(const Event& event) {
   } else {
     object.hex("value", event.value, 2u * event.width);
   }
-  if (names_) {
-    const NamedAccess& named = names_->name(event);
-    if (named.full) {
-      object.text("register", named.name);
-    } else if (!named.name.empty()) {
-      object.text("near", named.name);
-    }
-    const std::string_view meaning = names_->decode(event);
-    if (!meaning.empty()) object.text("decoded", meaning);
-  }
+  add_name(event, names_, object);
   if (event.aux != 0) object.number("context", event.aux);
 }
 
@@ -109,6 +113,7 @@ void JsonlExporter::others(const Event& event, Bytes payload) {
       object.hex("offset", event.address, 2);
       object.number("width", event.width);
       object.hex("value", event.value, 2u * event.width);
+      add_name(event, names_, object);
       return;
     case EventKind::kDmaRead:
     case EventKind::kDmaWrite: {

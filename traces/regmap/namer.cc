@@ -9,11 +9,13 @@ constexpr size_t kSlots = 1 << 14;
 
 }  // namespace
 
-NamedAccess name_access(const RegisterNamer& namer, uint64_t bar0_offset, unsigned width) {
+NamedAccess name_access(const RegisterNamer& namer, const RegisterPlace& place, unsigned width) {
   NamedAccess named;
   named.full = width != 0;
   for (unsigned byte = 0; byte < width;) {
-    NamedAccess::Part part{.hit = namer.find(bar0_offset + byte), .shift = 8 * byte};
+    RegisterPlace at = place;
+    at.offset += byte;
+    NamedAccess::Part part{.hit = namer.find_at(at), .shift = 8 * byte};
     const unsigned bytes = part.hit.bits / 8;
     const bool whole = part.hit.exact && bytes != 0 && byte + bytes <= width;
     if (!part.hit.name.empty()) {
@@ -29,15 +31,23 @@ NamedAccess name_access(const RegisterNamer& namer, uint64_t bar0_offset, unsign
   return named;
 }
 
-AccessNamer::AccessNamer(const RegisterNamer& namer) : namer_(namer), slots_(kSlots) {}
+AccessNamer::AccessNamer(const RegisterNamer& namer)
+    : namer_(namer), beyond_bar0_(namer.beyond_bar0()), banks_(namer.windows()), slots_(kSlots) {}
 
 AccessNamer::Slot& AccessNamer::slot_of(const Event& access) {
-  if (!is_mmio(access.kind) || access.space != 0) return none_;
-  const uint64_t key = access.address << 4 | (access.width & 15u);
-  Slot& slot = slots_[((access.address >> 2) * 0x9e3779b97f4a7c15u >> 40 ^ access.width) % kSlots];
-  if (slot.key != key) {
+  RegisterPlace place{.space = access.space, .offset = access.address};
+  if (!is_mmio(access.kind) || access.space != 0) {
+    const bool config = access.kind == EventKind::kConfigRead || access.kind == EventKind::kConfigWrite;
+    if (!beyond_bar0_ || (!is_mmio(access.kind) && !config)) return none_;
+  }
+  if (beyond_bar0_) place = banks_.place_of(access);
+  const uint32_t key = place.space * 32u + (place.bank_known ? 16u : 0) + (access.width & 15u);
+  const uint64_t hash = (place.offset >> 2 ^ uint64_t{place.space} << 40) * 0x9e3779b97f4a7c15u;
+  Slot& slot = slots_[(hash >> 40 ^ place.offset ^ access.width) % kSlots];
+  if (slot.key != key || slot.offset != place.offset) {
     slot.key = key;
-    slot.named = name_access(namer_, access.address, access.width);
+    slot.offset = place.offset;
+    slot.named = name_access(namer_, place, access.width);
     slot.decoded = false;
   }
   return slot;

@@ -105,7 +105,7 @@ TEST_F(Sampler, ChainsAreNamedAndShareTheAccesses) {
   EXPECT_EQ(report.value().samples, 1u);
   EXPECT_EQ(report.value().unsampled_accesses, 1u);
   ASSERT_EQ(report.value().chains.size(), 1u);
-  EXPECT_EQ(name_of(report.value().chains[0].place), "PMC.ID");
+  EXPECT_EQ(report.value().chains[0].place, "PMC.ID");
   EXPECT_THAT(report.value().chains[0].functions, ElementsAre("nvkm_probe", "nvkm_init"));
   EXPECT_EQ(report.value().chains[0].accesses, 3);
 }

@@ -234,13 +234,13 @@ TEST(Rnndb, StripesInStripesEnd) {
 TEST(NameAccess, SeveralRegistersInOneAccess) {
   const auto map = namer(
       "<reg32 offset='0' name='LO'/><reg32 offset='4' name='HI'/><reg8 offset='0x10' name='B' length='4'/>");
-  EXPECT_EQ(name_access(*map, 0, 8).name, "LO,HI");
-  EXPECT_TRUE(name_access(*map, 0, 8).full);
-  EXPECT_EQ(name_access(*map, 0, 2).name, "LO");
-  EXPECT_FALSE(name_access(*map, 0, 2).full);
-  EXPECT_EQ(name_access(*map, 2, 2).name, "LO+0x2");
-  EXPECT_EQ(name_access(*map, 0x10, 4).name, "B[0],B[0x1],B[0x2],B[0x3]");
-  EXPECT_FALSE(name_access(*map, 4, 8).full) << "nothing is known behind HI";
+  EXPECT_EQ(name_access(*map, {0, 0}, 8).name, "LO,HI");
+  EXPECT_TRUE(name_access(*map, {0, 0}, 8).full);
+  EXPECT_EQ(name_access(*map, {0, 0}, 2).name, "LO");
+  EXPECT_FALSE(name_access(*map, {0, 0}, 2).full);
+  EXPECT_EQ(name_access(*map, {0, 2}, 2).name, "LO+0x2");
+  EXPECT_EQ(name_access(*map, {0, 0x10}, 4).name, "B[0],B[0x1],B[0x2],B[0x3]");
+  EXPECT_FALSE(name_access(*map, {0, 4}, 8).full) << "nothing is known behind HI";
   AccessNamer names(*map);
   EXPECT_EQ(names.decode({.address = 0, .value = 0x100000002, .kind = EventKind::kMmioRead, .width = 8}),
             "0x2, 0x1");
