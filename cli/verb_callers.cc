@@ -153,7 +153,9 @@ int run_callers(const CallersOptions& options) {
   const DeviceInfo& device = reader.value()->meta().device;
   std::optional<NamedPlaces> places;
   // What does not say which device it is, is a capture of our own card.
-  const bool other_card = device.vendor != 0 && !own_map_applies(device);
+  const std::optional<uint32_t> chip = chip_id_of(device);
+  const bool other_card =
+      (device.vendor != 0 && device.vendor != kNvidiaVendor) || (chip && !is_fermi_chip(*chip));
   if (other_card || (namer.value() && namer.value()->beyond_bar0()))
     places.emplace(device, namer.value().get());
   auto report =

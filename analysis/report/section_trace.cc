@@ -133,7 +133,7 @@ Element small_bar(uint64_t reads, uint64_t writes, uint64_t most, std::string_vi
                        fmt::format("{}: {} accesses", name, thousands(reads + writes))));
 }
 
-// Reads by which the hardware said that there is no value, and where.
+// Reads of what hardware gives where there is no value, and where; a register may hold all ones, too.
 Element bad_values(const TraceFacts& facts) {
   std::vector<const GroupSummary*> places;
   for (const GroupSummary& g : facts.groups) {
@@ -141,7 +141,7 @@ Element bad_values(const TraceFacts& facts) {
   }
   std::ranges::stable_sort(places, std::greater{}, &GroupSummary::bad_values);
   std::string text =
-      fmt::format("{} reads gave all ones and {} an error of the register bus, which are no values: ",
+      fmt::format("{} reads gave all ones, as where nobody answers, and {} an error of the register bus: ",
                   thousands(facts.all_ones), thousands(facts.bus_errors));
   for (size_t i = 0; i < std::min(places.size(), kMaxBadPlaces); ++i) {
     text +=
