@@ -14,8 +14,10 @@ namespace {
 namespace fs = std::filesystem;
 using namespace apt;
 
-// Cached kernels live in CACHE/kernels-N; N grows when what is kept of a package changes.
+// Cached kernels live in CACHE/kernels-N; N grows when what is kept of a package changes. Those that somebody
+// asked for by name live apart: none of them stands in for the machine's own.
 constexpr char kKernelsFolder[] = "kernels-1";
+constexpr char kOtherKernelsFolder[] = "other-kernels-1";
 constexpr uint64_t kBytesToUnpack = uint64_t{700} << 20;  // package 70 MB, unpacked 400 MB, and some room
 constexpr int kMaxDependencyDepth = 4;
 
@@ -220,7 +222,8 @@ Result<GuestKernel> provide_kernel(const KernelRequest& request) {
   if (!request.which.empty() && !suite && !files) return of_the_user(request.which);
 
   GPUVM_TRY(const fs::path cache, cache_directory(request.cache_directory));
-  fs::path kernels = fs::absolute(cache) / kKernelsFolder;
+  const fs::path kernels =
+      fs::absolute(cache) / (request.which.empty() ? kKernelsFolder : kOtherKernelsFolder);
   std::error_code code;
   fs::create_directories(kernels, code);
   if (code) return error("cannot make the cache folder {}: {}", kernels.string(), code.message());

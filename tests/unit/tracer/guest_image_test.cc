@@ -250,6 +250,10 @@ TEST_F(FakeApt, AKernelFromFiles) {
   ASSERT_TRUE(kernel.ok()) << kernel.error().message;
   EXPECT_TRUE(fs::exists(kernel.value().vmlinuz));
   EXPECT_FALSE(fs::exists(root_ / "downloads"));
+  // Neither stands in for the machine's own when apt fails.
+  program("apt-cache", "exit 100");
+  request_.which.clear();
+  EXPECT_FALSE(provide_kernel(request_).ok());
 }
 
 TEST_F(GuestImage, AKernelOfTheUsersOwn) {
