@@ -17,6 +17,7 @@ constexpr int kSlowness = 10;
 constexpr int kSlowness = 1;
 #endif
 constexpr std::chrono::seconds kPromised(2 * kSlowness);
+constexpr std::chrono::seconds kPreparation(240);  // of a guest, on a machine that is busy
 
 const std::vector<std::string> kAttacks = {
     "doorbells",  "push-buffer", "shader",      "rebuilds", "page-tables", "messages",
@@ -50,7 +51,8 @@ class StoppedUnderAttack : public testing::TestWithParam<std::string> {
  protected:
   std::string begun() const { return scratch_.file("begun"); }
   void wait_for_the_midst(const Program& program) const {
-    ASSERT_TRUE(eventually([&] { return std::filesystem::exists(begun()); })) << program.output();
+    ASSERT_TRUE(eventually([&] { return std::filesystem::exists(begun()); }, kPreparation))
+        << program.output();
     usleep(200'000);
   }
   Scratch scratch_;
@@ -76,7 +78,7 @@ TEST_P(LimitUnderAttack, ACaptureEnds) {
   auto argv = capture(scratch_, "lazy", 1, fmt::format("attack={} ready={}", GetParam(), begun()));
   argv.insert(argv.end(), {"--time-limit", "1"});
   Program program(argv, log_);
-  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(begun()); })) << program.output();
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(begun()); }, kPreparation)) << program.output();
   const Ended ended = program.wait(std::chrono::seconds(1) + kPromised);
   EXPECT_EQ(ended.status, 1) << ended.output;
 }
@@ -143,7 +145,7 @@ TEST(HostileQemu, ThatNeverConnectsIsNotWaitedForAfterSigint) {
   Program program(
       {GPUVM_PROGRAM, "capture", "-o", scratch.file("t.gvt"), "--qemu", qemu, "--workload", "none"},
       scratch.file("log"));
-  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(begun); })) << program.output();
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(begun); }, kPreparation)) << program.output();
   program.signal(SIGINT);
   const Ended ended = program.wait(kPromised);
   EXPECT_EQ(ended.status, 2) << ended.output;
