@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "emulator/card/condition.h"
 #include "emulator/card/constant_upload.h"
 #include "emulator/card/engines.h"
 #include "emulator/card/macro_engine.h"
@@ -28,6 +29,7 @@ constexpr uint32_t kBlockZ = 0x3b0;
 constexpr uint32_t kEntry = 0x3b4;
 constexpr uint32_t kLocalBase = 0x77c;
 constexpr uint32_t kGridId = 0x780;
+constexpr uint32_t kCondition = 0x1550;
 constexpr uint32_t kCodeAddress = 0x1608;
 constexpr uint32_t kConstantBind = 0x1694;
 constexpr uint32_t kQueryAddress = 0x1b00;
@@ -46,7 +48,9 @@ constexpr uint64_t kCostOfWarpStep = 256;
 
 class ComputeObject : public EngineObject {
  public:
-  explicit ComputeObject(ChannelParts& parts) : macros_(parts.macros) {}
+  explicit ComputeObject(ChannelParts& parts) : macros_(parts.macros) {
+    state_.set(kCondition + 8, kConditionAlways);
+  }
 
   std::optional<MmuFault> method(MethodContext& context, uint32_t method, uint32_t value) override {
     if (MacroEngine::takes(method)) return macros_.method(*this, state_, context, method, value);
@@ -110,6 +114,9 @@ class ComputeObject : public EngineObject {
   // Also goes on with one that has not come to its end.
   std::optional<MmuFault> launch(MethodContext& context) {
     if (!running_) {
+      bool wanted = true;
+      if (auto fault = evaluate_condition(context, state_, kCondition, wanted)) return fault;
+      if (!wanted) return std::nullopt;
       context.cost += kCostOfObject;
       running_.emplace(description());
     }

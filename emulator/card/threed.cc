@@ -1,5 +1,8 @@
-// 3D, class 0x9097: what it shares with compute (constant buffers, macros, queries). Nothing is drawn; what a
-// driver asks for in vain is counted. Sources: envytools rnndb graph/gf100_3d.xml, Mesa nvc0_screen.c.
+// 3D, class 0x9097: clears, and what it shares with compute (constant buffers, macros, queries). Nothing is
+// drawn; what a driver asks for in vain is counted. Sources: envytools rnndb graph/gf100_3d.xml, Mesa
+// nvc0_screen.c.
+#include "emulator/card/clear.h"
+#include "emulator/card/condition.h"
 #include "emulator/card/constant_upload.h"
 #include "emulator/card/engines.h"
 #include "emulator/card/macro_engine.h"
@@ -13,23 +16,29 @@ constexpr uint32_t kQueryAddress = 0x1b00;
 constexpr uint32_t kQuerySequence = 0x1b08;
 constexpr uint32_t kQueryGet = 0x1b0c;
 constexpr uint32_t kQueryShort = 1u << 28;
+constexpr uint32_t kCondition = 0x1550;
+// Of QUERY_GET, bits 27:23: these have the sequence and a result of 32 bits, the other counters one of 64.
+constexpr uint32_t kSelectNothing = 0, kSelectSamples = 2;
 
 // Methods that start work which is not modelled.
 struct Start {
   uint32_t method;
   const char* name;
 };
-constexpr Start kStarts[] = {{0x1618, "VERTEX_BEGIN_GL"}, {0x19d0, "CLEAR_BUFFERS"}, {0x19d4, "CLIPID_FILL"}};
+constexpr Start kStarts[] = {{0x1618, "VERTEX_BEGIN_GL"}, {0x19d4, "CLIPID_FILL"}};
 
 class ThreedObject : public EngineObject {
  public:
-  explicit ThreedObject(ChannelParts& parts) : macros_(parts.macros) {}
+  explicit ThreedObject(ChannelParts& parts) : macros_(parts.macros) {
+    state_.set(kCondition + 8, kConditionAlways);
+  }
 
   std::optional<MmuFault> method(MethodContext& context, uint32_t method, uint32_t value) override {
     if (MacroEngine::takes(method)) return macros_.method(*this, state_, context, method, value);
     state_.set(method, value);
     if (constants_.takes(method)) return constants_.upload(context, state_, method, value);
     if (method == kQueryGet) return query(context, value);
+    if (method == Clear::kMethod) return clear_.clear(context, state_, value);
     for (const Start& start : kStarts) {
       if (start.method == method) context.work.not_done("3D", start.name);
     }
@@ -38,15 +47,19 @@ class ThreedObject : public EngineObject {
 
  private:
   std::optional<MmuFault> query(MethodContext& context, uint32_t value) {
-    // Bits 27:23 choose a counter; 0 is the sequence. None of the others counts here.
-    if (((value >> 23) & 0x1f) != 0) context.work.not_done("3D", "QUERY_GET of a counter");
-    return write_query(context, state_.address(kQueryAddress), state_[kQuerySequence],
-                       (value & kQueryShort) == 0);
+    // Nothing is drawn, so no counter has counted: work that should have moved one is in the account.
+    const uint32_t select = (value >> 23) & 0x1f;
+    const bool has_sequence = select == kSelectNothing || select == kSelectSamples;
+    const bool is_short = (value & kQueryShort) != 0;
+    const uint32_t first =
+        select == kSelectNothing || (has_sequence && !is_short) ? state_[kQuerySequence] : 0;
+    return write_query(context, state_.address(kQueryAddress), first, !is_short);
   }
 
   MethodState state_;
   ConstantUpload constants_;
   MacroEngine macros_;
+  Clear clear_;
 };
 
 }  // namespace
