@@ -58,7 +58,7 @@ class Filler {
   bool covers_gobs(uint32_t line) const {
     return !fill_.to.linear && (fill_.to.y + line) % BlockLinear::kGobLines == 0 &&
            fill_.height - line >= BlockLinear::kGobLines && fill_.to.x % BlockLinear::kGobBytes == 0 &&
-           line_bytes_ % BlockLinear::kGobBytes == 0;
+           line_bytes_ % BlockLinear::kGobBytes == 0 && fill_.to.address % kGobSize == 0;
   }
   bool covers_gob(uint64_t byte) const { return byte % BlockLinear::kGobBytes == 0; }
 

@@ -186,6 +186,14 @@ TEST_F(ClearTest, ALargeTiledTargetIsWhollyClearedAndNothingElse) {
   for (uint64_t at = 0; at < kBytes; ++at) ASSERT_EQ(byte(at), inside[at] ? kRed[at % 4] : 0xa5) << at;
 }
 
+TEST_F(ClearTest, ATiledTargetMayBeginInTheMiddleOfAGob) {
+  auto shifted = rendertarget(0xd5, 16, 16, 0);
+  shifted[2] += 0x100;
+  run({floats(1, 0, 0, 1), shifted, screen(0, 0, 16, 16), method(0x19d0, kAll)});
+  for (uint64_t at = 0; at < 0x800; at += 4)
+    ASSERT_EQ(gpu.vram32(target + at), at >= 0x100 && at < 0x500 ? 0xff0000ffu : kUntouched) << at;
+}
+
 TEST_F(ClearTest, OnlyTheComponentsThatWereAskedFor) {
   run({floats(1, 1, 1, 1), rendertarget(0xd5, 64, 8, 0), screen(0, 0, 64, 8),
        method(0x19d0, 1 << 3 | 1 << 5)});
@@ -269,7 +277,7 @@ TEST_F(ClearTest, ScissorAndViewportCountOnlyWhenTheFlagsSaySo) {
 }
 
 TEST_F(ClearTest, SamplesOfAPixelAreAllCleared) {
-  // 4 x 2 samples; 8 x 4 pixels of which 2 x 1 are cleared.
+  // 4 x 2 samples; 8 x 4 pixels, of which 2 x 1 are cleared.
   run({colour({3, 0, 0, 0}), rendertarget(0xe4, 32, 8, 0), screen(1, 1, 2, 1), method(0x15d0, 3),
        method(0x19d0, kAll)});
   for (uint32_t y = 0; y < 8; ++y) {

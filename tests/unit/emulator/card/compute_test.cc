@@ -170,10 +170,10 @@ TEST_F(ComputeTest, IndirectLaunchByAMacro) {
 }
 
 TEST_F(ComputeTest, WorkThatIsNotDoneIsCounted) {
-  gpu.run(channel, {increasing(0, 0, 1), 0x9097, immediate(0, 0x19d0, 0x3c), immediate(0, 0x1618, 0),
+  gpu.run(channel, {increasing(0, 0, 1), 0x9097, immediate(0, 0x19d4, 0), immediate(0, 0x1618, 0),
                     immediate(0, 0x1618, 0)});
   const auto& undone = gpu.card.work().undone;
-  EXPECT_EQ(undone.at({"3D", "CLEAR_BUFFERS"}), 1u);
+  EXPECT_EQ(undone.at({"3D", "CLIPID_FILL"}), 1u);
   EXPECT_EQ(undone.at({"3D", "VERTEX_BEGIN_GL"}), 2u);
 }
 
