@@ -59,6 +59,7 @@ constexpr Workload kTable[] = {
     {"backprop", true, nullptr},
     {"srad", true, nullptr},
     {"nn", true, nullptr},
+    {"clear", true, nullptr},
     {"flooder", true, as_client<run_flooder>},
 };
 

@@ -39,6 +39,7 @@ inline constexpr WorkloadInfo kWorkloads[] = {
     {"backprop", "GL compute on Mesa: a layer of a neural network, forth and back", "", 1536, 0, 900, true},
     {"srad", "GL compute on Mesa: diffusion that keeps edges", "", 1536, 0, 900, true},
     {"nn", "GL compute on Mesa: nearest neighbours", "", 1536, 0, 900, true},
+    {"clear", "GL on Mesa: textures filled, targets cleared, read back", "", 1536, 0, 900, true},
     {"flooder", "load, then as much work of every kind as it can ask for; for --guests 2", "", 1024, 0, 600},
 };
 

@@ -1,4 +1,4 @@
-// OpenGL compute without a window: a 4.3 core context on EGL's surfaceless platform, buffers and programs.
+// OpenGL without a window: a 4.3 core context on EGL's surfaceless platform, buffers and compute programs.
 #pragma once
 
 #include <EGL/egl.h>
@@ -33,7 +33,17 @@ namespace gpuvm::guest {
                                                   X(PFNGLDISPATCHCOMPUTEPROC, DispatchCompute)            \
                                                       X(PFNGLMEMORYBARRIERPROC, MemoryBarrier)            \
                                                           X(PFNGLDELETEPROGRAMPROC, DeleteProgram)        \
-                                                              X(PFNGLDELETESHADERPROC, DeleteShader)
+                                                              X(PFNGLDELETESHADERPROC, DeleteShader)      \
+  X(PFNGLGENTEXTURESPROC, GenTextures) X(PFNGLBINDTEXTUREPROC, BindTexture)                               \
+  X(PFNGLDELETETEXTURESPROC, DeleteTextures) X(PFNGLTEXSTORAGE2DPROC, TexStorage2D)                       \
+  X(PFNGLTEXSUBIMAGE2DPROC, TexSubImage2D) X(PFNGLGETTEXIMAGEPROC, GetTexImage)                           \
+  X(PFNGLGENFRAMEBUFFERSPROC, GenFramebuffers) X(PFNGLBINDFRAMEBUFFERPROC, BindFramebuffer)               \
+  X(PFNGLDELETEFRAMEBUFFERSPROC, DeleteFramebuffers)                                                      \
+  X(PFNGLFRAMEBUFFERTEXTURE2DPROC, FramebufferTexture2D)                                                  \
+  X(PFNGLCHECKFRAMEBUFFERSTATUSPROC, CheckFramebufferStatus)                                              \
+  X(PFNGLCLEARBUFFERFVPROC, ClearBufferfv) X(PFNGLCLEARBUFFERUIVPROC, ClearBufferuiv)                     \
+  X(PFNGLENABLEPROC, Enable) X(PFNGLDISABLEPROC, Disable) X(PFNGLSCISSORPROC, Scissor)                    \
+  X(PFNGLREADPIXELSPROC, ReadPixels)
 // clang-format on
 
 class Gl {

@@ -10,7 +10,7 @@ namespace {
 constexpr ComputeWorkload kTable[] = {
     {"madd", run_madd},         {"mmul", run_mmul}, {"fmadd", run_fmadd}, {"fmmul", run_fmmul},
     {"hotspot", run_hotspot},   {"lud", run_lud},   {"nw", run_nw},       {"bfs", run_bfs},
-    {"backprop", run_backprop}, {"srad", run_srad}, {"nn", run_nn},
+    {"backprop", run_backprop}, {"srad", run_srad}, {"nn", run_nn},       {"clear", run_clear},
 };
 
 Result<std::string> run(std::string_view name, Session& session) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <span>
 #include <string>
@@ -31,6 +32,7 @@ Result<std::string> run_bfs(Gl& gl, Session& session);
 Result<std::string> run_backprop(Gl& gl, Session& session);
 Result<std::string> run_srad(Gl& gl, Session& session);
 Result<std::string> run_nn(Gl& gl, Session& session);
+Result<std::string> run_clear(Gl& gl, Session& session);
 
 // A fixed sequence of numbers: two runs do the same.
 class Numbers {
