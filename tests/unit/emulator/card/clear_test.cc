@@ -187,11 +187,12 @@ TEST_F(ClearTest, ALargeTiledTargetIsWhollyClearedAndNothingElse) {
 }
 
 TEST_F(ClearTest, ATiledTargetMayBeginInTheMiddleOfAGob) {
-  auto shifted = rendertarget(0xd5, 16, 16, 0);
+  // So that GOBs cross pages.
+  auto shifted = rendertarget(0xd5, 128, 16, 0);
   shifted[2] += 0x100;
-  run({floats(1, 0, 0, 1), shifted, screen(0, 0, 16, 16), method(0x19d0, kAll)});
-  for (uint64_t at = 0; at < 0x800; at += 4)
-    ASSERT_EQ(gpu.vram32(target + at), at >= 0x100 && at < 0x500 ? 0xff0000ffu : kUntouched) << at;
+  run({floats(1, 0, 0, 1), shifted, screen(0, 0, 128, 16), method(0x19d0, kAll)});
+  for (uint64_t at = 0; at < 0x4000; at += 4)
+    ASSERT_EQ(gpu.vram32(target + at), at >= 0x100 && at < 0x2100 ? 0xff0000ffu : kUntouched) << at;
 }
 
 TEST_F(ClearTest, OnlyTheComponentsThatWereAskedFor) {
