@@ -13,6 +13,9 @@ namespace {
 constexpr uint32_t kDestination =
     0x200;  // surface: +0 format, +4 linear, +14 pitch, +18 width, +1c height, +20 address
 constexpr uint32_t kSource = 0x230;
+constexpr uint32_t kClipEnable = 0x290;
+constexpr uint32_t kOperation = 0x2ac;
+constexpr uint32_t kSourceCopy = 3;
 constexpr uint32_t kDrawShape = 0x580;
 constexpr uint32_t kDrawColor = 0x588;
 constexpr uint32_t kDrawPointX = 0x600;
@@ -84,8 +87,16 @@ class TwodObject : public EngineObject {
     return !is_one(kBlitDuDx) || !is_one(kBlitDvDy);
   }
 
+  // What is done as if it had not been asked for.
+  void count_ignored(MethodContext& context) const {
+    if ((state_[kClipEnable] & 1) != 0) context.work.not_done("2D", "the clip rectangle");
+    if (const uint32_t operation = state_[kOperation]; operation != 0 && operation != kSourceCopy)
+      context.work.not_done("2D", "a raster operation or blending");
+  }
+
   std::optional<MmuFault> fill(MethodContext& context) {
     const Surface to = surface(kDestination);
+    if (progress_.line == 0 && progress_.bytes == 0) count_ignored(context);
     if (state_[kDrawShape] != kShapeRectangles || !drawable(to) || to.pixel_bytes > 4) {
       context.work.not_done("2D", "a fill of this shape or format");
       return std::nullopt;
@@ -128,6 +139,7 @@ class TwodObject : public EngineObject {
   std::optional<MmuFault> blit(MethodContext& context) {
     const Surface from = surface(kSource);
     const Surface to = surface(kDestination);
+    if (progress_.line == 0 && progress_.bytes == 0) count_ignored(context);
     if (!drawable(from) || !drawable(to) || state_[kSource] != state_[kDestination] || scaled()) {
       context.work.not_done("2D", "a blit that scales or converts");
       return std::nullopt;

@@ -40,6 +40,7 @@ const Case kCases[] = {
     {"Fault", "fault"},
     {"Stress", "stress"},
     {"ComputeOnMesa", "fmmul"},
+    {"ClearOnMesa", "clear"},
 };
 
 class Trace {

@@ -238,6 +238,24 @@ TEST_P(ChannelTest, TwodCopiesARectangle) {
   }
 }
 
+TEST_P(ChannelTest, TwodSaysWhatItDoesNotHeed) {
+  const auto copy = [&](uint32_t clip, uint32_t operation) {
+    gpu.run(channel, object(3, 0x902d) + surface(0x230, kData, 0x80, 32, 32) +
+                         surface(0x200, kData + 0x2000, 0x40, 16, 16) +
+                         std::vector<uint32_t>{increasing(3, 0x290, 1), clip, increasing(3, 0x2ac, 1),
+                                               operation, increasing(3, 0x8b0, 4), 2, 1, 3, 2,
+                                               increasing(3, 0x8d0, 4), 0, 5, 0, 4});
+  };
+  const auto& undone = gpu.card.work().undone;
+  copy(0, 3);
+  EXPECT_TRUE(undone.empty());
+  copy(1, 3);
+  EXPECT_EQ(undone.at({"2D", "the clip rectangle"}), 1u);
+  copy(0, 1);
+  EXPECT_EQ(undone.at({"2D", "a raster operation or blending"}), 1u);
+  EXPECT_EQ(undone.size(), 2u);
+}
+
 TEST_P(ChannelTest, ShaderClassesAnswerQueries) {
   gpu.run(channel,
           object(0, 0x9097) + std::vector<uint32_t>{increasing(0, 0x1b00, 4), 0, kData, 0x55, 1u << 28});
