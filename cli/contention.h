@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "evaluation/scheduling.h"
+#include "analysis/evaluation/scheduling.h"
 #include "traces/core/result.h"
 
 namespace gpuvm::cli {

@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <thread>
 
+#include "analysis/evaluation/evaluate.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
-#include "evaluation/evaluate.h"
 #include "tracer/posix/child_process.h"
 #include "tracer/protocol/workloads.h"
 

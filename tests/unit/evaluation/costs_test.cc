@@ -1,9 +1,9 @@
-#include "evaluation/costs.h"
+#include "analysis/evaluation/costs.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "evaluation/estimate.h"
+#include "analysis/evaluation/estimate.h"
 
 namespace gpuvm {
 namespace {

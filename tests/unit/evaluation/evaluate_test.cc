@@ -1,4 +1,4 @@
-#include "evaluation/evaluate.h"
+#include "analysis/evaluation/evaluate.h"
 
 #include <atomic>
 #include <filesystem>

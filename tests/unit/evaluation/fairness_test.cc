@@ -1,4 +1,4 @@
-#include "evaluation/fairness.h"
+#include "analysis/evaluation/fairness.h"
 
 #include <algorithm>
 #include <cmath>

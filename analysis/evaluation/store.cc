@@ -1,4 +1,4 @@
-#include "evaluation/store.h"
+#include "analysis/evaluation/store.h"
 
 #include <filesystem>
 #include <fstream>

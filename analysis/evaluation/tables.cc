@@ -1,4 +1,4 @@
-#include "evaluation/tables.h"
+#include "analysis/evaluation/tables.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

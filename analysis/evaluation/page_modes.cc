@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/evaluation/page_sections.h"
 #include "analysis/format.h"
-#include "evaluation/page_sections.h"
 #include "traces/mode.h"
 
 namespace gpuvm::evaluation_page_parts {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "evaluation/scheduling.h"
+#include "analysis/evaluation/scheduling.h"
 
 namespace gpuvm {
 

@@ -1,4 +1,4 @@
-#include "evaluation/estimate.h"
+#include "analysis/evaluation/estimate.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,10 +1,10 @@
-#include "evaluation/page.h"
+#include "analysis/evaluation/page.h"
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/evaluation/page_sections.h"
 #include "analysis/report/page_assets.h"
 #include "analysis/report/sha256.h"
-#include "evaluation/page_sections.h"
 
 namespace gpuvm {
 

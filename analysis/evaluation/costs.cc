@@ -1,4 +1,4 @@
-#include "evaluation/costs.h"
+#include "analysis/evaluation/costs.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "evaluation/costs.h"
+#include "analysis/evaluation/costs.h"
 
 namespace gpuvm {
 

@@ -1,4 +1,4 @@
-#include "evaluation/jobs.h"
+#include "analysis/evaluation/jobs.h"
 
 #include <algorithm>
 #include <chrono>

@@ -8,7 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "evaluation/store.h"
+#include "analysis/evaluation/store.h"
 
 namespace gpuvm {
 

@@ -1,8 +1,8 @@
 // Who gets the card: the page's second half.
 #include <nlohmann/json.hpp>
 
+#include "analysis/evaluation/page_sections.h"
 #include "analysis/format.h"
-#include "evaluation/page_sections.h"
 
 namespace gpuvm::evaluation_page_parts {
 

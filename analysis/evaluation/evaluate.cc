@@ -1,4 +1,4 @@
-#include "evaluation/evaluate.h"
+#include "analysis/evaluation/evaluate.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,11 +7,11 @@
 
 #include <fmt/format.h>
 
+#include "analysis/evaluation/estimate.h"
+#include "analysis/evaluation/fairness.h"
+#include "analysis/evaluation/page.h"
+#include "analysis/evaluation/tables.h"
 #include "analysis/report/sha256.h"
-#include "evaluation/estimate.h"
-#include "evaluation/fairness.h"
-#include "evaluation/page.h"
-#include "evaluation/tables.h"
 #include "replayer/launches.h"
 #include "replayer/replay.h"
 #include "traces/meta.h"

@@ -1,4 +1,4 @@
-#include "evaluation/scheduling.h"
+#include "analysis/evaluation/scheduling.h"
 
 #include <algorithm>
 #include <cmath>

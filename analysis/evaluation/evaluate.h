@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "evaluation/costs.h"
-#include "evaluation/jobs.h"
+#include "analysis/evaluation/costs.h"
+#include "analysis/evaluation/jobs.h"
 
 namespace gpuvm {
 
