@@ -40,12 +40,10 @@ struct Effective {
   friend bool operator==(const Effective&, const Effective&) = default;
 };
 
-constexpr uint64_t kMix = 0x9e3779b97f4a7c15;
-
 }  // namespace
 
 uint64_t Oracle::versions(uint64_t address, uint64_t bytes) const {
-  uint64_t sum = address * kMix;
+  uint64_t sum = 0;
   for (uint64_t page = address / Vram::kPageBytes;
        page < (address + bytes + Vram::kPageBytes - 1) / Vram::kPageBytes; ++page) {
     sum += vram_.page_version(page);
@@ -56,11 +54,12 @@ uint64_t Oracle::versions(uint64_t address, uint64_t bytes) const {
 Oracle::Tables Oracle::guest_tables(const Reach& reach, const fermi::Geometry& geometry,
                                     fermi::Pde pde) const {
   Tables t = tables_of(reach, geometry, pde);
+  t.print.raw = pde.raw;
   if (t.small != nullptr) {
-    t.fingerprint += versions(reach.vram_base + pde.small_address(), 8 * uint64_t{geometry.small_entries()});
+    t.print.small = versions(reach.vram_base + pde.small_address(), 8 * uint64_t{geometry.small_entries()});
   }
   if (t.large != nullptr) {
-    t.fingerprint += versions(reach.vram_base + pde.large_address(), 8 * uint64_t{t.large_entries}) * 3;
+    t.print.large = versions(reach.vram_base + pde.large_address(), 8 * uint64_t{t.large_entries});
   }
   return t;
 }
@@ -86,17 +85,18 @@ Oracle::Tables Oracle::shadow_tables(const fermi::Geometry& geometry, fermi::Pde
     return 8 * std::min<uint64_t>(entries, (reach >> shift) + 1);
   };
   Tables t;
+  t.print.raw = pde.raw;
   // It lies anywhere on the card.
   const uint64_t small_bytes = bytes(geometry.small_entries(), fermi::kSmallShift);
   if (pde.small_target() == 1 && inside(pde.small_address(), small_bytes, vram_.size())) {
     t.small = vram_.view(pde.small_address(), small_bytes).data();
-    t.fingerprint += versions(pde.small_address(), small_bytes);
+    t.print.small = versions(pde.small_address(), small_bytes);
   }
   const uint64_t large_bytes = bytes(pde.large_entries(), geometry.large_shift);
   if (pde.large_target() == 1 && inside(pde.large_address(), large_bytes, vram_.size())) {
     t.large = vram_.view(pde.large_address(), large_bytes).data();
     t.large_entries = pde.large_entries();
-    t.fingerprint += versions(pde.large_address(), large_bytes) * 3;
+    t.print.large = versions(pde.large_address(), large_bytes);
   }
   return t;
 }
@@ -156,8 +156,7 @@ std::optional<OracleViolation> Oracle::check_page_by_page(const Reach& reach, co
                                                           const AddressSpace& shadow, bool may_lack) {
   // Tables of different page sizes cannot be laid side by side: what each says of every small page is
   // compared.
-  const Reach card{
-      .vram_base = 0, .vram_bytes = vram_.size(), .system_base = 0, .system_bytes = ~uint64_t{0} >> 1};
+  const Reach card{.vram_bytes = vram_.size()};
   const auto has_tables = [&](const Reach& r, const AddressSpace& space, uint64_t va) {
     const uint64_t place = space.directory + 8 * (va >> space.geometry.span_shift());
     return inside(place, 8, r.vram_bytes) && vram_.read64(r.vram_base + place) != 0;
@@ -189,42 +188,42 @@ std::optional<OracleViolation> Oracle::check_page_by_page(const Reach& reach, co
   return std::nullopt;
 }
 
-uint64_t Oracle::fingerprint(const AddressSpace& shadow) const {
+Oracle::Verified Oracle::state_of(const AddressSpace& shadow) const {
+  Verified state;
   const uint32_t entries = shadow.geometry.directory_entries();
-  if (!inside(shadow.directory, 8 * uint64_t{entries}, vram_.size())) return 0;
-  uint64_t sum = versions(shadow.directory, 8 * uint64_t{entries});
+  if (!inside(shadow.directory, 8 * uint64_t{entries}, vram_.size())) return state;
+  state.shadow_directory = versions(shadow.directory, 8 * uint64_t{entries});
   for (uint32_t index = 0; index < entries && index * shadow.geometry.span() <= shadow.limit; ++index) {
     const fermi::Pde pde{vram_.read64(shadow.directory + 8 * uint64_t{index})};
     const uint64_t reach = shadow.limit - index * shadow.geometry.span();
-    if (pde.raw != 0) sum += shadow_tables(shadow.geometry, pde, reach).fingerprint * (2 * index + 1);
+    if (pde.raw != 0) state.entries[index].shadow = shadow_tables(shadow.geometry, pde, reach).print;
   }
-  return sum;
+  return state;
 }
 
 std::optional<OracleViolation> Oracle::check_other_geometry(const Reach& reach, const AddressSpace& guest,
-                                                            const AddressSpace& shadow, uint64_t epoch,
-                                                            bool may_lack) {
+                                                            const AddressSpace& shadow, Verified& known,
+                                                            uint64_t epoch, bool may_lack) {
   const auto violation = check_page_by_page(reach, guest, shadow, may_lack);
-  const std::pair key{reach.vram_base + guest.directory, shadow.directory};
-  const uint64_t print = fingerprint(shadow);
-  const auto known = verified_.find(key);
-  const bool uncommitted = known != verified_.end() && known->second.complete &&
-                           known->second.epoch == epoch && known->second.limit == guest.limit &&
-                           known->second.directory.shadow == print;
-  if (!violation) {
-    verified_[key] = {true, epoch, guest.limit, {0, print}, {}};
-  } else if (uncommitted) {
-    return std::nullopt;
-  } else {
-    verified_.erase(key);
-  }
+  Verified now = state_of(shadow);
+  now.complete = true;
+  now.epoch = epoch;
+  now.limit = guest.limit;
+  now.large_shift = guest.geometry.large_shift;
+  const bool uncommitted = known.complete && known.epoch == now.epoch &&
+                           known.shadow_directory == now.shadow_directory && known.entries == now.entries;
+  if (violation && uncommitted) return std::nullopt;
+  known = violation ? Verified{} : std::move(now);
   return violation;
 }
 
 std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSpace& guest,
                                              const AddressSpace& shadow, bool may_lack) {
-  const uint64_t epoch = all_flushes_[reach.vram_base] + flushes_[reach.vram_base + guest.directory];
-  if (guest.geometry != shadow.geometry) return check_other_geometry(reach, guest, shadow, epoch, may_lack);
+  const uint64_t epoch = all_flushes_[reach.vram_base] + flushes_[{reach.vram_base, guest.directory}];
+  Verified& known = verified_[{reach.vram_base, guest.directory, shadow.directory}];
+  if (known.limit != guest.limit || known.large_shift != guest.geometry.large_shift) known = {};
+  if (guest.geometry != shadow.geometry)
+    return check_other_geometry(reach, guest, shadow, known, epoch, may_lack);
   const fermi::Geometry& geometry = guest.geometry;
   // No further than addresses may go.
   const auto entries = static_cast<uint32_t>(
@@ -240,38 +239,39 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
   }
   const std::byte* shadow_directory = vram_.view(shadow.directory, directory_bytes).data();
 
-  Verified& known = verified_[{reach.vram_base + guest.directory, shadow.directory}];
-  if (known.limit != guest.limit) known = {};
-  const Print directory{(guest_readable ? versions(reach.vram_base + guest.directory, directory_bytes) : 1) +
-                            geometry.large_shift,
-                        versions(shadow.directory, directory_bytes)};
-  const bool directory_known = known.complete && known.directory == directory;
+  Verified now{
+      .complete = true,
+      .epoch = epoch,
+      .limit = guest.limit,
+      .large_shift = geometry.large_shift,
+      .guest_directory = guest_readable ? versions(reach.vram_base + guest.directory, directory_bytes) : 0,
+      .shadow_directory = versions(shadow.directory, directory_bytes),
+      .entries = {}};
+  const bool directory_known = known.complete && known.guest_directory == now.guest_directory &&
+                               known.shadow_directory == now.shadow_directory;
   // Nothing was committed since the shadow was found right.
   const bool uncommitted =
-      known.complete && known.epoch == epoch && known.directory.shadow == directory.shadow;
+      known.complete && known.epoch == epoch && known.shadow_directory == now.shadow_directory;
 
-  std::map<uint32_t, Print> found;
   const auto check_entry = [&](uint32_t index) -> std::optional<OracleViolation> {
     const fermi::Pde guest_pde{guest_directory != nullptr ? entry(guest_directory, index) : 0};
     const fermi::Pde shadow_pde{entry(shadow_directory, index)};
     if (shadow_pde.raw == 0 && (may_lack || guest_pde.raw == 0)) return std::nullopt;
     const Tables guest_t = guest_tables(reach, geometry, guest_pde);
     const Tables shadow_t = shadow_tables(geometry, shadow_pde, guest.limit - index * geometry.span());
-    // The entries themselves, too: tables of two sizes may lie in the same page.
-    const Print print{guest_t.fingerprint + guest_pde.raw * kMix,
-                      shadow_t.fingerprint + shadow_pde.raw * kMix};
+    const Compared print{guest_t.print, shadow_t.print};
     const auto before = known.entries.find(index);
-    const Print old = before != known.entries.end() ? before->second : Print{};
-    if (old == print && before != known.entries.end()) {
-      found[index] = print;
+    const Compared old = before != known.entries.end() ? before->second : Compared{};
+    if (before != known.entries.end() && old == print) {
+      now.entries[index] = print;
       return std::nullopt;
     }
     const auto violation = compare(reach, geometry, index * geometry.span(), guest.limit, guest_t, shadow_t);
     if (violation && uncommitted && old.shadow == print.shadow) {
-      found[index] = old;  // still to be compared once it is committed
+      now.entries[index] = old;  // still to be compared once it is committed
       return std::nullopt;
     }
-    found[index] = print;
+    now.entries[index] = print;
     return violation;
   };
 
@@ -284,17 +284,13 @@ std::optional<OracleViolation> Oracle::check(const Reach& reach, const AddressSp
   } else {
     for (uint32_t index = 0; index < entries && !violation; ++index) violation = check_entry(index);
   }
-  if (violation) {
-    verified_.erase({reach.vram_base + guest.directory, shadow.directory});
-    return violation;
-  }
-  known = {true, epoch, guest.limit, directory, std::move(found)};
-  return std::nullopt;
+  known = violation ? Verified{} : std::move(now);
+  return violation;
 }
 
 void Oracle::flushed(const Reach& reach, std::optional<uint64_t> directory) {
   if (directory) {
-    ++flushes_[reach.vram_base + *directory];
+    ++flushes_[{reach.vram_base, *directory}];
   } else {
     ++all_flushes_[reach.vram_base];
   }

@@ -7,6 +7,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "emulator/memory/vram.h"
@@ -45,27 +47,37 @@ class Oracle {
   uint64_t entries_compared() const { return entries_compared_; }
 
  private:
-  // A root that was found right; it stays so until a page that matters is written.
+  // A directory entry and the state of its tables (see versions()), as they were when they were compared. The
+  // entry itself is part of it: tables of two sizes may lie in the same page.
   struct Print {
-    uint64_t guest = 0;
-    uint64_t shadow = 0;
+    uint64_t raw = 0;
+    uint64_t small = 0;
+    uint64_t large = 0;
     friend bool operator==(const Print&, const Print&) = default;
   };
+  struct Compared {
+    Print guest;
+    Print shadow;
+    friend bool operator==(const Compared&, const Compared&) = default;
+  };
+  // A root that was found right; it stays so until a page that matters is written.
   struct Verified {
     bool complete = false;  // at least once
     uint64_t epoch = 0;     // number of flushes before it
-    uint64_t limit = 0;     // how far was looked; another limit is no store, and no reason to be late
-    Print directory;
-    std::map<uint32_t, Print> entries;  // by index, of those with tables
+    // What was looked at. Another limit or page size is no store, and no reason to be late.
+    uint64_t limit = 0;
+    unsigned large_shift = 0;
+    uint64_t guest_directory = 0, shadow_directory = 0;  // their versions
+    std::map<uint32_t, Compared> entries;                // by index, of those with tables
   };
   struct Tables {
     const std::byte* small = nullptr;
     const std::byte* large = nullptr;
     uint32_t large_entries = 0;
-    uint64_t fingerprint = 0;
+    Print print;
   };
 
-  // Where the tables are; the others, with their fingerprint.
+  // Where the tables are; the others, with their print.
   Tables tables_of(const Reach& reach, const fermi::Geometry& geometry, fermi::Pde pde) const;
   Tables guest_tables(const Reach& reach, const fermi::Geometry& geometry, fermi::Pde pde) const;
   // `reach`: how far behind the beginning of the entry's part of the address space addresses may go.
@@ -75,24 +87,26 @@ class Oracle {
   // The slow way, for a guest whose page sizes are not the card's.
   std::optional<OracleViolation> check_page_by_page(const Reach& reach, const AddressSpace& guest,
                                                     const AddressSpace& shadow, bool may_lack);
-  // The same with what check() knows of commits; nothing is remembered but whether the whole shadow was
-  // right.
+  // The same with what check() knows of commits; what is remembered is the shadow if all of it was right.
   std::optional<OracleViolation> check_other_geometry(const Reach& reach, const AddressSpace& guest,
-                                                      const AddressSpace& shadow, uint64_t epoch,
-                                                      bool may_lack);
-  // Changes with every store to the directory or one of its tables.
-  uint64_t fingerprint(const AddressSpace& shadow) const;
+                                                      const AddressSpace& shadow, Verified& known,
+                                                      uint64_t epoch, bool may_lack);
+  // The shadow as it is now: a change of it is a change of this.
+  Verified state_of(const AddressSpace& shadow) const;
   // The entry that counts for an address, and what it maps; 0: none. `hides`: whether a small entry stands in
   // front of the large one.
   uint64_t entry_at(const Reach& reach, const AddressSpace& space, uint64_t va,
                     bool (*hides)(const Reach& reach, uint64_t raw), uint64_t* page_bytes) const;
+  // The sum of the versions of the pages from `address` on. Versions only grow, so it changes with every
+  // store.
   uint64_t versions(uint64_t address, uint64_t bytes) const;
 
   const Vram& vram_;
   uint64_t entries_compared_ = 0;
-  std::map<uint64_t, uint64_t> all_flushes_;  // by guest, told apart by where its VRAM begins
-  std::map<uint64_t, uint64_t> flushes_;      // by guest directory, as the card addresses it
-  std::map<std::pair<uint64_t, uint64_t>, Verified> verified_;  // by guest and shadow directory address
+  // A guest is told apart by where its VRAM begins, its directory by the guest's own address.
+  std::map<uint64_t, uint64_t> all_flushes_;
+  std::map<std::pair<uint64_t, uint64_t>, uint64_t> flushes_;              // by guest and its directory
+  std::map<std::tuple<uint64_t, uint64_t, uint64_t>, Verified> verified_;  // by that and the shadow directory
 };
 
 }  // namespace gpuvm

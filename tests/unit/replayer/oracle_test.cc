@@ -2,80 +2,14 @@
 // more: what is behind the limit, what the policy does not allow, what the guest has written but not flushed.
 #include "replayer/oracle.h"
 
-#include <gtest/gtest.h>
-
 #include <functional>
 
-#include "tests/support/gpu_bench.h"
+#include "tests/unit/replayer/oracle_bench.h"
 
 namespace gpuvm::test {
 namespace {
 
-constexpr uint64_t kMiB = uint64_t{1} << 20;
-constexpr uint64_t kSpan = 128 * kMiB;  // of a directory entry
-
-// One guest with a partition of 16 MiB at 32 MiB and memory of 8 MiB at 1 << 36 of the bus. Its tables, and a
-// shadow that a hypervisor might have made of them. Addresses of the guest's are its own, all others are the
-// card's.
-class OracleTest : public testing::Test {
- protected:
-  static constexpr Reach kReach{.vram_base = 32 * kMiB,
-                                .vram_bytes = 16 * kMiB,
-                                .system_base = uint64_t{1} << 36,
-                                .system_bytes = 8 * kMiB};
-  static constexpr uint64_t kDirectory = 0x100000, kSmall = 0x200000, kLarge = 0x300000, kSmall2 = 0x400000;
-  static constexpr uint64_t kShadowDirectory = 64 * kMiB, kShadowSmall = 65 * kMiB, kShadowLarge = 66 * kMiB,
-                            kShadowSmall2 = 67 * kMiB;
-
-  void guest(uint64_t address, uint64_t value) { vram.write(kReach.vram_base + address, 8, value); }
-  void card(uint64_t address, uint64_t value) { vram.write(address, 8, value); }
-  static uint64_t pde(uint64_t small, uint64_t large, uint64_t size_code = 0) {
-    return (small != 0 ? uint64_t{1} << 32 | small >> 12 << 36 : 0) |
-           (large != 0 ? uint64_t{1} | size_code << 2 | large >> 12 << 4 : 0);
-  }
-  // What becomes of an entry that is allowed.
-  static uint64_t translated(uint64_t raw) {
-    return raw + ((raw >> 33 & 3) == 0 ? kReach.vram_base >> 8 : kReach.system_base >> 8);
-  }
-  // The same entry in both.
-  void small(uint64_t index, uint64_t raw) {
-    guest(kSmall + 8 * index, raw);
-    card(kShadowSmall + 8 * index, translated(raw));
-  }
-  void large(uint64_t index, uint64_t raw) {
-    guest(kLarge + 8 * index, raw);
-    card(kShadowLarge + 8 * index, translated(raw));
-  }
-  void set_up() {
-    guest(kDirectory, pde(kSmall, kLarge));
-    card(kShadowDirectory, pde(kShadowSmall, kShadowLarge));
-    small(0, pte(0x5000, Target::kVram));
-    small(7, pte(0x6000, Target::kSystem, true));
-    small(32767, pte(0x7000, Target::kVram));
-    large(2, pte(0x40000, Target::kVram));
-    large(1023, pte(0x60000, Target::kSystem));
-    guest(kDirectory + 16, pde(kSmall2, 0));
-    card(kShadowDirectory + 16, pde(kShadowSmall2, 0));
-    guest(kSmall2, pte(0x9000, Target::kVram));
-    card(kShadowSmall2, translated(pte(0x9000, Target::kVram)));
-  }
-  std::optional<OracleViolation> check() { return oracle.check(kReach, guest_space, shadow_space); }
-  bool right() { return !check().has_value(); }
-
-  Vram vram{128 * kMiB};
-  Oracle oracle{vram};
-  AddressSpace guest_space{Aperture::kVram, kDirectory, 3 * kSpan - 1, {}};
-  AddressSpace shadow_space{Aperture::kVram, kShadowDirectory, 3 * kSpan - 1, {}};
-};
-
 // ---- What is wrong
-
-struct Plant {
-  const char* name;
-  uint64_t address;  // on the card
-  uint64_t value;
-  uint64_t va;  // where it is to be seen
-};
 
 class Wrong : public OracleTest {
  protected:
@@ -422,6 +356,7 @@ TEST_F(OracleCommits, AFlushCommitsOnlyItsDirectoryOfItsGuest) {
   oracle.flushed(kReach, kDirectory + 0x10000);
   EXPECT_TRUE(right());
   oracle.flushed(kReach, std::nullopt);
+  oracle.flushed(kReach, kDirectory);  // one of each kind: neither undoes the other
   EXPECT_FALSE(right());
 }
 
@@ -500,98 +435,6 @@ TEST_F(OracleCommits, EachShadowIsKnownByItself) {
   card(80 * kMiB, pde(kShadowSmall, kShadowLarge));
   card(80 * kMiB + 16, pde(kShadowSmall2, 0));
   EXPECT_TRUE(right());
-}
-
-// ---- Guests whose large pages are not the card's
-
-class OracleOtherPageSize : public OracleTest {
- protected:
-  OracleOtherPageSize() {
-    guest_space.geometry.large_shift = 16;
-    // Two guest entries of 64 MiB make one of the card's; the shadow has small pages only.
-    guest(kDirectory, pde(kSmall, kLarge));
-    guest(kDirectory + 8, pde(kSmall2, 0));
-    card(kShadowDirectory, pde(kShadowSmall, 0));
-    small(0, pte(0x5000, Target::kVram));
-    guest(kSmall + 8 * 16383, pte(0x6000, Target::kSystem, true));
-    card(kShadowSmall + 8 * 16383, translated(pte(0x6000, Target::kSystem, true)));
-    guest(kSmall2, pte(0x7000, Target::kVram));
-    card(kShadowSmall + 8 * 16384, translated(pte(0x7000, Target::kVram)));
-    guest(kLarge + 16, pte(0x40000, Target::kVram));  // at 0x20000
-    for (uint64_t page = 0; page < 16; ++page)
-      card(kShadowSmall + 8 * (0x20 + page), translated(pte(0x40000 + 0x1000 * page, Target::kVram)));
-  }
-};
-
-TEST_F(OracleOtherPageSize, EachWrongEntryIsSeen) {
-  const uint64_t right_one = translated(pte(0x5000, Target::kVram));
-  const Plant plants[] = {
-      {"missing", kShadowSmall, 0, 0},
-      {"behind the end of the card", kShadowSmall + 8 * 300, pte(512 * kMiB, Target::kVram), 300 * 0x1000},
-      {"another page", kShadowSmall, right_one + 0x10, 0},
-      {"read-only", kShadowSmall, right_one | 4, 0},
-      {"another memory", kShadowSmall, right_one | uint64_t{2} << 33, 0},
-      {"not the guest's", kShadowSmall + 8 * 300, right_one, 300 * 0x1000},
-      {"the last of the first table", kShadowSmall + 8 * 16383, 0, 64 * kMiB - 0x1000},
-      {"the first of the second", kShadowSmall + 8 * 16384, 0, 64 * kMiB},
-      {"the first page of a large one", kShadowSmall + 8 * 0x20, 0, 0x20000},
-      {"the last page of a large one", kShadowSmall + 8 * 0x2f, translated(pte(0x40000, Target::kVram)),
-       0x2f000},
-      {"one behind a large one", kShadowSmall + 8 * 0x30, right_one, 0x30000},
-      {"no directory entry", kShadowDirectory, 0, 0},
-      {"a directory entry too many", kShadowDirectory + 8, pde(kShadowSmall, 0), kSpan},
-  };
-  for (const Plant& plant : plants) {
-    ASSERT_TRUE(right()) << plant.name;
-    const uint64_t before = vram.read64(plant.address);
-    card(plant.address, plant.value);
-    for (int look = 0; look < 2; ++look) {
-      const auto violation = check();
-      ASSERT_TRUE(violation.has_value()) << plant.name;
-      EXPECT_EQ(violation->va, plant.va) << plant.name;
-    }
-    card(plant.address, before);
-  }
-}
-
-TEST_F(OracleOtherPageSize, TheLimitIsTheGuests) {
-  card(kShadowSmall + 8 * 300, 0x999001);
-  guest_space.limit = shadow_space.limit = 300 * 0x1000 - 1;
-  EXPECT_TRUE(right());
-  guest_space.limit = shadow_space.limit = 300 * 0x1000;
-  EXPECT_FALSE(right());
-}
-
-TEST_F(OracleOtherPageSize, SmallComesBeforeLargeUnlessItIsRefused) {
-  guest(kSmall + 8 * 0x21, pte(16 * kMiB, Target::kVram));  // refused
-  EXPECT_TRUE(right());
-  guest(kSmall + 8 * 0x22, pte(0xa000, Target::kVram));
-  oracle.flushed(kReach, kDirectory);
-  EXPECT_FALSE(right());
-  card(kShadowSmall + 8 * 0x22, translated(pte(0xa000, Target::kVram)));
-  EXPECT_TRUE(right());
-}
-
-TEST_F(OracleOtherPageSize, StoresMayTakeTheirTimeAndTheShadowMayNotChangeMeanwhile) {
-  ASSERT_TRUE(right());
-  guest(kSmall, 0);
-  EXPECT_TRUE(right());
-  EXPECT_TRUE(right());
-  oracle.flushed(kReach, kDirectory);
-  EXPECT_FALSE(right());
-  EXPECT_FALSE(right());
-  guest(kSmall, pte(0x5000, Target::kVram));
-  ASSERT_TRUE(right());
-  guest(kSmall, 0);
-  ASSERT_TRUE(right());
-  card(kShadowSmall + 8 * 300, 0x999001);
-  EXPECT_FALSE(right()) << "no store of the guest's explains that";
-}
-
-TEST_F(OracleOtherPageSize, OnlyAShadowThatWasOnceRightIsExcused) {
-  guest(kSmall, 0);
-  EXPECT_FALSE(right());
-  EXPECT_FALSE(right());
 }
 
 }  // namespace
