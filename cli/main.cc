@@ -13,6 +13,7 @@
 #include "replayer/replay.h"
 #include "tracer/protocol/workloads.h"
 #include "tracer/qemu/qemu_command.h"
+#include "traces/export/export.h"
 #include "traces/import/importers.h"
 #include "traces/meta.h"
 
@@ -361,9 +362,9 @@ void add_export(CLI::App& app, Action& action) {
                              "  gpuvm export boot.gvt --format perfetto -o boot.pftrace");
   auto& options = *verb.options;
   verb->add_option("TRACE", options.trace, "the trace")->required();
-  verb->add_option("--format", options.format, "mmiotrace, perfetto, csv or jsonl")
-      ->required()
-      ->check(CLI::IsMember({"mmiotrace", "perfetto", "csv", "jsonl"}));
+  std::vector<std::string> formats;
+  for (const gpuvm::ExportFormat& format : gpuvm::export_formats()) formats.emplace_back(format.name);
+  verb->add_option("--format", options.format, "what to write")->required()->check(CLI::IsMember(formats));
   verb->add_option("-o,--output", options.output, "where to (default: standard output)")->type_name("FILE");
   add_names(verb.app, options.names);
 }

@@ -36,12 +36,11 @@ class TerminalSink : public ByteSink {
 }  // namespace
 
 int run_export(const ExportVerbOptions& options) {
-  const std::optional<ExportFormat> format = export_format_of(options.format);
-  if (!format)
-    return fail(error("--format: \"{}\" is none of mmiotrace, perfetto, csv, jsonl", options.format));
+  const ExportFormat* format = find_export_format(options.format);
+  if (format == nullptr) return fail(error("--format: there is no \"{}\"", options.format));
   const bool to_terminal = (options.output.empty() || options.output == "-") && isatty(STDOUT_FILENO) != 0;
-  if (to_terminal && *format == ExportFormat::kPerfetto)
-    return fail(error("perfetto's format is not for a terminal; name a file with -o"));
+  if (to_terminal && !format->text)
+    return fail(error("{}'s format is not for a terminal; name a file with -o", format->name));
   if (const Status other = expect_other_output({options.trace}); !other) return fail(other.error());
   auto opened = TraceReader::open(options.trace);
   if (!opened) return fail(opened.error());
@@ -50,7 +49,7 @@ int run_export(const ExportVerbOptions& options) {
                     .log_header = attachment_or_empty(reader, kLogHeaderAttachment),
                     .import_json = attachment_or_empty(reader, kImportAttachment)};
   std::unique_ptr<RegisterNamer> namer;
-  if (*format != ExportFormat::kMmiotrace) {
+  if (format->names_registers) {
     auto chosen = choose_namer(reader, options.names);
     if (!chosen) return fail(chosen.error());
     namer = std::move(chosen).value();

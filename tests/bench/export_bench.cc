@@ -85,7 +85,7 @@ void dump(benchmark::State& state) {
 }
 BENCHMARK(dump)->Unit(benchmark::kMillisecond);
 
-void export_as(benchmark::State& state, ExportFormat format) {
+void export_as(benchmark::State& state, std::string_view format) {
   const MemoryTrace trace = pattern(kEvents);
   const auto namer = make_namer(state);
   if (namer == nullptr) return;
@@ -94,15 +94,16 @@ void export_as(benchmark::State& state, ExportFormat format) {
   NullSink sink;
   for (auto _ : state) {
     MemorySource source(trace);
-    if (!export_trace(source, sink, format, input)) state.SkipWithError("the export failed");
+    if (!export_trace(source, sink, *find_export_format(format), input))
+      state.SkipWithError("the export failed");
   }
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * kEvents));
   state.SetBytesProcessed(static_cast<int64_t>(sink.bytes_));
 }
-BENCHMARK_CAPTURE(export_as, mmiotrace, ExportFormat::kMmiotrace)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(export_as, jsonl, ExportFormat::kJsonl)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(export_as, csv, ExportFormat::kCsv)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(export_as, perfetto, ExportFormat::kPerfetto)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(export_as, mmiotrace, "mmiotrace")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(export_as, jsonl, "jsonl")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(export_as, csv, "csv")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(export_as, perfetto, "perfetto")->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace gpuvm

@@ -36,7 +36,7 @@ std::string export_text(const MemoryTrace& trace) {
   if (const auto meta = meta_from_json(attachment(trace, kMetaAttachment))) input.meta = meta.value();
   MemorySource source(trace);
   StringSink sink;
-  GPUVM_CHECK(export_trace(source, sink, ExportFormat::kMmiotrace, input).ok());
+  GPUVM_CHECK(export_trace(source, sink, *find_export_format("mmiotrace"), input).ok());
   return sink.text();
 }
 

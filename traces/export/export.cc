@@ -1,7 +1,7 @@
 #include "traces/export/export.h"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 #include "traces/export/csv_export.h"
 #include "traces/export/jsonl_export.h"
@@ -11,43 +11,32 @@
 namespace gpuvm {
 namespace {
 
-struct Format {
-  std::string_view name;
-  ExportFormat format;
-  std::unique_ptr<Exporter> (*make)(const ExportInput&);
-};
-
 template <typename T>
 std::unique_ptr<Exporter> make(const ExportInput& input) {
   return std::make_unique<T>(input);
 }
 
-constexpr std::array<Format, 4> kFormats = {{
-    {"mmiotrace", ExportFormat::kMmiotrace, make<MmiotraceExporter>},
-    {"perfetto", ExportFormat::kPerfetto, make<PerfettoExporter>},
-    {"csv", ExportFormat::kCsv, make<CsvExporter>},
-    {"jsonl", ExportFormat::kJsonl, make<JsonlExporter>},
-}};
+constexpr ExportFormat kFormats[] = {
+    {.name = "mmiotrace", .names_registers = false, .make = make<MmiotraceExporter>},
+    {.name = "perfetto", .text = false, .make = make<PerfettoExporter>},
+    {.name = "csv", .make = make<CsvExporter>},
+    {.name = "jsonl", .make = make<JsonlExporter>},
+};
 
 }  // namespace
 
-std::optional<ExportFormat> export_format_of(std::string_view name) {
-  for (const Format& format : kFormats) {
-    if (format.name == name) return format.format;
-  }
-  return std::nullopt;
+std::span<const ExportFormat> export_formats() {
+  return kFormats;
 }
 
-std::unique_ptr<Exporter> make_exporter(ExportFormat wanted, const ExportInput& input) {
-  const auto found =
-      std::find_if(kFormats.begin(), kFormats.end(), [&](const Format& f) { return f.format == wanted; });
-  GPUVM_CHECK(found != kFormats.end());  // every format has an exporter
-  return found->make(input);
+const ExportFormat* find_export_format(std::string_view name) {
+  const auto* found = std::ranges::find(kFormats, name, &ExportFormat::name);
+  return found != std::end(kFormats) ? found : nullptr;
 }
 
-Result<uint64_t> export_trace(EventSource& source, ByteSink& sink, ExportFormat format,
+Result<uint64_t> export_trace(EventSource& source, ByteSink& sink, const ExportFormat& format,
                               const ExportInput& input) {
-  const std::unique_ptr<Exporter> exporter = make_exporter(format, input);
+  const std::unique_ptr<Exporter> exporter = format.make(input);
   GPUVM_TRY_STATUS(exporter->begin(sink));
   uint64_t count = 0;
   for (;;) {

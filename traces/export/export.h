@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,11 +14,6 @@
 #include "traces/stream.h"
 
 namespace gpuvm {
-
-enum class ExportFormat : uint8_t { kMmiotrace, kPerfetto, kCsv, kJsonl };
-
-// "mmiotrace", "perfetto", "csv", "jsonl".
-std::optional<ExportFormat> export_format_of(std::string_view name);
 
 // What a trace says beside its events.
 struct ExportInput {
@@ -38,11 +33,23 @@ class Exporter {
   virtual Status end(ByteSink& sink) = 0;
 };
 
-// `input` must outlive it.
-std::unique_ptr<Exporter> make_exporter(ExportFormat format, const ExportInput& input);
+// A row of the table in export.cc, which is all that has to know of a new format.
+struct ExportFormat {
+  std::string_view name;  // as --format says it
+  // What it makes is text, fit for a terminal.
+  bool text = true;
+  // It writes the names of registers (ExportInput::namer).
+  bool names_registers = true;
+  // `input` must outlive what it gives.
+  std::unique_ptr<Exporter> (*make)(const ExportInput& input) = nullptr;
+};
+
+std::span<const ExportFormat> export_formats();
+// nullptr: there is none of that name.
+const ExportFormat* find_export_format(std::string_view name);
 
 // All events of `source` to `sink`, which it closes; returns how many. Errors: the source's or the sink's.
-Result<uint64_t> export_trace(EventSource& source, ByteSink& sink, ExportFormat format,
+Result<uint64_t> export_trace(EventSource& source, ByteSink& sink, const ExportFormat& format,
                               const ExportInput& input);
 
 }  // namespace gpuvm

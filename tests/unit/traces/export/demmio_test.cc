@@ -88,7 +88,7 @@ TEST(Demmio, SeesEachAccessOfTheSamples) {
     ++samples;
     auto reader = TraceReader::open(entry.path()).value();
     StringSink sink;
-    ASSERT_TRUE(export_trace(*reader, sink, ExportFormat::kMmiotrace, {.meta = reader->meta()}).ok());
+    ASSERT_TRUE(export_trace(*reader, sink, *find_export_format("mmiotrace"), {.meta = reader->meta()}).ok());
     Demmio demmio;
     demmio.read(sink.text());
     EXPECT_EQ(demmio.broken, 0u);
@@ -137,7 +137,7 @@ TEST(Demmio, SeesNoAccessInTexts) {
   }
   Event read{.value = 0xc0a00a1, .kind = EventKind::kMmioRead, .width = 4};
   ASSERT_TRUE(trace.write(read).ok());
-  const std::string text = export_text(trace, ExportFormat::kMmiotrace, input_of(trace));
+  const std::string text = export_text(trace, "mmiotrace", input_of(trace));
   Demmio demmio;
   demmio.read(text);
   ASSERT_EQ(demmio.accesses.size(), 1u);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 
 #include "tests/unit/traces/import/import_helpers.h"
 #include "traces/export/export.h"
@@ -22,10 +23,10 @@ inline ExportInput input_of(const MemoryTrace& trace) {
   return input;
 }
 
-inline std::string export_text(const MemoryTrace& trace, ExportFormat format, const ExportInput& input) {
+inline std::string export_text(const MemoryTrace& trace, std::string_view format, const ExportInput& input) {
   MemorySource source(trace, 3);
   StringSink sink;
-  const auto done = export_trace(source, sink, format, input);
+  const auto done = export_trace(source, sink, *find_export_format(format), input);
   EXPECT_TRUE(done.ok()) << (done.ok() ? "" : done.error().message);
   return sink.text();
 }

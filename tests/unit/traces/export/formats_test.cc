@@ -38,7 +38,7 @@ TEST(JsonlExport, KeysOfTheContract) {
   ExportInput input = input_of(trace);
   const Gf100Namer namer;
   input.namer = &namer;
-  const std::vector<std::string> lines = lines_of(export_text(trace, ExportFormat::kJsonl, input));
+  const std::vector<std::string> lines = lines_of(export_text(trace, "jsonl", input));
   ASSERT_EQ(lines.size(), 8u);
   EXPECT_THAT(lines[3],
               ::testing::StartsWith("{\"seq\": 3, \"time_us\": 2, \"kind\": \"mmio_write\", \"bar\": 0, "
@@ -56,7 +56,7 @@ TEST(JsonlExport, KeysOfTheContract) {
 
 TEST(CsvExport, QuotesWhatNeedsIt) {
   const MemoryTrace trace = small_trace();
-  const std::string text = export_text(trace, ExportFormat::kCsv, input_of(trace));
+  const std::string text = export_text(trace, "csv", input_of(trace));
   EXPECT_THAT(text, ::testing::StartsWith("seq,time_us,kind,bar,address,width,value,register,decoded,phase,"
                                           "flags,context,text,label,vector,old\r\n"));
   EXPECT_THAT(text, ::testing::HasSubstr("3,2,mmio_write,0,0x2270,4,0x00001234,,,init,,1,,,,\r\n"));
@@ -66,7 +66,7 @@ TEST(CsvExport, QuotesWhatNeedsIt) {
 TEST(CsvExport, AFormulaIsDefused) {
   MemoryTrace trace;
   ASSERT_TRUE(trace.write({.kind = EventKind::kMark}, as_bytes("=HYPERLINK(1)")).ok());
-  EXPECT_THAT(export_text(trace, ExportFormat::kCsv, {}), ::testing::HasSubstr(",\"'=HYPERLINK(1)\",,,\r\n"));
+  EXPECT_THAT(export_text(trace, "csv", {}), ::testing::HasSubstr(",\"'=HYPERLINK(1)\",,,\r\n"));
 }
 
 TEST(PerfettoExport, PacketsAreWellFormed) {
@@ -74,7 +74,7 @@ TEST(PerfettoExport, PacketsAreWellFormed) {
   ExportInput input = input_of(trace);
   const Gf100Namer namer;
   input.namer = &namer;
-  const std::string bytes = export_text(trace, ExportFormat::kPerfetto, input);
+  const std::string bytes = export_text(trace, "perfetto", input);
   size_t tracks = 0, instants = 0, begins = 0, ends = 0;
   std::vector<std::string> names;
   protozero::pbf_reader file(bytes);

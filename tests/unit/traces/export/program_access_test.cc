@@ -64,9 +64,9 @@ TEST(ProgramAccess, ADamagedOneIsRefused) {
 
 TEST(ProgramAccess, ExportsHoldOldAndNewValue) {
   const MemoryTrace trace = sample();
-  const std::string csv = export_text(trace, ExportFormat::kCsv, input_of(trace));
+  const std::string csv = export_text(trace, "csv", input_of(trace));
   EXPECT_NE(csv.find("update,1,0x40,4,0x00001235,,,,atomic,7,,,,0x00001234\r\n"), std::string::npos) << csv;
-  const std::string lines = export_text(trace, ExportFormat::kJsonl, input_of(trace));
+  const std::string lines = export_text(trace, "jsonl", input_of(trace));
   EXPECT_NE(lines.find("\"old\": \"0x00001234\", \"value\": \"0x00001235\", \"context\": 7"),
             std::string::npos)
       << lines;
@@ -75,7 +75,7 @@ TEST(ProgramAccess, ExportsHoldOldAndNewValue) {
 
 TEST(ProgramAccess, SurvivesTheWayThroughAText) {
   const MemoryTrace trace = sample();
-  const std::string text = export_text(trace, ExportFormat::kMmiotrace, input_of(trace));
+  const std::string text = export_text(trace, "mmiotrace", input_of(trace));
   const testing::Imported log = testing::import_text(text);
   MemoryTrace kept;
   for (const Event& event : log.trace.events()) {
