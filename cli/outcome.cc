@@ -34,9 +34,9 @@ void survive_lost_readers() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-void show_capture_progress(const CaptureProgress& p) {
-  show_status(fmt::format("{:6.1f} s  guest {}  {:>11} events  {}", p.seconds, p.guest, thousands(p.events),
-                          p.phase));
+std::string text_of(const CaptureProgress& p) {
+  return fmt::format("{:6.1f} s  guest {}  {:>11} events  {}", p.seconds, p.guest, thousands(p.events),
+                     p.phase);
 }
 
 void print_outcome(const GuestOutcome& o) {

@@ -14,7 +14,7 @@ void warn_of(TranslationPolicy translation);
 // A recording ends in order when nobody reads what it prints any more.
 void survive_lost_readers();
 
-void show_capture_progress(const CaptureProgress& progress);
+std::string text_of(const CaptureProgress& progress);
 void print_outcome(const GuestOutcome& outcome);
 
 }  // namespace gpuvm::cli

@@ -7,6 +7,7 @@
 #include "cli/outcome.h"
 #include "cli/page_tables.h"
 #include "cli/print.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "tracer/guest/capture.h"
 
@@ -76,11 +77,11 @@ int run_capture(const CaptureVerbOptions& options) {
   capture_options.writer = options.writer;
   capture_options.time_limit = std::chrono::seconds(options.time_limit_s);
   capture_options.command_line = options.command_line;
-  const bool terminal = isatty(STDERR_FILENO) != 0;
-  if (terminal) capture_options.progress = show_capture_progress;
-  guest.package.progress = [terminal](const std::string& line) {
-    if (terminal) print_error("{}\n", line);
-  };
+  Progress progress("capture");
+  if (progress.shown()) {
+    capture_options.progress = [&progress](const CaptureProgress& p) { progress.show(text_of(p)); };
+    guest.package.progress = [](const std::string& line) { print_error("{}\n", line); };
+  }
 
   std::vector<std::unique_ptr<PageTableFile>> page_tables;
   if (!options.page_tables.empty()) {
@@ -93,7 +94,7 @@ int run_capture(const CaptureVerbOptions& options) {
   }
 
   const auto outcomes = capture(capture_options);
-  if (terminal) show_status("");
+  progress.clear();
   if (!outcomes) return fail(outcomes.error());
   bool all = true;
   for (size_t i = 0; i < outcomes.value().size(); ++i) {

@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <map>
 
@@ -11,15 +9,12 @@
 #include "cli/gpu_work.h"
 #include "cli/outcome.h"
 #include "cli/print.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "replayer/replay.h"
 
 namespace gpuvm::cli {
 namespace {
-
-void show_progress(const std::string& mode, double done) {
-  show_status(fmt::format("{:>14} {:3.0f} %", mode, done * 100));
-}
 
 std::string verdict(const ModeResult& m) {
   if (m.holds()) return std::string(m.verdict());
@@ -128,10 +123,14 @@ int run_replay(const ReplayVerbOptions& options) {
     if (!contended) return fail(contended.error());
     run = std::move(contended).value();
   }
-  const bool terminal = isatty(STDERR_FILENO) != 0;
-  if (terminal) replay_options.progress = show_progress;
+  Progress progress("replaying");
+  if (progress.shown()) {
+    replay_options.progress = [&progress](const std::string& mode, double done) {
+      progress.update(mode, done);
+    };
+  }
   auto result = replay_traces(options.traces, replay_options);
-  if (terminal) show_status("");
+  progress.clear();
   if (!result) {
     return fail(result.error());
   }

@@ -1,6 +1,4 @@
 // gpuvm report: replay traces in every mode and write one HTML page.
-#include <unistd.h>
-
 #include <algorithm>
 #include <map>
 
@@ -8,6 +6,7 @@
 #include "cli/code_of_trace.h"
 #include "cli/namer_choice.h"
 #include "cli/print.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "replayer/replay.h"
 #include "traces/export/byte_sink.h"
@@ -45,10 +44,6 @@ Result<ReportTrace> read_trace(const std::string& path, const NamingOptions& nam
                      .facts = std::move(facts)};
 }
 
-void show_progress(const std::string& mode, double done) {
-  show_status(fmt::format("replaying {:>14} {:3.0f} %", mode, done * 100));
-}
-
 }  // namespace
 
 int run_report(const ReportVerbOptions& options) {
@@ -65,10 +60,12 @@ int run_report(const ReportVerbOptions& options) {
     ReplayOptions how;
     how.modes = options.modes.empty() ? std::vector<std::string>{"all"} : options.modes;
     how.max_vram_bytes = options.vram_limit_mib << 20;
-    const bool terminal = isatty(STDERR_FILENO) != 0;
-    if (terminal) how.progress = show_progress;
+    Progress progress("replaying");
+    if (progress.shown()) {
+      how.progress = [&progress](const std::string& mode, double done) { progress.update(mode, done); };
+    }
     auto replay = replay_traces(options.traces, how);
-    if (terminal) show_status("");
+    progress.clear();
     if (replay) {
       input.replay = std::move(replay).value();
     } else {

@@ -4,6 +4,7 @@
 
 #include "cli/outcome.h"
 #include "cli/print.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "tracer/guest/serve.h"
 
@@ -44,10 +45,12 @@ int run_serve(const ServeVerbOptions& options) {
   serve_options.command_line = options.command_line;
   serve_options.listening = [&serve_options] { show_how_to_connect(serve_options); };
   // A command of the user's has the terminal for itself.
-  const bool progress = options.command.empty() && isatty(STDERR_FILENO) != 0;
-  if (progress) serve_options.progress = show_capture_progress;
+  Progress progress("serve", options.command.empty());
+  if (progress.shown()) {
+    serve_options.progress = [&progress](const CaptureProgress& p) { progress.show(text_of(p)); };
+  }
   const auto outcome = serve(serve_options);
-  if (progress) show_status("");
+  progress.clear();
   if (!outcome) return fail(outcome.error());
   print_outcome(outcome.value());
   return outcome.value().succeeded ? kDone : kDoesNotHold;
