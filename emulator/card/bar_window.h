@@ -33,7 +33,6 @@ class BarWindow {
   };
   // nullptr: not mapped.
   const Entry* look_up(uint64_t offset);
-  static bool crosses_page(uint64_t offset, unsigned width) { return (offset & 0xfff) + width > 0x1000; }
 
   PhysicalMemory& memory_;
   uint32_t pointer_ = 0;

@@ -3,13 +3,6 @@
 #include "traces/event.h"
 
 namespace gpuvm {
-namespace {
-
-bool crosses_page(uint64_t offset, unsigned width) {
-  return (offset & 0xfff) + width > 0x1000;
-}
-
-}  // namespace
 
 bool GuestWindows::bar3_traps(uint64_t offset, bool write) {
   if (!owner_.mode().remap_bar3) return true;
@@ -44,6 +37,10 @@ void GuestWindows::vram_written(uint64_t host, unsigned width, uint64_t value) {
   }
 }
 
+void GuestWindows::stored(const VirtualBar::Page& page, uint64_t offset, unsigned width, uint64_t value) {
+  if (page.aperture == Aperture::kVram) vram_written(page.at(offset), width, value);
+}
+
 uint64_t GuestWindows::read(VirtualBar& bar, uint64_t offset, unsigned width) {
   if (crosses_page(offset, width)) {
     uint64_t value = 0;
@@ -55,7 +52,7 @@ uint64_t GuestWindows::read(VirtualBar& bar, uint64_t offset, unsigned width) {
   }
   const VirtualBar::Page& page = bar.resolve(offset);
   if (!page.mapped) return width_mask(width);
-  return owner_.memory().read(page.aperture, page.host + (offset & 0xfff), width);
+  return owner_.memory().read(page.aperture, page.at(offset), width);
 }
 
 void GuestWindows::write(VirtualBar& bar, uint64_t offset, unsigned width, uint64_t value) {
@@ -65,12 +62,11 @@ void GuestWindows::write(VirtualBar& bar, uint64_t offset, unsigned width, uint6
     }
     return;
   }
-  const VirtualBar::Page& page = bar.resolve(offset);
+  // A copy: what follows a store may change the window.
+  const VirtualBar::Page page = bar.resolve(offset);
   if (!page.mapped || page.read_only) return;
-  const Aperture aperture = page.aperture;
-  const uint64_t host = page.host + (offset & 0xfff);
-  owner_.memory().write(aperture, host, width, value);
-  if (aperture == Aperture::kVram) vram_written(host, width, value);
+  owner_.memory().write(page.aperture, page.at(offset), width, value);
+  stored(page, offset, width, value);
 }
 
 uint64_t GuestWindows::bar1_read(uint64_t offset, unsigned width) {
@@ -89,9 +85,7 @@ void GuestWindows::bar1_write(uint64_t offset, unsigned width, uint64_t value) {
   }
   const VirtualBar::Page page = bar1_.resolve(offset);
   owner_.host.card.bar_write(1, poll->card_offset, width, value);
-  if (page.mapped && !page.read_only && page.aperture == Aperture::kVram) {
-    vram_written(page.host + (offset & 0xfff), width, value);
-  }
+  if (page.mapped && !page.read_only) stored(page, offset, width, value);
 }
 
 }  // namespace gpuvm

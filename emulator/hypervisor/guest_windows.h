@@ -29,6 +29,8 @@ class GuestWindows {
  private:
   uint64_t read(VirtualBar& bar, uint64_t offset, unsigned width);
   void write(VirtualBar& bar, uint64_t offset, unsigned width, uint64_t value);
+  // What follows a store through a window.
+  void stored(const VirtualBar::Page& page, uint64_t offset, unsigned width, uint64_t value);
   void vram_written(uint64_t host, unsigned width, uint64_t value);
 
   Guest& owner_;

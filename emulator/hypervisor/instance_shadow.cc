@@ -1,21 +1,13 @@
 #include "emulator/hypervisor/instance_shadow.h"
 
 #include <array>
-#include <cstring>
+
+#include "traces/core/bytes.h"
 
 namespace gpuvm {
 namespace {
 
 using Block = std::array<std::byte, fermi::kInstanceBytes>;
-
-uint64_t get64(std::span<const std::byte> block, uint64_t offset) {
-  uint64_t value = 0;
-  std::memcpy(&value, block.data() + offset, 8);
-  return value;
-}
-void put64(std::span<std::byte> block, uint64_t offset, uint64_t value) {
-  std::memcpy(block.data() + offset, &value, 8);
-}
 
 }  // namespace
 
@@ -46,16 +38,15 @@ bool InstanceShadow::sync() {
 // directory. The indirect buffer and the engines' context pointers are virtual ones. GPUvm also shifts 0x64
 // and 0x68, which on Fermi are no addresses (an NV50 leftover): the reference policy keeps that.
 void InstanceShadow::translate(std::span<std::byte> block) const {
-  put64(block, fermi::kRamfcUserdLow, translate_userd(get64(block, fermi::kRamfcUserdLow)));
+  std::byte* userd = block.data() + fermi::kRamfcUserdLow;
+  store(userd, translate_userd(load<uint64_t>(userd)));
   if (owner_.holes().shifted_leftovers) {
     for (const uint64_t offset : {0x64, 0x68}) {
-      uint32_t value = 0;
-      std::memcpy(&value, block.data() + offset, 4);
-      value += static_cast<uint32_t>(owner_.own().vram_base);
-      std::memcpy(block.data() + offset, &value, 4);
+      std::byte* at = block.data() + offset;
+      store(at, load<uint32_t>(at) + static_cast<uint32_t>(owner_.own().vram_base));
     }
   }
-  put64(block, fermi::kInstancePageDirectory, root());
+  store(block.data() + fermi::kInstancePageDirectory, root());
 }
 
 uint64_t InstanceShadow::translate_userd(uint64_t userd) const {

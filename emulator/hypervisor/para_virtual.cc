@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
+#include "traces/core/bytes.h"
 #include "traces/event.h"
 
 namespace gpuvm {
@@ -19,16 +19,8 @@ class ParaVirtual::Arguments {
  public:
   Arguments(DmaPort& ram, uint64_t slot) : ram_(ram), slot_(slot) { ok_ = fetch(64); }
   bool ok() const { return ok_; }
-  uint32_t u32(unsigned index) const {
-    uint32_t value = 0;
-    std::memcpy(&value, bytes_.data() + 4 * size_t{index}, 4);
-    return value;
-  }
-  uint64_t u64(unsigned index) const {
-    uint64_t value = 0;
-    std::memcpy(&value, bytes_.data() + 8 * size_t{index}, 8);
-    return value;
-  }
+  uint32_t u32(unsigned index) const { return load<uint32_t>(bytes_.data() + 4 * size_t{index}); }
+  uint64_t u64(unsigned index) const { return load<uint64_t>(bytes_.data() + 8 * size_t{index}); }
   // False: they would not fit into a slot, or are not memory.
   bool fetch(uint64_t bytes) {
     if (bytes > pv::kSlotBytes) return false;

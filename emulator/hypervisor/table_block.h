@@ -4,9 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "emulator/memory/vram.h"
+#include "traces/core/bytes.h"
 
 namespace gpuvm {
 
@@ -15,9 +15,7 @@ inline constexpr uint64_t kBlockBytes = kBlockEntries * 8;
 static_assert(kBlockBytes == Vram::kLineBytes);
 
 inline uint64_t entry_at(const std::byte* table, uint64_t index) {
-  uint64_t raw = 0;
-  std::memcpy(&raw, table + index * 8, 8);
-  return raw;
+  return load<uint64_t>(table + index * 8);
 }
 
 // Is a whole block nothing but zeroes? No early exit: most are.

@@ -17,6 +17,8 @@ class VirtualBar {
     Aperture aperture = Aperture::kInvalid;
     bool mapped = false;
     bool read_only = false;
+
+    uint64_t at(uint64_t offset) const { return host + offset % Vram::kPageBytes; }
   };
   // `user`: kBar1User, kBar3User.
   VirtualBar(Guest& owner, SpaceUser user, uint64_t bytes);

@@ -15,6 +15,11 @@ namespace gpuvm {
 // own, see fermi.h.
 enum class Aperture : uint8_t { kVram = 0, kInvalid = 1, kSystem = 2, kSystemNoSnoop = 3 };
 
+// Whether an access to a window onto pages runs over the end of one: the next may be anywhere.
+constexpr bool crosses_page(uint64_t offset, unsigned width) {
+  return offset % Vram::kPageBytes + width > Vram::kPageBytes;
+}
+
 class PhysicalMemory {
  public:
   PhysicalMemory(Vram& vram, DmaPort& dma) : vram_(vram), dma_(dma) {}
@@ -40,17 +45,14 @@ class PhysicalMemory {
       charge(kCostOfVramAccess);
       return vram_.read(address, width);
     }
-    uint64_t value = 0;
-    if (!read_bytes(aperture, address, std::as_writable_bytes(std::span(&value, 1)).first(width)))
-      value = ~value;
-    return width == 8 ? value : value & ((uint64_t{1} << (8 * width)) - 1);
+    return read_elsewhere(aperture, address, width);
   }
   void write(Aperture aperture, uint64_t address, unsigned width, uint64_t value) {
     if (aperture == Aperture::kVram) {
       charge(kCostOfVramAccess);
       return vram_.write(address, width, value);
     }
-    write_bytes(aperture, address, std::as_bytes(std::span(&value, 1)).first(width));
+    write_elsewhere(aperture, address, width, value);
   }
 
   // The cost of all that was done so far, in nanoseconds (work_cost.h): what a piece of work costs is how far
@@ -59,6 +61,9 @@ class PhysicalMemory {
   void charge(uint64_t ns) { cost_ += ns; }
 
  private:
+  // What is not in VRAM. Out of line, so that what is stays short enough to be put where it is called.
+  uint64_t read_elsewhere(Aperture aperture, uint64_t address, unsigned width);
+  void write_elsewhere(Aperture aperture, uint64_t address, unsigned width, uint64_t value);
   void charge_access(Aperture aperture, uint64_t bytes) {
     charge(aperture == Aperture::kVram ? kCostOfVramAccess + bytes / kVramBytesPerNs
                                        : kCostOfTransfer + bytes / kBusBytesPerNs);
