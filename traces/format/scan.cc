@@ -72,6 +72,7 @@ Result<std::optional<uint64_t>> Scanner::resynchronise(uint64_t from, uint64_t f
   Buffer window(std::min<uint64_t>(kWindow, file_size - std::min(from, file_size)));
   while (from < file_size) {
     GPUVM_TRY(size_t got, file_.read(from, window.data(), window.size()));
+    if (got == 0) break;  // it has become shorter meanwhile
     ByteSpan bytes(window.data(), got);
     size_t at = 0;
     for (;;) {
@@ -85,7 +86,6 @@ Result<std::optional<uint64_t>> Scanner::resynchronise(uint64_t from, uint64_t f
       if (trailer && (!file_id_ || trailer->file_id == *file_id_)) return std::optional(from + at);
       ++at;
     }
-    if (at == 0 || got == 0) break;
     from += at;
   }
   return std::optional<uint64_t>();
