@@ -212,6 +212,21 @@ TEST_F(Pv, S13MemoryIsLimitedAndInUseMeansInUse) {
   EXPECT_EQ(call(1, PvOp::kMemFree, {pgd}), pv::kInvalid) << "another guest's number means nothing";
 }
 
+// A guest that is reset has all of its memory again, whatever it had in use.
+TEST_F(Pv, S13AResetGivesEverythingBack) {
+  for (int boot = 0; boot < 2; ++boot) {
+    b.vm(0).bar_write(4, pv::kSlotAreaLow, 4, kSlots);
+    ASSERT_EQ(b.vm(0).bar_read(4, pv::kMapSlots, 4), pv::kOk);
+    const uint64_t left = b.vm(0).shadow_pages_left();
+    const uint32_t pgd = alloc(0, 0x10000), pgt = alloc(0, 0x40000);
+    EXPECT_EQ(call(0, PvOp::kMapPgt, {pgd, pgt, 0, 0}), pv::kOk);
+    EXPECT_EQ(call(0, PvOp::kSetPgd, {pgd, 1}), pv::kOk);
+    EXPECT_EQ(b.vm(0).shadow_pages_left(), left - 16 - 64);
+    b.vm(0).reset();
+    EXPECT_EQ(b.vm(0).shadow_pages_left(), left);
+  }
+}
+
 TEST_F(Pv, HandlesTellNothingAndSlotsMustBeTheGuests) {
   EXPECT_LT(alloc(0, 0x1000), 0x100u);
   b.vm(0).bar_write(4, 4, 4, 0xfffff000);

@@ -244,6 +244,23 @@ TEST_F(Tracker, BarTablesMapThemselves) {
   EXPECT_EQ(tracker.counters().untranslated_writes, 1u);
 }
 
+// The two pages of a window may be anywhere: each byte goes where its own page is.
+TEST_F(Tracker, AStoreOverTheEndOfAPage) {
+  make_instance();
+  pramin64(kDirectory, kPde);
+  pramin64(kSmall, ((kSmall + 0x1000) >> 12 << 4) | 1);  // two pages of the table itself, the other way round
+  pramin64(kSmall + 8, (kSmall >> 12 << 4) | 1);
+  bind_bar3();
+  const size_t before = log.entries.size();
+  write(3, 0x1000 - 4, 0x1122334455667700, 8);
+  tracker.finish();
+  ASSERT_EQ(log.entries.size(), before + 2);
+  EXPECT_EQ(log.entries[before].index, 0x3ffu);
+  EXPECT_EQ(log.entries[before].new_value, 0x5566770000000000u);
+  EXPECT_EQ(log.entries[before + 1].index, 0u);
+  EXPECT_EQ(log.entries[before + 1].new_value & 0xffffffff, 0x11223344u);
+}
+
 TEST_F(Tracker, FreedTablesAreDropped) {
   make_instance();
   bind_bar3();
