@@ -82,6 +82,8 @@ class Workshop:
     def compile(self, source):
         """Warnings are off, as a change may leave something unused; no debug information, for speed."""
         words = [w for w in shlex.split(self.build.commands[source]) if w != "-g" and not w.startswith("-W")]
+        if os.path.basename(words[0]) == "ccache":
+            words = words[1:]  # nobody compiles this again
         words[words.index("-o") + 1] = self.object_of(source)
         changed = os.path.join(self.overlay, source)
         if os.path.exists(changed):
