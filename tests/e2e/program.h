@@ -11,6 +11,7 @@
 #include "traces/core/unique_fd.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace gpuvm {
@@ -83,6 +84,18 @@ bool eventually(Condition condition, std::chrono::seconds limit = std::chrono::s
     usleep(20'000);
   }
   return condition();
+}
+
+// Of `ended`'s guest that begins with `guest`: milliseconds, as the server measured them. Negative: not said.
+inline double slowest_answer_ms(const Ended& ended, std::string_view guest) {
+  constexpr std::string_view kFigure = "slowest answer to an access: ";
+  const size_t begin = ended.output.find(guest);
+  const size_t at = begin == std::string::npos ? begin : ended.output.find(kFigure, begin);
+  EXPECT_NE(at, std::string::npos) << ended.output;
+  if (at == std::string::npos) return -1;
+  const double ms = std::stod(ended.output.substr(at + kFigure.size()));
+  testing::Test::RecordProperty("slowest_ms", fmt::format("{}", ms));
+  return ms;
 }
 
 }  // namespace gpuvm

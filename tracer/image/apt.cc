@@ -96,6 +96,15 @@ bool is_temporary(const fs::path& path) {
   return path.filename().string().starts_with(kTemporaryPrefix);
 }
 
+Result<fs::path> cache_folder(const fs::path& asked, std::string_view name) {
+  GPUVM_TRY(const fs::path cache, cache_directory(asked));
+  fs::path folder = fs::absolute(cache) / name;
+  std::error_code code;
+  fs::create_directories(folder, code);
+  if (code) return error("cannot make the cache folder {}: {}", folder.string(), code.message());
+  return folder;
+}
+
 std::string folder_name(const PackageVersion& package) {
   std::string name = package.name + "_" + package.version;
   for (char& c : name) c = c == '/' || c == ':' ? '_' : c;

@@ -52,6 +52,8 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
+// The folder NAME of the cache, made if it is not there. `asked`: as for cache_directory().
+Result<std::filesystem::path> cache_folder(const std::filesystem::path& asked, std::string_view name);
 // Of a package's folder in the cache: neither a slash nor a colon, at which lists of folders are split.
 std::string folder_name(const PackageVersion& package);
 // In a folder of the cache: a name of its own for what is being unpacked.

@@ -153,17 +153,14 @@ std::vector<std::string> listed_packages(const std::string& apt_cache_output) {
 }
 
 Result<GraphicsStack> provide_graphics_stack(const GraphicsStackRequest& request) {
-  GPUVM_TRY(const fs::path cache, cache_directory(request.cache_directory));
-  const fs::path folder = fs::absolute(cache) / kFolder;
-  std::error_code code;
-  fs::create_directories(folder, code);
-  if (code) return error("cannot make the cache folder {}: {}", folder.string(), code.message());
+  GPUVM_TRY(const fs::path folder, cache_folder(request.cache_directory, kFolder));
   auto package = candidate(kDriverPackage);
   GPUVM_TRY(UniqueFd held, lock(folder));
   if (package) {
-    const fs::path destination = folder / (package.value().name + "_" + package.value().version);
+    const fs::path destination = folder / folder_name(package.value());
     auto stack = cached(destination);
     if (stack) return stack;
+    std::error_code code;
     fs::remove_all(destination, code);
     remove_leftovers(folder);
     stack = fetch(package.value(), folder, destination, request.progress);

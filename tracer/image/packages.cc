@@ -221,12 +221,9 @@ Result<GuestKernel> provide_kernel(const KernelRequest& request) {
   const bool files = request.which.ends_with(".deb");
   if (!request.which.empty() && !suite && !files) return of_the_user(request.which);
 
-  GPUVM_TRY(const fs::path cache, cache_directory(request.cache_directory));
-  const fs::path kernels =
-      fs::absolute(cache) / (request.which.empty() ? kKernelsFolder : kOtherKernelsFolder);
-  std::error_code code;
-  fs::create_directories(kernels, code);
-  if (code) return error("cannot make the cache folder {}: {}", kernels.string(), code.message());
+  GPUVM_TRY(
+      const fs::path kernels,
+      cache_folder(request.cache_directory, request.which.empty() ? kKernelsFolder : kOtherKernelsFolder));
   if (files) {
     std::vector<fs::path> debs;
     std::istringstream list(request.which);
@@ -235,7 +232,7 @@ Result<GuestKernel> provide_kernel(const KernelRequest& request) {
   }
   Lists lists;
   if (suite) {
-    GPUVM_TRY(lists, provide_suite(*suite, cache, request.progress));
+    GPUVM_TRY(lists, provide_suite(*suite, request.cache_directory, request.progress));
   }
   return of_apt(request, lists, kernels);
 }

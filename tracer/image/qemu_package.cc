@@ -69,18 +69,15 @@ Result<std::string> provide_qemu(const std::string& which, const fs::path& cache
                                  const ProgressFn& progress) {
   const std::optional<std::string> suite = debian_suite(which);
   if (!suite) return which;
-  GPUVM_TRY(const fs::path cache, gpuvm::cache_directory(cache_directory));
-  const fs::path folder = fs::absolute(cache) / kFolder;
+  GPUVM_TRY(const fs::path folder, cache_folder(cache_directory, kFolder));
   if (folder.string().find_first_of("':") != std::string::npos)
     return error("{}: a QEMU cannot be kept in a folder of that name; set XDG_CACHE_HOME to another",
                  folder.string());
-  std::error_code code;
-  fs::create_directories(folder, code);
-  if (code) return error("cannot make the cache folder {}: {}", folder.string(), code.message());
-  GPUVM_TRY(const Lists lists, provide_suite(*suite, cache, progress));
+  GPUVM_TRY(const Lists lists, provide_suite(*suite, cache_directory, progress));
   GPUVM_TRY(const PackageVersion package, candidate(kPackage, lists));
   GPUVM_TRY(const UniqueFd held, lock(folder));
   const fs::path destination = folder / folder_name(package);
+  std::error_code code;
   if (!fs::exists(destination / kProgram, code)) {
     remove_leftovers(folder);
     GPUVM_TRY_STATUS(fetch(package, lists, folder, destination, progress));

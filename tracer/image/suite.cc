@@ -60,17 +60,15 @@ std::optional<std::string> debian_suite(std::string_view text) {
   return std::string(text.substr(kPrefix.size()));
 }
 
-Result<Lists> provide_suite(const std::string& suite, const fs::path& cache, const ProgressFn& progress) {
+Result<Lists> provide_suite(const std::string& suite, const fs::path& cache_directory,
+                            const ProgressFn& progress) {
   if (!is_suite_name(suite)) {
     return error("debian:{}: a suite is a name such as bookworm, bookworm-backports, trixie or sid", suite);
   }
-  const fs::path folder = fs::absolute(cache) / kFolder / suite;
+  GPUVM_TRY(const fs::path folder, cache_folder(cache_directory, (fs::path(kFolder) / suite).string()));
   if (folder.string().find_first_of("\"\\;{}\n") != std::string::npos) {
     return error("{}: apt cannot take a folder of that name; set XDG_CACHE_HOME to another", folder.string());
   }
-  std::error_code code;
-  fs::create_directories(folder, code);
-  if (code) return error("cannot make {}: {}", folder.string(), code.message());
   GPUVM_TRY(const UniqueFd held, lock(folder));
   const Lists lists{.suite = suite, .config = folder / "apt.conf"};
   const fs::path stamp = folder / "fetched";
@@ -84,6 +82,7 @@ Result<Lists> provide_suite(const std::string& suite, const fs::path& cache, con
     GPUVM_TRY_STATUS(write_file(stamp, ""));
     return lists;
   }
+  std::error_code code;
   if (!fs::exists(stamp, code)) {
     fs::remove_all(folder / "lists", code);
     return error("cannot fetch the package lists of Debian {}: {}; check the name and the network", suite,

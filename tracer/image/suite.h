@@ -18,7 +18,7 @@ std::optional<std::string> debian_suite(std::string_view text);
 // `suite`: as the mirror calls it: bookworm, bookworm-backports, trixie, sid. The lists are fetched when
 // there are none or they are more than a day old; those that are there serve without a network. `cache`: the
 // cache's own folder. Errors: no such suite, no network and no lists.
-Result<apt::Lists> provide_suite(const std::string& suite, const std::filesystem::path& cache,
+Result<apt::Lists> provide_suite(const std::string& suite, const std::filesystem::path& cache_directory,
                                  const ProgressFn& progress);
 
 // The mirror that the machine has its Debian from, by what `apt-get indextargets` prints for kTargetFormat;

@@ -51,6 +51,12 @@ class Tracker : public ::testing::Test {
     pramin64(instance + 0x208, 0xffffffffff);
   }
   void bind_bar3() { write(0, 0x1714, 0x80000000 | (kInstance >> 12)); }
+  // What is stored at kSmall is an entry of BAR3's.
+  void bind_a_small_table() {
+    make_instance();
+    bind_bar3();
+    pramin64(kDirectory, kPde);
+  }
 
   Log log;
   PageTableTracker tracker{&log};
@@ -136,9 +142,7 @@ TEST_F(Tracker, WidthsAndOrders) {
 }
 
 TEST_F(Tracker, TheSameHalfTwiceIsTwoWrites) {
-  make_instance();
-  bind_bar3();
-  pramin64(kDirectory, kPde);
+  bind_a_small_table();
   pramin(kSmall, 0x11);
   pramin(kSmall, 0x21);
   pramin(kSmall + 4, 0x4);
@@ -149,9 +153,7 @@ TEST_F(Tracker, TheSameHalfTwiceIsTwoWrites) {
 }
 
 TEST_F(Tracker, OtherWritesBetweenTheHalvesDoNotPartThem) {
-  make_instance();
-  bind_bar3();
-  pramin64(kDirectory, kPde);
+  bind_a_small_table();
   pramin(kSmall, 0x11);
   pramin(0x400000, 0x1234);  // another CPU's
   pramin(kSmall + 4, 0x4);
@@ -160,9 +162,7 @@ TEST_F(Tracker, OtherWritesBetweenTheHalvesDoNotPartThem) {
 }
 
 TEST_F(Tracker, HalfAnEntryComesOutAtTheFlush) {
-  make_instance();
-  bind_bar3();
-  pramin64(kDirectory, kPde);
+  bind_a_small_table();
   pramin(kLarge, 0x21);
   EXPECT_EQ(log.entries.size(), 1u);
   const uint64_t written = seq - 1;
@@ -262,9 +262,7 @@ TEST_F(Tracker, AStoreOverTheEndOfAPage) {
 }
 
 TEST_F(Tracker, FreedTablesAreDropped) {
-  make_instance();
-  bind_bar3();
-  pramin64(kDirectory, kPde);
+  bind_a_small_table();
   pramin64(kDirectory, 0);
   const size_t before = log.entries.size();
   pramin64(kSmall, 0x11);
@@ -375,9 +373,7 @@ TEST(PageTableText, Words) {
 }
 
 TEST_F(Tracker, Lines) {
-  make_instance();
-  bind_bar3();
-  pramin64(kDirectory, kPde);
+  bind_a_small_table();
   pramin64(kSmall + 8, 0x600012345ull);
   flush(kDirectory, 5);
   EXPECT_EQ(text_line(log.entries[0]),
