@@ -7,7 +7,9 @@
 #include <thread>
 
 #include "analysis/evaluation/evaluate.h"
+#include "analysis/evaluation/results.h"
 #include "cli/print.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "tracer/posix/child_process.h"
 #include "tracer/protocol/workloads.h"
@@ -56,9 +58,9 @@ Result<std::vector<std::string>> traces_of(const EvaluateVerbOptions& options,
   return traces;
 }
 
-void show(const JobProgress& p) {
-  show_status(fmt::format("{} of {} jobs, {} kept from before, {:.0f} s, about {:.0f} s left: {}", p.done,
-                          p.total, p.kept, p.seconds, p.seconds_left, p.last));
+std::string status_of(const JobProgress& p) {
+  return fmt::format("{} of {} jobs, {} kept from before, {:.0f} s, about {:.0f} s left: {}", p.done, p.total,
+                     p.kept, p.seconds, p.seconds_left, p.last);
 }
 
 Result<Costs> costs_of(const std::string& file) {
@@ -75,8 +77,11 @@ void print_summary(const nlohmann::json& e, const std::string& folder) {
   print("   time relative to the bare card, middle of the estimate\n");
   for (const auto& w : e.at("workloads")) {
     print("{:<16}", printable_text(w.at("name").get<std::string>()));
-    for (const auto& m : w.at("modes")) {
-      if (m.contains("estimate")) print(" {:>12.2f}", m["estimate"]["relative"]["middle"].get<double>());
+    for (const auto& mode : e.at("modes")) {
+      const nlohmann::json* estimate = estimate_of_mode(w, mode.get<std::string>());
+      print(" {:>12}", estimate == nullptr
+                           ? "-"
+                           : fmt::format("{:.2f}", estimate->at("relative").at("middle").get<double>()));
     }
     print("\n");
   }
@@ -91,8 +96,9 @@ void print_summary(const nlohmann::json& e, const std::string& folder) {
       return text.empty() ? "-" : text;
     };
     const auto& ratio = run.at("min_max_ratio");
-    print("{:<18} {:>20} {:>20} {:>14.3f}\n", key.substr(5), list(run.at("percent")),
-          list(run.at("published_percent")), ratio.is_number() ? ratio.get<double>() : 0);
+    print("{:<18} {:>20} {:>20} {:>14}\n", key.substr(5), list(run.at("percent")),
+          list(run.at("published_percent")),
+          ratio.is_number() ? fmt::format("{:.3f}", ratio.get<double>()) : "-");
   }
   print("\nthe page is {}/index.html\n", printable_text(folder));
 }
@@ -109,17 +115,18 @@ Status evaluate(const EvaluateVerbOptions& options, bool& whole) {
   GPUVM_TRY(const ResultStore store, ResultStore::open(options.output + "/jobs"));
   GPUVM_TRY(const std::vector<std::string> traces, traces_of(options, failures));
   GPUVM_TRY(plan.traces, name_traces(traces));
-  const bool terminal = isatty(STDERR_FILENO) != 0;
+  Progress progress("evaluating");
   const unsigned threads =
       options.jobs != 0 ? options.jobs : std::max(1u, std::thread::hardware_concurrency());
   JobResults results =
-      run_jobs(jobs_of(plan), store, threads, terminal ? show : std::function<void(const JobProgress&)>());
-  if (terminal) show_status("");
+      run_jobs(jobs_of(plan), store, threads, [&](const JobProgress& p) { progress.show(status_of(p)); });
+  progress.clear();
+  for (const std::string& line : results.errors) print_error("gpuvm: {}\n", printable_text(line));
+  // These have been told.
   results.errors.insert(results.errors.begin(), failures.begin(), failures.end());
   const nlohmann::json evaluation = assemble(plan, results, costs);
   for (const auto& [name, text] : files_of(evaluation))
     GPUVM_TRY_STATUS(write_file(options.output + "/" + name, text));
-  for (const std::string& line : results.errors) print_error("gpuvm: {}\n", printable_text(line));
   for (const auto& w : evaluation.at("workloads")) {
     for (const auto& m : w.at("modes")) whole = whole && m.at("verdict") != "different";
   }
@@ -136,6 +143,7 @@ Status evaluate(const EvaluateVerbOptions& options, bool& whole) {
 
 int run_evaluate(const EvaluateVerbOptions& options) {
   bool whole = true;
+  if (const Status other = expect_other_output(options.traces); !other) return fail(other.error());
   if (options.traces.empty() && options.workloads.empty())
     return fail(error("nothing to evaluate: name traces, or workloads to capture by --workloads"));
   if (auto status = evaluate(options, whole); !status) return fail(status.error());

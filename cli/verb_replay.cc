@@ -93,10 +93,6 @@ void print_result(const ReplayResult& result) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 // The object of the replay, with the contention's under "scheduling".
 std::string with_scheduling(const std::string& replay, const SchedulingRun& run) {
   nlohmann::json out = nlohmann::json::parse(replay);

@@ -56,12 +56,7 @@ int run_trace(const TraceVerbOptions& options) {
   trace.agent_path = agent_path();
   trace.command_line = options.command_line;
   const auto outcome = trace_program(trace, *writer.value(), say);
-  if (!outcome) {
-    writer.value().reset();
-    std::error_code ignored;
-    std::filesystem::remove(options.output, ignored);
-    return fail(outcome.error());
-  }
+  if (!outcome) return fail(outcome.error());
   if (const Status closed = writer.value()->close(); !closed && !outcome.value().recording_failed)
     say(closed.error().message);
   summarize(outcome.value(), options.output);

@@ -23,7 +23,8 @@ using nlohmann::json;
 
 constexpr size_t kMaxTrace = size_t{4} << 30;
 constexpr size_t kMaxName = 40;
-// Guests are as much faster as the middle of guest_slowdown, and run for a minute, boot left out.
+// Guests are ten times as fast as recorded, an assumption whatever --costs says, and run for a minute, boot
+// left out.
 constexpr double kGuestSpeed = 10;
 constexpr uint64_t kContentionNs = 60'000'000'000;
 constexpr int kFormat = 1;  // of jobs' results: another one makes them all anew
@@ -94,7 +95,7 @@ Result<json> fairness_job() {
     one["percent"] = json::array();
     for (const double p : percents_of(c.run)) one["percent"].push_back(std::round(p * 10) / 10);
     one["published_percent"] = json::array();
-    for (const PublishedShare& p : c.published) one["published_percent"].push_back(p.percent);
+    for (const double p : c.published) one["published_percent"].push_back(p);
     one.erase("utilisation_100ms");
     // By seconds.
     json seconds = json::array();

@@ -34,7 +34,7 @@ const SyntheticWorkload& workload(std::string_view name) {
 
 FairnessCase run_case(std::string key, std::string title, SchedulerOptions options,
                       std::vector<MachineProgram> programs, uint64_t seconds,
-                      std::vector<PublishedShare> published = {}) {
+                      std::vector<double> published = {}) {
   FairnessCase c{
       .key = std::move(key), .title = std::move(title), .run = {}, .published = std::move(published)};
   c.run.scheduler = checked(std::move(options), static_cast<unsigned>(programs.size())).value();
@@ -60,13 +60,13 @@ void gdev_cases(std::vector<FairnessCase>& all) {
   struct Row {
     SchedulerKind kind;
     SchedulerVariant variant;
-    std::vector<PublishedShare> published;
+    std::vector<double> published;
   };
   const std::vector<Row> rows = {
-      {SchedulerKind::kFifo, SchedulerVariant::k2015, {{14.6}, {86.3}}},
-      {SchedulerKind::kCredit, SchedulerVariant::k2015, {{14.6}, {85.6}}},
-      {SchedulerKind::kBand, SchedulerVariant::k2015, {{39.0}, {51.0}}},
-      {SchedulerKind::kBand, SchedulerVariant::kMain, {{39.0}, {51.0}}},
+      {SchedulerKind::kFifo, SchedulerVariant::k2015, {14.6, 86.3}},
+      {SchedulerKind::kCredit, SchedulerVariant::k2015, {14.6, 85.6}},
+      {SchedulerKind::kBand, SchedulerVariant::k2015, {39.0, 51.0}},
+      {SchedulerKind::kBand, SchedulerVariant::kMain, {39.0, 51.0}},
       {SchedulerKind::kTimeslice, SchedulerVariant::k2015, {}},
       {SchedulerKind::kDirect, SchedulerVariant::k2015, {}},
   };
@@ -80,7 +80,7 @@ void gdev_cases(std::vector<FairnessCase>& all) {
                            row.published));
   }
   all.push_back(run_case("gdev-equal-band", "LUD against LUD", policy(SchedulerKind::kBand),
-                         {looped(workload("LUD")), looped(workload("LUD"))}, 200, {{49.2}, {49.2}}));
+                         {looped(workload("LUD")), looped(workload("LUD"))}, 200, {49.2, 49.2}));
 }
 
 void equal_cases(std::vector<FairnessCase>& all) {
@@ -115,10 +115,6 @@ void unequal_cases(std::vector<FairnessCase>& all) {
 }
 
 }  // namespace
-
-std::span<const SyntheticWorkload> synthetic_workloads() {
-  return kWorkloads;
-}
 
 MachineProgram looped(const SyntheticWorkload& w) {
   MachineProgram program;

@@ -2,7 +2,6 @@
 // measurements.
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,23 +17,17 @@ struct SyntheticWorkload {
   uint64_t task_us = 0;      // on the card, of one run
   unsigned submissions = 1;  // that it is cut into
 };
-std::span<const SyntheticWorkload> synthetic_workloads();
 
 inline constexpr uint64_t kThinkNs = 50'000;  // a guest between two of its submissions; an assumption
 
 // One run of the benchmark after the other: each submission waits for the one before.
 MachineProgram looped(const SyntheticWorkload& workload);
 
-// What was published for a machine, to compare with; 0: nothing.
-struct PublishedShare {
-  double percent = 0;
-};
-
 struct FairnessCase {
   std::string key;    // "gdev-band"
   std::string title;  // for people
   SchedulingRun run;
-  std::vector<PublishedShare> published;  // by machine; empty: nothing is
+  std::vector<double> published;  // percent, by machine; empty: nothing is
 };
 
 // All cases, each run to its end. The same every time.

@@ -22,7 +22,7 @@ class Runner {
         done(*job, std::move(*kept), true);
         continue;
       }
-      auto result = job->run();
+      auto result = run(*job);
       Status status = Ok{};
       if (result) status = store_.put(job->name, job->inputs, result.value());
       if (!result || !status) {
@@ -39,6 +39,14 @@ class Runner {
   }
 
  private:
+  // One that runs out of memory is a job that failed.
+  static Result<nlohmann::json> run(const Job& job) {
+    try {
+      return job.run();
+    } catch (const std::exception& e) {
+      return error("{}", e.what());
+    }
+  }
   const Job* next() {
     const std::lock_guard lock(mutex_);
     return next_ < jobs_.size() ? &jobs_[next_++] : nullptr;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/evaluation/page_sections.h"
+#include "analysis/evaluation/results.h"
 #include "analysis/format.h"
 #include "traces/mode.h"
 
@@ -15,49 +16,25 @@ using nlohmann::json;
 
 namespace {
 
-std::string text(const json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
-std::string summary_of(std::string_view mode) {
-  const auto found = std::ranges::find(all_modes(), mode, &ModePolicy::name);
-  return found == all_modes().end() ? "" : std::string(found->summary);
-}
-
-// The mode's result with one machine.
-const json* find_mode(const json& workload, std::string_view mode, unsigned vms = 1) {
-  for (const json& m : workload.at("modes")) {
-    if (m.at("mode") == mode && m.at("vms") == vms) return &m;
-  }
-  return nullptr;
-}
-
-double middle_of(const json& mode) {
-  return mode.contains("estimate") ? mode["estimate"]["relative"]["middle"].get<double>() : 0;
+std::string_view bare_card() {
+  return policy_of(Mode::kPassthrough).name;
 }
 
 Element number(const json& value) {
-  const auto n = value.get<uint64_t>();
-  return Element("td", n == 0 ? "n z" : "n").attr("data-v", n).text(thousands(n));
+  return number_cell(value.get<uint64_t>());
 }
 
 // The least and the most of a mode's relative time over all workloads.
 std::pair<double, double> over_workloads(const json& e, std::string_view mode) {
   double low = 1e300, high = 0;
   for (const json& w : e.at("workloads")) {
-    const json* m = find_mode(w, mode);
-    if (m == nullptr || !m->contains("estimate")) continue;
-    low = std::min(low, middle_of(*m));
-    high = std::max(high, middle_of(*m));
+    const json* estimate = estimate_of_mode(w, mode);
+    if (estimate == nullptr) continue;
+    const auto middle = estimate->at("relative").at("middle").get<double>();
+    low = std::min(low, middle);
+    high = std::max(high, middle);
   }
   return {high == 0 ? 0 : low, high};
-}
-
-Element card(std::string_view key, std::string_view value, std::string_view detail) {
-  return Element("div", "card")
-      .add(Element("p", "k").text(key))
-      .add(Element("p", "v").text(value))
-      .add(Element("p", "d").text(detail));
 }
 
 std::string between(std::pair<double, double> range) {
@@ -81,10 +58,7 @@ std::string times_text(double value) {
 }
 
 Element section(const char* id, std::string_view title, std::string_view lead) {
-  return Element("section")
-      .attr("id", id)
-      .add(Element("h2").text(title))
-      .add(Element("p", "lead").text(lead));
+  return report::section(id, title, Element("p", "lead").text(lead));
 }
 
 Element table(const Element& top, const Element& body, const char* css_class) {
@@ -93,7 +67,7 @@ Element table(const Element& top, const Element& body, const char* css_class) {
 
 Element head_section(const json& e) {
   std::string names;
-  for (const json& w : e.at("workloads")) names += (names.empty() ? "" : ", ") + text(w.at("name"));
+  for (const json& w : e.at("workloads")) names += (names.empty() ? "" : ", ") + text_of(w.at("name"));
   Element out("header", "top");
   out.add(Element("p", "eyebrow").text("gpuvm evaluation"));
   out.add(Element("h1").text("What virtualising this GPU driver costs, and who gets the card"));
@@ -121,7 +95,7 @@ Element head_section(const json& e) {
                            : fmt::format("{} of {} replays differ from their recordings, {} jobs failed.",
                                          differ, replays, errors)));
   out.add(verdict);
-  for (const json& line : e.at("errors")) out.add(Element("p", "note").text(text(line)));
+  for (const json& line : e.at("errors")) out.add(Element("p", "note").text(text_of(line)));
   return out.add(Element("p", "note").text("Workloads: " + names + "."));
 }
 
@@ -156,20 +130,20 @@ Element time_section(const json& e) {
   for (const json& w : e.at("workloads")) {
     Element body("tbody");
     for (const json& name : e.at("modes")) {
-      const json* m = find_mode(w, text(name));
-      if (m == nullptr || !m->contains("estimate")) continue;
-      const json& r = (*m)["estimate"]["relative"];
+      const json* estimate = estimate_of_mode(w, text_of(name));
+      if (estimate == nullptr) continue;
+      const json& r = estimate->at("relative");
       const double low = r["low"].get<double>(), high = r["high"].get<double>();
       Element row("tr");
       row.add(Element("th")
                   .attr("scope", "row")
-                  .text(text(name))
-                  .add(Element("small").text(summary_of(text(name)))));
-      row.add(
-          Element("td", "grow")
-              .add(log_ranges({{low, high, "f0",
-                                fmt::format("{}: {} to {}", text(name), times_text(low), times_text(high))}},
-                              1, top, text(name) + ": relative time")));
+                  .text(text_of(name))
+                  .add(Element("small").text(mode_summary(text_of(name)))));
+      row.add(Element("td", "grow")
+                  .add(log_ranges(
+                      {{low, high, "f0",
+                        fmt::format("{}: {} to {}", text_of(name), times_text(low), times_text(high))}},
+                      1, top, text_of(name) + ": relative time")));
       row.add(cell(times_text(low), "n"))
           .add(cell(times_text(r["middle"].get<double>()), "n t"))
           .add(cell(times_text(high), "n"));
@@ -178,7 +152,7 @@ Element time_section(const json& e) {
     Element head_row("tr");
     head_row.add(head("mode")).add(Element("th", "grow").attr("scope", "col").add(axis));
     head_row.add(head("least", "n")).add(head("middle", "n")).add(head("most", "n"));
-    out.add(Element("h3").text(text(w.at("name")))).add(table(head_row, body, "scroll traps"));
+    out.add(Element("h3").text(text_of(w.at("name")))).add(table(head_row, body, "scroll traps"));
   }
   return out;
 }
@@ -189,16 +163,16 @@ Element phase_section(const json& e) {
                         "starting, init to close the "
                         "program. Shaded: where the time of a mode is spent.");
   for (const json& w : e.at("workloads")) {
-    const json* bare = find_mode(w, "passthrough");
-    if (bare == nullptr || !bare->contains("estimate")) continue;
+    const json* bare = estimate_of_mode(w, bare_card());
+    if (bare == nullptr) continue;
     Element head_row("tr");
     head_row.add(head("mode"));
-    for (const json& p : (*bare)["estimate"]["phases"]) head_row.add(head(text(p.at("name")), "n"));
+    for (const json& p : bare->at("phases")) head_row.add(head(text_of(p.at("name")), "n"));
     Element body("tbody");
     for (const json& name : e.at("modes")) {
-      const json* m = find_mode(w, text(name));
-      if (m == nullptr || !m->contains("estimate")) continue;
-      const json& phases = (*m)["estimate"]["phases"];
+      const json* estimate = estimate_of_mode(w, text_of(name));
+      if (estimate == nullptr) continue;
+      const json& phases = estimate->at("phases");
       double whole = 0;
       const auto time_of = [](const json& p) {
         return p.at("native_us").get<double>() + p.at("traps_us").get<double>() +
@@ -206,7 +180,7 @@ Element phase_section(const json& e) {
       };
       for (const json& p : phases) whole += time_of(p);
       Element row("tr");
-      row.add(Element("th").attr("scope", "row").text(text(name)));
+      row.add(Element("th").attr("scope", "row").text(text_of(name)));
       for (const json& p : phases) {
         const double part = whole <= 0 ? 0 : time_of(p) / whole;
         const int shade = std::clamp(static_cast<int>(part * 8), 0, 7);
@@ -216,7 +190,7 @@ Element phase_section(const json& e) {
       }
       body.add(row);
     }
-    out.add(Element("h3").text(text(w.at("name")))).add(table(head_row, body, "scroll heat"));
+    out.add(Element("h3").text(text_of(w.at("name")))).add(table(head_row, body, "scroll heat"));
   }
   return out;
 }
@@ -229,12 +203,12 @@ Element count_section(const json& e) {
   for (const json& w : e.at("workloads")) {
     Element body("tbody");
     for (const json& name : e.at("modes")) {
-      const json* m = find_mode(w, text(name));
+      const json* m = result_of_mode(w, text_of(name));
       if (m == nullptr) continue;
       const json& traps = m->at("traps");
       const json& shadow = m->at("shadow");
       Element row("tr");
-      row.add(Element("th").attr("scope", "row").text(text(name)));
+      row.add(Element("th").attr("scope", "row").text(text_of(name)));
       for (const char* bar : {"bar0", "bar1", "bar3", "bar4"}) row.add(number(traps.at(bar)));
       row.add(number(m->at("hypercalls").at("total"))).add(number(m->at("tlb_flushes")));
       row.add(number(shadow.at("rebuilds")))
@@ -247,7 +221,7 @@ Element count_section(const json& e) {
     for (const char* name : {"BAR0 traps", "BAR1", "BAR3", "BAR4", "hypercalls", "TLB flushes",
                              "shadow rebuilds", "entries read", "entries changed"})
       top.add(head(name, "n"));
-    out.add(Element("h3").text(text(w.at("name")))).add(table(top, body));
+    out.add(Element("h3").text(text_of(w.at("name")))).add(table(top, body));
   }
   return out;
 }
@@ -260,16 +234,16 @@ Element scaling_section(const json& e) {
   for (const json& w : e.at("workloads")) {
     Element top("tr");
     top.add(head("mode"));
-    for (const json& n : e.at("vms")) top.add(head(fmt::format("{} traps", text(n)), "n"));
-    for (const json& n : e.at("vms")) top.add(head(fmt::format("{} entries", text(n)), "n"));
+    for (const json& n : e.at("vms")) top.add(head(fmt::format("{} traps", text_of(n)), "n"));
+    for (const json& n : e.at("vms")) top.add(head(fmt::format("{} entries", text_of(n)), "n"));
     Element body("tbody");
     for (const json& name : e.at("modes")) {
-      if (text(name) == "passthrough") continue;
+      if (text_of(name) == bare_card()) continue;
       Element row("tr");
-      row.add(Element("th").attr("scope", "row").text(text(name)));
+      row.add(Element("th").attr("scope", "row").text(text_of(name)));
       for (const bool entries : {false, true}) {
         for (const json& n : e.at("vms")) {
-          const json* m = find_mode(w, text(name), n.get<unsigned>());
+          const json* m = result_of_mode(w, text_of(name), n.get<unsigned>());
           if (m == nullptr) {
             row.add(cell("–", "n"));
           } else {
@@ -279,7 +253,7 @@ Element scaling_section(const json& e) {
       }
       body.add(row);
     }
-    out.add(Element("h3").text(text(w.at("name")))).add(table(top, body));
+    out.add(Element("h3").text(text_of(w.at("name")))).add(table(top, body));
   }
   return out;
 }

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/evaluation/page_sections.h"
+#include "analysis/evaluation/results.h"
 #include "analysis/format.h"
 
 namespace gpuvm::evaluation_page_parts {
@@ -11,12 +12,8 @@ using nlohmann::json;
 
 namespace {
 
-std::string text(const json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
 std::string scheduler_text(const json& run) {
-  return text(run.at("scheduler")) + (run.at("variant") == "main" ? " (main line)" : "");
+  return text_of(run.at("scheduler")) + (run.at("variant") == "main" ? " (main line)" : "");
 }
 
 std::string percents(const json& list) {
@@ -37,12 +34,18 @@ uint64_t longest_wait_us(const json& run) {
   return longest;
 }
 
+double sum_of(const json& numbers) {
+  double sum = 0;
+  for (const json& n : numbers) sum += n.get<double>();
+  return sum;
+}
+
 std::string milliseconds(uint64_t us) {
   return fmt::format("{:.1f} ms", static_cast<double>(us) / 1000);
 }
 
 bool starts_with(const json& value, std::string_view prefix) {
-  return text(value).starts_with(prefix);
+  return text_of(value).starts_with(prefix);
 }
 
 // Points between published and here, of the machine that is farther off.
@@ -85,12 +88,12 @@ Element gdev_table(const json& cases) {
 Element strips(const json& cases) {
   Element lanes("div", "lanes");
   for (const json& run : cases) {
-    const std::string key = text(run.at("key"));
+    const std::string key = text_of(run.at("key"));
     if (!key.starts_with("gdev-") || key == "gdev-equal-band" || key == "gdev-direct") continue;
     for (size_t vm = 0; vm < run.at("machines").size(); ++vm) {
       std::vector<double> heights;
       for (const json& second : run.at("utilisation_1s")) heights.push_back(second.at(vm).get<double>());
-      const std::string name = text(run.at("machines").at(vm).at("program"));
+      const std::string name = text_of(run.at("machines").at(vm).at("program"));
       lanes.add(Element("div").text(vm == 0 ? scheduler_text(run) : ""));
       lanes.add(
           column_strip(heights, vm == 0 ? "f0" : "f1", fmt::format("{} under {}, by seconds", name, key)));
@@ -116,7 +119,7 @@ Element case_table(const json& cases, std::string_view prefix) {
   for (const json& run : cases) {
     if (!starts_with(run.at("key"), prefix)) continue;
     Element row("tr");
-    row.add(Element("th").attr("scope", "row").text(text(run.at("title")))).add(cell(scheduler_text(run)));
+    row.add(Element("th").attr("scope", "row").text(text_of(run.at("title")))).add(cell(scheduler_text(run)));
     row.add(cell(percents(run.at("percent")), "n")).add(cell(ratio_text(run), "n"));
     row.add(cell(milliseconds(longest_wait_us(run)), "n"));
     body.add(row);
@@ -136,26 +139,26 @@ Element contention_section(const json& e) {
   for (const json& w : e.at("workloads")) {
     Element top("tr");
     top.add(head("scheduler"));
-    for (const json& n : e.at("vms")) top.add(head(fmt::format("{}: card busy", text(n)), "n"));
-    for (const json& n : e.at("vms")) top.add(head(fmt::format("{}: longest wait", text(n)), "n"));
+    for (const json& n : e.at("vms")) top.add(head(fmt::format("{}: card busy", text_of(n)), "n"));
+    for (const json& n : e.at("vms")) top.add(head(fmt::format("{}: longest wait", text_of(n)), "n"));
     Element body("tbody");
     bool any = false;
     for (const json& name : e.at("schedulers")) {
-      Element busy("tr");
-      busy.add(Element("th").attr("scope", "row").text(text(name)));
-      std::vector<Element> waits;
-      for (const json& run : w.at("contention")) {
-        if (!run.contains("machines") || run.at("scheduler") != name) continue;
-        any = true;
-        double sum = 0;
-        for (const json& p : run.at("percent")) sum += p.get<double>();
-        busy.add(cell(fmt::format("{:.1f} %", sum), "n"));
-        waits.push_back(cell(milliseconds(longest_wait_us(run)), "n"));
+      Element row("tr");
+      row.add(Element("th").attr("scope", "row").text(text_of(name)));
+      for (const bool waits : {false, true}) {
+        for (const json& n : e.at("vms")) {
+          const json* run = contention_of(w, text_of(name), n.get<unsigned>());
+          any = any || run != nullptr;
+          row.add(cell(run == nullptr ? "–"
+                       : waits        ? milliseconds(longest_wait_us(*run))
+                                      : fmt::format("{:.1f} %", sum_of(run->at("percent"))),
+                       "n"));
+        }
       }
-      for (const Element& wait : waits) busy.add(wait);
-      body.add(busy);
+      body.add(row);
     }
-    out.add(Element("h3").text(text(w.at("name"))));
+    out.add(Element("h3").text(text_of(w.at("name"))));
     out.add(any ? table(top, body) : Element("p", "note").text("It asks nothing of the card's engines."));
   }
   return out;
@@ -166,7 +169,7 @@ Element fairness_section(const json& e) {
   Element out = section("fairness", "Fairness",
                         "Synthetic machines whose times on the card are published ones. First the case of "
                         "the Gdev paper: LUD, runs of "
-                        "about 3 ms, against HW, runs of about 147 ms, which comes after 30 s. The number of "
+                        "about 3 ms, against HW, runs of about 149 ms, which comes after 30 s. The number of "
                         "launches that a run of HW "
                         "is cut into is not published: it is set so that fifo gives its published share, and "
                         "everything else follows.");
@@ -187,10 +190,11 @@ Element source_section(const json& e) {
                         "Every time on this page is made of these and of the counts. Others: --costs FILE.");
   Element list("ul", "sources");
   for (const auto& [key, c] : e.at("costs").items()) {
-    list.add(Element("li")
-                 .add(Element("b").text(key + ": "))
-                 .text(fmt::format("{:g} – {:g} {}. {}", c.at("low").get<double>(),
-                                   c.at("high").get<double>(), text(c.at("unit")), text(c.at("source")))));
+    list.add(
+        Element("li")
+            .add(Element("b").text(key + ": "))
+            .text(fmt::format("{:g} – {:g} {}. {}", c.at("low").get<double>(), c.at("high").get<double>(),
+                              text_of(c.at("unit")), text_of(c.at("source")))));
   }
   out.add(list);
   out.add(Element("h3").text("What is the driver's, or the set-up's"));

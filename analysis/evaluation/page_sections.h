@@ -5,6 +5,7 @@
 
 #include "analysis/report/charts.h"
 #include "analysis/report/markup.h"
+#include "analysis/report/sections.h"
 
 namespace gpuvm::evaluation_page_parts {
 

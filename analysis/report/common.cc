@@ -1,7 +1,9 @@
 #include <algorithm>
 
 #include "analysis/format.h"
+#include "analysis/report/page_assets.h"
 #include "analysis/report/sections.h"
+#include "analysis/report/sha256.h"
 
 namespace gpuvm::report {
 
@@ -44,6 +46,29 @@ Element switched(std::string_view first, std::string_view second, const Element&
 
 Element section(const char* id, std::string_view title, const Element& lead) {
   return Element("section").attr("id", id).add(Element("h2").text(title)).add(lead);
+}
+
+Element card(std::string_view name, std::string_view value, std::string_view detail) {
+  return Element("div", "card")
+      .add(Element("p", "k").text(name))
+      .add(Element("p", "v").text(value))
+      .add(Element("p", "d").text(detail));
+}
+
+std::string document(std::string_view title, std::string_view style, Element body) {
+  const std::string css = std::string(page_css()).append(style);
+  const std::string policy =
+      fmt::format("default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'",
+                  csp_hash(css), csp_hash(page_js()));
+  Element top("head");
+  top.add(Element("meta").attr("charset", "utf-8"))
+      .add(Element("meta").attr("http-equiv", "Content-Security-Policy").attr("content", policy))
+      .add(Element("meta").attr("name", "viewport").attr("content", "width=device-width, initial-scale=1"))
+      .add(Element("meta").attr("name", "color-scheme").attr("content", "light dark"))
+      .add(Element("title").text(title))
+      .add(Element("style").raw(css));
+  body.add(Element("script").raw(page_js()));
+  return "<!doctype html>\n" + Element("html").attr("lang", "en").add(top).add(body).html() + "\n";
 }
 
 }  // namespace gpuvm::report

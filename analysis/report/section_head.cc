@@ -141,13 +141,6 @@ Element facts_list(const ReportTrace& trace) {
   return list;
 }
 
-Element card(std::string_view name, const std::string& value, const std::string& detail) {
-  return Element("div", "card")
-      .add(Element("p", "k").text(name))
-      .add(Element("p", "v").text(value))
-      .add(Element("p", "d").text(detail));
-}
-
 std::string times_fewer(uint64_t from, uint64_t to) {
   if (to == 0 || from == 0) return "";
   const double ratio = static_cast<double>(from) / static_cast<double>(to);

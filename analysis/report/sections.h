@@ -46,5 +46,9 @@ Element number_cell(uint64_t value, const char* css_class = "n");
 // Two looks of one panel with a switch; `panel` holds elements of class va (first look) and vb (second).
 Element switched(std::string_view first, std::string_view second, const Element& panel, DataStyle& style);
 Element section(const char* id, std::string_view title, const Element& lead);
+// A key figure.
+Element card(std::string_view name, std::string_view value, std::string_view detail);
+// The whole page, with the policy under which it loads nothing. `style`: after the pages' own.
+std::string document(std::string_view title, std::string_view style, Element body);
 
 }  // namespace gpuvm::report

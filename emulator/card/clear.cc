@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "emulator/card/condition.h"
+#include "emulator/card/rectangle.h"
 #include "emulator/card/surface_fill.h"
 #include "emulator/shader/surface_format.h"
 
@@ -14,31 +15,21 @@ namespace {
 constexpr uint32_t kTargets = 0x800, kTargetStride = 0x40;  // of 8 colour targets
 constexpr uint32_t kScissors = 0xe00;                       // enable, left and right, top and bottom
 constexpr uint32_t kViewportHorizontal = 0xc00;             // x, width; y, height
-constexpr uint32_t kClipRectangles = 0xd00, kClipEnable = 0x194c, kClipMode = 0x1950;
+constexpr uint32_t kClipEnable = 0x194c;
 constexpr uint32_t kColor = 0xd80, kDepth = 0xd90, kStencil = 0xda0;
 constexpr uint32_t kZeta = 0xfe0;  // address, format, tile mode, bytes of a layer / 4
 constexpr uint32_t kScreenScissor = 0xff4;
 constexpr uint32_t kClearFlags = 0x10f8;
 constexpr uint32_t kZetaSize = 0x1228, kZetaEnable = 0x1538, kZetaBaseLayer = 0x179c;
 constexpr uint32_t kStencilMask = 0x139c;
-constexpr uint32_t kCondition = 0x1550;
 constexpr uint32_t kMultisampleMode = 0x15d0;
 
 constexpr uint32_t kFlagStencilMask = 1u << 0, kFlagScissor = 1u << 8, kFlagViewport = 1u << 12;
 constexpr uint32_t kLinear = 1u << 12, kVolume = 1u << 16;
 
-struct Rectangle {
-  uint32_t left, top, right, bottom;
-
-  bool empty() const { return left >= right || top >= bottom; }
-  void cut(const Rectangle& other) {
-    *this = {std::max(left, other.left), std::max(top, other.top), std::min(right, other.right),
-             std::min(bottom, other.bottom)};
-  }
-};
 // Of two registers with the position in the lower half and the size in the upper one.
 Rectangle sized(uint32_t x, uint32_t y) {
-  return {x & 0xffff, y & 0xffff, (x & 0xffff) + (x >> 16), (y & 0xffff) + (y >> 16)};
+  return Rectangle::at(x & 0xffff, y & 0xffff, x >> 16, y >> 16);
 }
 // With the end in the upper half.
 Rectangle bounded(uint32_t x, uint32_t y) {
@@ -127,10 +118,17 @@ void put(SurfaceFill& fill, unsigned at, unsigned bits, uint32_t field) {
 }  // namespace
 
 std::optional<MmuFault> Clear::clear(MethodContext& context, const MethodState& state, uint32_t value) {
-  bool wanted = true;
-  if (auto fault = evaluate_condition(context, state, kCondition, wanted)) return fault;
-  if (!wanted) return std::nullopt;
-  if ((state[kClipEnable] & 1) != 0) context.work.not_done("3D", "CLEAR_BUFFERS within clip rectangles");
+  // Once a clear, not once a turn: what the query says may change meanwhile.
+  if (!colour_done_ && !progress_.begun()) {
+    bool wanted = true;
+    if (auto fault = evaluate_condition(context, state, wanted)) return fault;
+    if (!wanted) return std::nullopt;
+    // Left out: what lies outside of them is to be kept.
+    if ((state[kClipEnable] & 1) != 0) {
+      context.work.not_done("3D", "CLEAR_BUFFERS within clip rectangles");
+      return std::nullopt;
+    }
+  }
   if (!colour_done_ && (value & 0x3c) != 0) {
     if (auto fault = colour(context, state, value)) return fault;
     if (context.again) return std::nullopt;

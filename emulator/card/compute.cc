@@ -29,13 +29,8 @@ constexpr uint32_t kBlockZ = 0x3b0;
 constexpr uint32_t kEntry = 0x3b4;
 constexpr uint32_t kLocalBase = 0x77c;
 constexpr uint32_t kGridId = 0x780;
-constexpr uint32_t kCondition = 0x1550;
 constexpr uint32_t kCodeAddress = 0x1608;
 constexpr uint32_t kConstantBind = 0x1694;
-constexpr uint32_t kQueryAddress = 0x1b00;
-constexpr uint32_t kQuerySequence = 0x1b08;
-constexpr uint32_t kQueryGet = 0x1b0c;
-constexpr uint32_t kQueryShort = 1u << 28;
 constexpr uint32_t kImages = 0x2700, kImageStride = 0x20;
 
 // A token of the control stack: 0x200 bytes hold 48 of them (rnndb, WARP_CSTACK_SIZE).
@@ -49,7 +44,7 @@ constexpr uint64_t kCostOfWarpStep = 256;
 class ComputeObject : public EngineObject {
  public:
   explicit ComputeObject(ChannelParts& parts) : macros_(parts.macros) {
-    state_.set(kCondition + 8, kConditionAlways);
+    state_.set(kConditionMode, kConditionAlways);
   }
 
   std::optional<MmuFault> method(MethodContext& context, uint32_t method, uint32_t value) override {
@@ -62,9 +57,9 @@ class ComputeObject : public EngineObject {
         return std::nullopt;
       case kLaunch:
         return launch(context);
-      case kQueryGet:
-        return write_query(context, state_.address(kQueryAddress), state_[kQuerySequence],
-                           (value & kQueryShort) == 0);
+      case QueryMethods::kGet:
+        return write_query(context, state_.address(QueryMethods::kAddress), state_[QueryMethods::kSequence],
+                           (value & QueryMethods::kShort) == 0);
       default:
         return std::nullopt;
     }
@@ -115,7 +110,7 @@ class ComputeObject : public EngineObject {
   std::optional<MmuFault> launch(MethodContext& context) {
     if (!running_) {
       bool wanted = true;
-      if (auto fault = evaluate_condition(context, state_, kCondition, wanted)) return fault;
+      if (auto fault = evaluate_condition(context, state_, wanted)) return fault;
       if (!wanted) return std::nullopt;
       context.cost += kCostOfObject;
       running_.emplace(description());

@@ -9,20 +9,20 @@
 
 namespace gpuvm {
 
-// What a fresh object has in COND_MODE.
-inline constexpr uint32_t kConditionAlways = 1;
+inline constexpr uint32_t kConditionAddress = 0x1550;  // HIGH, LOW
+inline constexpr uint32_t kConditionMode = 0x1558;
+inline constexpr uint32_t kConditionAlways = 1;  // what a fresh object has there
 
-// `methods`: COND_ADDRESS_HIGH, _LOW and COND_MODE. The mode compares the sequence and the result of two
-// queries of 16 bytes that follow each other.
+// The mode compares the sequence and the result of two queries of 16 bytes that follow each other.
 inline std::optional<MmuFault> evaluate_condition(MethodContext& context, const MethodState& state,
-                                                  uint32_t methods, bool& holds) {
-  const uint32_t mode = state[methods + 8];
+                                                  bool& holds) {
+  const uint32_t mode = state[kConditionMode];
   holds = mode == kConditionAlways;
   if (mode < 2 || mode > 4) return std::nullopt;
   std::array<uint32_t, 8> queries{};
   const size_t words = mode == 2 ? 4 : 8;
   context.cost += kCostOfAccess;
-  if (auto fault = context.memory.read(context.space, state.address(methods),
+  if (auto fault = context.memory.read(context.space, state.address(kConditionAddress),
                                        std::as_writable_bytes(std::span(queries).first(words))))
     return fault;
   const bool equal = queries[0] == queries[4] && queries[1] == queries[5];

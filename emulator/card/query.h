@@ -7,6 +7,13 @@
 
 namespace gpuvm {
 
+// Where the shader classes have the query that QUERY_GET writes (rnndb gf100_3d.xml, gf100_compute.xml).
+struct QueryMethods {
+  static constexpr uint32_t kAddress = 0x1b00;  // HIGH, LOW
+  static constexpr uint32_t kSequence = 0x1b08;
+  static constexpr uint32_t kGet = 0x1b0c;
+  static constexpr uint32_t kShort = 1u << 28;  // of GET's value
+};
 // 4 bytes, or 16 with a time stamp.
 std::optional<MmuFault> write_query(MethodContext& context, uint64_t va, uint32_t sequence, bool with_time);
 
@@ -21,6 +28,8 @@ struct LineCopy {
 struct CopyProgress {
   uint32_t line = 0;
   uint64_t bytes = 0;  // of the line
+
+  bool begun() const { return line != 0 || bytes != 0; }
 };
 // Up to the limit of `context`, which says whether there is more to do.
 std::optional<MmuFault> copy_lines(MethodContext& context, const LineCopy& copy, CopyProgress& progress);

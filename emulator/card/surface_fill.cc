@@ -6,25 +6,27 @@
 namespace gpuvm {
 namespace {
 
-using Block = std::array<std::byte, GpuMemory::kPiece>;
+constexpr size_t kMaxPixelBytes = 16;
+// A piece, from any byte of a pixel on.
+using Block = std::array<std::byte, GpuMemory::kPiece + kMaxPixelBytes>;
 
-// Every pixel size divides a block of this, so a run that starts at a pixel's start is a part of it.
-Block repeated(const std::array<uint32_t, 4>& pixel, uint32_t pixel_bytes) {
-  Block block;
-  for (size_t at = 0; at < block.size(); at += pixel_bytes)
-    std::memcpy(&block[at], pixel.data(), pixel_bytes);
-  return block;
+void repeat(Block& block, const std::array<uint32_t, 4>& pixel, size_t pixel_bytes) {
+  std::memcpy(block.data(), pixel.data(), pixel_bytes);
+  for (size_t filled = pixel_bytes; filled < block.size(); filled *= 2)
+    std::memcpy(block.data() + filled, block.data(), std::min(filled, block.size() - filled));
 }
 
 class Filler {
  public:
-  Filler(MethodContext& context, const SurfaceFill& fill)
+  // `mask`: of a pixel, its first `fill.pixel_bytes`.
+  Filler(MethodContext& context, const SurfaceFill& fill, std::span<const std::byte> mask)
       : context_(context),
         fill_(fill),
         line_bytes_(uint64_t{fill.width} * fill.pixel_bytes),
-        pattern_(repeated(fill.pixel, fill.pixel_bytes)),
-        mask_(repeated(fill.mask, fill.pixel_bytes)),
-        whole_(std::ranges::all_of(mask_, [](std::byte b) { return b == std::byte{0xff}; })) {}
+        whole_(std::ranges::all_of(mask, [](std::byte b) { return b == std::byte{0xff}; })) {
+    repeat(pattern_, fill.pixel, fill.pixel_bytes);
+    if (!whole_) repeat(mask_, fill.mask, fill.pixel_bytes);
+  }
 
   std::optional<MmuFault> run(CopyProgress& progress) {
     while (progress.line < fill_.height) {
@@ -64,22 +66,14 @@ class Filler {
 
   // `phase`: of the first byte in its pixel.
   std::optional<MmuFault> write(uint64_t at, uint64_t phase, uint64_t bytes) {
-    // A run longer than what is left of the block is cut: the phase repeats with every pixel.
-    std::array<std::byte, GpuMemory::kPiece + 16> merged;
+    const auto pattern = std::span(pattern_).subspan(phase, bytes);
+    if (whole_) return context_.memory.write(context_.space, at, pattern);
+    std::array<std::byte, GpuMemory::kPiece> merged;
     const auto out = std::span(merged).first(bytes);
-    if (!whole_) {
-      if (auto fault = context_.memory.read(context_.space, at, out)) return fault;
-    }
-    for (uint64_t i = 0; i < bytes;) {
-      const uint64_t from = (phase + i) % pattern_.size();
-      const uint64_t run = std::min(bytes - i, pattern_.size() - from);
-      if (whole_) {
-        std::memcpy(&out[i], &pattern_[from], run);
-      } else {
-        for (uint64_t n = 0; n < run; ++n)
-          out[i + n] = (out[i + n] & ~mask_[from + n]) | (pattern_[from + n] & mask_[from + n]);
-      }
-      i += run;
+    if (auto fault = context_.memory.read(context_.space, at, out)) return fault;
+    for (uint64_t i = 0; i < bytes; ++i) {
+      const std::byte mask = mask_[phase + i];
+      out[i] = (out[i] & ~mask) | (pattern[i] & mask);
     }
     return context_.memory.write(context_.space, at, out);
   }
@@ -87,8 +81,8 @@ class Filler {
   MethodContext& context_;
   const SurfaceFill& fill_;
   uint64_t line_bytes_;
-  Block pattern_, mask_;
   bool whole_;
+  Block pattern_, mask_;
 };
 
 }  // namespace
@@ -96,11 +90,13 @@ class Filler {
 std::optional<MmuFault> fill_surface(MethodContext& context, const SurfaceFill& fill,
                                      CopyProgress& progress) {
   const uint64_t bytes = uint64_t{fill.width} * fill.pixel_bytes * fill.height;
-  if (bytes == 0) return std::nullopt;
+  const auto mask = std::as_bytes(std::span(fill.mask)).first(fill.pixel_bytes);
+  if (bytes == 0 || std::ranges::all_of(mask, [](std::byte b) { return b == std::byte{0}; }))
+    return std::nullopt;
   if (uint64_t{fill.width} * fill.pixel_bytes > kMaxOperationBytes || bytes > kMaxOperationBytes ||
       fill.height > kMaxOperationLines)
     return MmuFault{fill.to.address, FaultReason::kLimit, true};
-  return Filler(context, fill).run(progress);
+  return Filler(context, fill, mask).run(progress);
 }
 
 }  // namespace gpuvm

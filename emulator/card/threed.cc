@@ -12,11 +12,6 @@
 namespace gpuvm {
 namespace {
 
-constexpr uint32_t kQueryAddress = 0x1b00;
-constexpr uint32_t kQuerySequence = 0x1b08;
-constexpr uint32_t kQueryGet = 0x1b0c;
-constexpr uint32_t kQueryShort = 1u << 28;
-constexpr uint32_t kCondition = 0x1550;
 // Of QUERY_GET, bits 27:23: these have the sequence and a result of 32 bits, the other counters one of 64.
 constexpr uint32_t kSelectNothing = 0, kSelectSamples = 2;
 
@@ -30,14 +25,14 @@ constexpr Start kStarts[] = {{0x1618, "VERTEX_BEGIN_GL"}, {0x19d4, "CLIPID_FILL"
 class ThreedObject : public EngineObject {
  public:
   explicit ThreedObject(ChannelParts& parts) : macros_(parts.macros) {
-    state_.set(kCondition + 8, kConditionAlways);
+    state_.set(kConditionMode, kConditionAlways);
   }
 
   std::optional<MmuFault> method(MethodContext& context, uint32_t method, uint32_t value) override {
     if (MacroEngine::takes(method)) return macros_.method(*this, state_, context, method, value);
     state_.set(method, value);
     if (constants_.takes(method)) return constants_.upload(context, state_, method, value);
-    if (method == kQueryGet) return query(context, value);
+    if (method == QueryMethods::kGet) return query(context, value);
     if (method == Clear::kMethod) return clear_.clear(context, state_, value);
     for (const Start& start : kStarts) {
       if (start.method == method) context.work.not_done("3D", start.name);
@@ -49,11 +44,10 @@ class ThreedObject : public EngineObject {
   std::optional<MmuFault> query(MethodContext& context, uint32_t value) {
     // Nothing is drawn, so no counter has counted: work that should have moved one is in the account.
     const uint32_t select = (value >> 23) & 0x1f;
-    const bool has_sequence = select == kSelectNothing || select == kSelectSamples;
-    const bool is_short = (value & kQueryShort) != 0;
-    const uint32_t first =
-        select == kSelectNothing || (has_sequence && !is_short) ? state_[kQuerySequence] : 0;
-    return write_query(context, state_.address(kQueryAddress), first, !is_short);
+    const bool is_short = (value & QueryMethods::kShort) != 0;
+    const bool sequence = select == kSelectNothing || (select == kSelectSamples && !is_short);
+    return write_query(context, state_.address(QueryMethods::kAddress),
+                       sequence ? state_[QueryMethods::kSequence] : 0, !is_short);
   }
 
   MethodState state_;

@@ -1,11 +1,10 @@
 // 2D, class 0x902d: solid rectangles and unscaled copies between pitch-linear surfaces.
 // Source: envytools rnndb graph/g80_2d.xml.
-#include <algorithm>
-#include <array>
-
 #include "emulator/card/engines.h"
 #include "emulator/card/method_state.h"
 #include "emulator/card/query.h"
+#include "emulator/card/rectangle.h"
+#include "emulator/card/surface_fill.h"
 
 namespace gpuvm {
 namespace {
@@ -13,6 +12,7 @@ namespace {
 constexpr uint32_t kDestination =
     0x200;  // surface: +0 format, +4 linear, +14 pitch, +18 width, +1c height, +20 address
 constexpr uint32_t kSource = 0x230;
+constexpr uint32_t kClipX = 0x280;  // y, width, height
 constexpr uint32_t kClipEnable = 0x290;
 constexpr uint32_t kOperation = 0x2ac;
 constexpr uint32_t kSourceCopy = 3;
@@ -87,73 +87,63 @@ class TwodObject : public EngineObject {
     return !is_one(kBlitDuDx) || !is_one(kBlitDvDy);
   }
 
+  // What of the destination may be written.
+  Rectangle reached(const Surface& to) const {
+    Rectangle area{0, 0, to.width, to.height};
+    if ((state_[kClipEnable] & 1) != 0)
+      area.cut(Rectangle::at(state_[kClipX], state_[kClipX + 4], state_[kClipX + 8], state_[kClipX + 12]));
+    return area;
+  }
+
   // What is done as if it had not been asked for.
   void count_ignored(MethodContext& context) const {
-    if ((state_[kClipEnable] & 1) != 0) context.work.not_done("2D", "the clip rectangle");
-    if (const uint32_t operation = state_[kOperation]; operation != 0 && operation != kSourceCopy)
+    if (const uint32_t operation = state_[kOperation];
+        !progress_.begun() && operation != 0 && operation != kSourceCopy)
       context.work.not_done("2D", "a raster operation or blending");
   }
 
   std::optional<MmuFault> fill(MethodContext& context) {
     const Surface to = surface(kDestination);
-    if (progress_.line == 0 && progress_.bytes == 0) count_ignored(context);
+    count_ignored(context);
     if (state_[kDrawShape] != kShapeRectangles || !drawable(to) || to.pixel_bytes > 4) {
       context.work.not_done("2D", "a fill of this shape or format");
       return std::nullopt;
     }
-    const uint32_t left = std::min(state_[kDrawPointX], to.width);
-    const uint32_t top = std::min(state_[kDrawPointX + 4], to.height);
-    const uint32_t right = std::min(state_[kDrawPointX + 8], to.width);
-    const uint32_t bottom = std::min(state_[kDrawPointX + 12], to.height);
-    if (left >= right || top >= bottom) return std::nullopt;
-    const uint64_t line_bytes = uint64_t{right - left} * to.pixel_bytes;
-    const uint64_t lines = bottom - top;
-    if (line_bytes * lines > kMaxOperationBytes || lines > kMaxOperationLines)
-      return MmuFault{to.address, FaultReason::kLimit, true};
-
-    // A page and a pixel of it, to begin at any byte of a pixel.
-    const uint32_t color = state_[kDrawColor];
-    const auto pixel = std::as_bytes(std::span(&color, 1)).first(to.pixel_bytes);
-    std::array<std::byte, GpuMemory::kPiece + sizeof color> pattern;
-    for (size_t i = 0; i < pattern.size(); ++i) pattern[i] = pixel[i % pixel.size()];
-    for (; progress_.line < lines; ++progress_.line, progress_.bytes = 0) {
-      if (progress_.bytes == 0) context.cost += kCostOfAccess;
-      while (progress_.bytes < line_bytes) {
-        if (context.exhausted()) {
-          context.again = true;
-          return std::nullopt;
-        }
-        const SurfaceView view = to.from(left, top);
-        const uint64_t at = view.at(progress_.bytes, progress_.line);
-        const uint64_t run = std::min(line_bytes - progress_.bytes, view.run(progress_.bytes));
-        const uint64_t piece = GpuMemory::piece(at, 0, run);
-        const auto bytes = std::span(pattern).subspan(progress_.bytes % pixel.size(), piece);
-        if (auto fault = context.memory.write(context.space, at, bytes)) return fault;
-        progress_.bytes += piece;
-      }
-    }
-    progress_ = {};
-    return std::nullopt;
+    Rectangle area{state_[kDrawPointX], state_[kDrawPointX + 4], state_[kDrawPointX + 8],
+                   state_[kDrawPointX + 12]};
+    area.cut(reached(to));
+    if (area.empty()) return std::nullopt;
+    return fill_surface(context,
+                        {.to = to.from(area.left, area.top),
+                         .pixel_bytes = to.pixel_bytes,
+                         .width = area.right - area.left,
+                         .height = area.bottom - area.top,
+                         .pixel = {state_[kDrawColor]}},
+                        progress_);
   }
 
   std::optional<MmuFault> blit(MethodContext& context) {
     const Surface from = surface(kSource);
     const Surface to = surface(kDestination);
-    if (progress_.line == 0 && progress_.bytes == 0) count_ignored(context);
+    count_ignored(context);
     if (!drawable(from) || !drawable(to) || state_[kSource] != state_[kDestination] || scaled()) {
       context.work.not_done("2D", "a blit that scales or converts");
       return std::nullopt;
     }
-    const uint32_t x = state_[kBlitX], y = state_[kBlitY];
-    const uint32_t source_x = state_[kBlitSourceX], source_y = state_[kBlitSourceYInt];
-    if (x >= to.width || y >= to.height || source_x >= from.width || source_y >= from.height)
-      return std::nullopt;
-    const uint32_t width = std::min({state_[kBlitWidth], to.width - x, from.width - source_x});
-    const uint32_t height = std::min({state_[kBlitHeight], to.height - y, from.height - source_y});
-    if (uint64_t{width} * to.pixel_bytes > kMaxOperationBytes)
-      return MmuFault{to.address, FaultReason::kLimit, true};
-    return copy_lines(context, {from.from(source_x, source_y), to.from(x, y), width * to.pixel_bytes, height},
-                      progress_);
+    // A destination pixel's source is as far from it everywhere.
+    const int64_t right = int64_t{state_[kBlitSourceX]} - state_[kBlitX];
+    const int64_t down = int64_t{state_[kBlitSourceYInt]} - state_[kBlitY];
+    Rectangle area = Rectangle::at(state_[kBlitX], state_[kBlitY], state_[kBlitWidth], state_[kBlitHeight]);
+    area.cut(reached(to));
+    area.cut(Rectangle{0, 0, from.width, from.height}.moved(-right, -down));
+    if (area.empty()) return std::nullopt;
+    const uint64_t line_bytes = uint64_t{area.right - area.left} * to.pixel_bytes;
+    if (line_bytes > kMaxOperationBytes) return MmuFault{to.address, FaultReason::kLimit, true};
+    return copy_lines(
+        context,
+        {from.from(static_cast<uint32_t>(area.left + right), static_cast<uint32_t>(area.top + down)),
+         to.from(area.left, area.top), static_cast<uint32_t>(line_bytes), area.bottom - area.top},
+        progress_);
   }
 
   MethodState state_;

@@ -70,9 +70,4 @@ void Scheduler::finished(uint64_t now_ns) {
   if (queued_ == 0) idle_since_ns_ = now_ns;
 }
 
-void Scheduler::forget(unsigned vm) {
-  queued_ -= state_.machines[vm].queue.size();
-  state_.machines[vm].queue.clear();
-}
-
 }  // namespace gpuvm

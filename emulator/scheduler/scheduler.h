@@ -39,8 +39,6 @@ class Scheduler {
   Decision next(uint64_t now_ns);
   // The submission that is on the card has ended.
   void finished(uint64_t now_ns);
-  // A machine leaves: what it had queued is forgotten. What it has on the card stays until it ends.
-  void forget(unsigned vm);
 
   bool busy() const { return running_.has_value(); }
   size_t queued() const { return queued_; }

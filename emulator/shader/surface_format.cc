@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "emulator/shader/float_math.h"
-#include "emulator/shader/instruction.h"
 
 namespace gpuvm::shader {
 namespace {
@@ -20,10 +19,6 @@ constexpr SurfaceFormat plain(uint8_t id, ComponentType type, uint8_t bits, unsi
   return format;
 }
 
-constexpr SurfaceFormat opaque(SurfaceFormat format) {
-  format.opaque = true;
-  return format;
-}
 constexpr SurfaceFormat srgb(SurfaceFormat format) {
   format.srgb = true;
   return format;
@@ -39,9 +34,9 @@ constexpr SurfaceFormat kFormats[] = {
     plain(0xc0, kFloat, 32, 4),
     plain(0xc1, kSint, 32, 4),
     plain(0xc2, kUint, 32, 4),
-    opaque(plain(0xc3, kFloat, 32, 4)),
-    opaque(plain(0xc4, kSint, 32, 4)),
-    opaque(plain(0xc5, kUint, 32, 4)),
+    plain(0xc3, kFloat, 32, 4),
+    plain(0xc4, kSint, 32, 4),
+    plain(0xc5, kUint, 32, 4),
     plain(0xc6, kUnorm, 16, 4),
     plain(0xc7, kSnorm, 16, 4),
     plain(0xc8, kSint, 16, 4),
@@ -50,7 +45,7 @@ constexpr SurfaceFormat kFormats[] = {
     plain(0xcb, kFloat, 32, 2),
     plain(0xcc, kSint, 32, 2),
     plain(0xcd, kUint, 32, 2),
-    opaque(plain(0xce, kFloat, 16, 4)),
+    plain(0xce, kFloat, 16, 4),
     bgra8(0xcf),
     srgb(bgra8(0xd0)),
     {0xd1, kUnorm, {10, 10, 10, 2}, {0, 10, 20, 30}},
@@ -70,8 +65,8 @@ constexpr SurfaceFormat kFormats[] = {
     plain(0xe3, kSint, 32, 1),
     plain(0xe4, kUint, 32, 1),
     plain(0xe5, kFloat, 32, 1),
-    opaque(bgra8(0xe6)),
-    opaque(srgb(bgra8(0xe7))),
+    bgra8(0xe6),
+    srgb(bgra8(0xe7)),
     {0xe8, kUnorm, {5, 6, 5, 0}, {11, 5, 0, 0}},
     bgr5(0xe9),
     plain(0xea, kUnorm, 8, 2),
@@ -88,12 +83,12 @@ constexpr SurfaceFormat kFormats[] = {
     plain(0xf5, kSint, 8, 1),
     plain(0xf6, kUint, 8, 1),
     {0xf7, kUnorm, {0, 0, 0, 8}, {0, 0, 0, 0}},
-    opaque(bgr5(0xf8)),
-    opaque(plain(0xf9, kUnorm, 8, 4)),
-    opaque(srgb(plain(0xfa, kUnorm, 8, 4))),
-    opaque(bgr5(0xfb)),
-    opaque(bgr5(0xfc)),
-    opaque(bgra8(0xfd)),
+    bgr5(0xf8),
+    plain(0xf9, kUnorm, 8, 4),
+    srgb(plain(0xfa, kUnorm, 8, 4)),
+    bgr5(0xfb),
+    bgr5(0xfc),
+    bgra8(0xfd),
 };
 
 // sRGB's curve is a line, and above it ((c + 0.055) / 1.055) ^ 2.4. The power is a twelfth's fifth root, by
@@ -110,17 +105,11 @@ constexpr double fifth_root(double value) {
 constexpr double srgb_to_linear(double code) {
   return code <= 0.04045 ? code / 12.92 : fifth_root(power12((code + 0.055) / 1.055));
 }
-struct SrgbCurve {
-  std::array<float, 256> linear{};  // of each code
-  std::array<double, 256> from{};   // the smallest linear value that rounds to it
-};
-constexpr SrgbCurve kSrgb = [] {
-  SrgbCurve curve;
-  for (unsigned i = 0; i < 256; ++i) {
-    curve.linear[i] = static_cast<float>(srgb_to_linear(i / 255.0));
-    curve.from[i] = i == 0 ? 0 : srgb_to_linear((i - 0.5) / 255.0);
-  }
-  return curve;
+// The smallest linear value that rounds to each code.
+constexpr std::array<double, 256> kSrgbFrom = [] {
+  std::array<double, 256> from{};
+  for (unsigned i = 1; i < 256; ++i) from[i] = srgb_to_linear((i - 0.5) / 255.0);
+  return from;
 }();
 
 // Without a sign, a five-bit exponent and what is left of `bits`: halves cut, never below zero.
@@ -154,30 +143,6 @@ uint32_t packed(ComponentType type, unsigned bits, uint32_t value) {
   return 0;
 }
 
-uint32_t unpacked(ComponentType type, unsigned bits, uint32_t field) {
-  const uint32_t mask = bits == 32 ? ~0u : (1u << bits) - 1;
-  const auto extended = static_cast<int32_t>(field << (32 - bits)) >> (32 - bits);
-  switch (type) {
-    case kUint:
-      return field;
-    case kSint:
-      return static_cast<uint32_t>(extended);
-    case kUnorm:
-      return as_bits(static_cast<float>(double(field) / mask));
-    case kSnorm:
-      return as_bits(static_cast<float>(std::max(double(extended) / (mask >> 1), -1.0)));
-    case kFloat:
-      return bits == 32
-                 ? field
-                 : as_bits(half_to_float(static_cast<uint16_t>(bits == 16 ? field : field << (15 - bits))));
-  }
-  return 0;
-}
-
-bool is_integer(ComponentType type) {
-  return type == kUint || type == kSint;
-}
-
 }  // namespace
 
 const SurfaceFormat* find_surface_format(uint32_t id) {
@@ -192,7 +157,7 @@ Pixel pack(const SurfaceFormat& format, const std::array<uint32_t, 4>& component
     uint32_t field = 0;
     if (format.srgb && i < 3) {
       const double value = as_float(saturated(components[i]));
-      field = static_cast<uint32_t>(std::ranges::upper_bound(kSrgb.from, value) - kSrgb.from.begin() - 1);
+      field = static_cast<uint32_t>(std::ranges::upper_bound(kSrgbFrom, value) - kSrgbFrom.begin() - 1);
     } else {
       field = packed(format.type, format.bits[i], components[i]);
     }
@@ -200,18 +165,6 @@ Pixel pack(const SurfaceFormat& format, const std::array<uint32_t, 4>& component
     pixel[format.position[i] / 32] |= field << (format.position[i] % 32);
   }
   return pixel;
-}
-
-std::array<uint32_t, 4> unpack(const SurfaceFormat& format, const Pixel& pixel) {
-  std::array<uint32_t, 4> components{0, 0, 0, is_integer(format.type) ? 1u : as_bits(1.0f)};
-  for (unsigned i = 0; i < 4; ++i) {
-    if (format.bits[i] == 0 || (i == 3 && format.opaque)) continue;
-    const uint32_t field =
-        shader::bits(pixel[format.position[i] / 32], format.position[i] % 32, format.bits[i]);
-    components[i] =
-        format.srgb && i < 3 ? as_bits(kSrgb.linear[field]) : unpacked(format.type, format.bits[i], field);
-  }
-  return components;
 }
 
 Pixel mask_of(const SurfaceFormat& format, unsigned components) {

@@ -16,7 +16,6 @@ struct SurfaceFormat {
   std::array<uint8_t, 4> bits;      // of red, green, blue, alpha; 0: not there
   std::array<uint8_t, 4> position;  // of each one's lowest bit
   bool srgb = false;                // red, green and blue are stored by sRGB's curve
-  bool opaque = false;              // alpha has room but no meaning: it reads as one
 
   unsigned bytes() const { return (bits[0] + bits[1] + bits[2] + bits[3] + 7u) / 8; }
 };
@@ -27,8 +26,6 @@ const SurfaceFormat* find_surface_format(uint32_t id);
 // fits.
 using Pixel = std::array<uint32_t, 4>;
 Pixel pack(const SurfaceFormat& format, const std::array<uint32_t, 4>& components);
-// And back; components that are not there are 0, 0, 0 and one.
-std::array<uint32_t, 4> unpack(const SurfaceFormat& format, const Pixel& pixel);
 // The bits of a pixel that belong to the components whose bits are set in `components` (red is bit 0).
 Pixel mask_of(const SurfaceFormat& format, unsigned components);
 

@@ -19,7 +19,7 @@ constexpr std::string_view kWrapper = R"(#!/bin/sh
 # Runs the QEMU that is unpacked beside this file.
 root='{0}/root'
 libraries=$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu
-for loader in $root/usr/lib/x86_64-linux-gnu $root/lib/x86_64-linux-gnu; do
+for loader in "$root/usr/lib/x86_64-linux-gnu" "$root/lib/x86_64-linux-gnu"; do
   [ -e "$loader/ld-linux-x86-64.so.2" ] && break
 done
 export QEMU_MODULE_DIR="$root/usr/lib/x86_64-linux-gnu/qemu"

@@ -21,7 +21,8 @@ bool is_suite_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && name[0] != '-' && std::ranges::all_of(name, fits);
 }
 
-// With this, apt knows nothing of the machine: neither its sources nor what is installed on it.
+// With this, apt knows nothing of the machine's sources and of what is installed on it, and runs none of its
+// hooks. How the machine reaches the network, a proxy say, stays.
 Status write_configuration(const fs::path& folder, const std::string& suite) {
   std::error_code code;
   for (const char* part : {"lists/partial", "archives/partial", "etc"}) {
@@ -43,6 +44,8 @@ Status write_configuration(const fs::path& folder, const std::string& suite) {
                                 "Dir::Etc::preferences \"/nonexistent\";\n"
                                 "Dir::Etc::preferencesparts \"/nonexistent\";\n"
                                 "APT::Architecture \"amd64\";\nAPT::Architectures {{ \"amd64\"; }};\n"
+                                "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n"
+                                "#clear APT::Update::Post-Invoke-Success;\n"
                                 "APT::Default-Release \"\";\nAPT::Install-Recommends \"0\";\n",
                                 folder.string()));
 }

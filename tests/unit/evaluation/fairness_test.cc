@@ -20,7 +20,7 @@ double distance(const FairnessCase& c) {
   const std::vector<double> percents = percents_of(c.run);
   double most = 0;
   for (size_t vm = 0; vm < c.published.size(); ++vm)
-    most = std::max(most, std::abs(percents[vm] - c.published[vm].percent));
+    most = std::max(most, std::abs(percents[vm] - c.published[vm]));
   return most;
 }
 

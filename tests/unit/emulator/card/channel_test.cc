@@ -239,21 +239,41 @@ TEST_P(ChannelTest, TwodCopiesARectangle) {
 }
 
 TEST_P(ChannelTest, TwodSaysWhatItDoesNotHeed) {
-  const auto copy = [&](uint32_t clip, uint32_t operation) {
+  const auto copy = [&](uint32_t operation) {
     gpu.run(channel, object(3, 0x902d) + surface(0x230, kData, 0x80, 32, 32) +
                          surface(0x200, kData + 0x2000, 0x40, 16, 16) +
-                         std::vector<uint32_t>{increasing(3, 0x290, 1), clip, increasing(3, 0x2ac, 1),
-                                               operation, increasing(3, 0x8b0, 4), 2, 1, 3, 2,
-                                               increasing(3, 0x8d0, 4), 0, 5, 0, 4});
+                         std::vector<uint32_t>{increasing(3, 0x2ac, 1), operation, increasing(3, 0x8b0, 4), 2,
+                                               1, 3, 2, increasing(3, 0x8d0, 4), 0, 5, 0, 4});
   };
   const auto& undone = gpu.card.work().undone;
-  copy(0, 3);
+  copy(3);
   EXPECT_TRUE(undone.empty());
-  copy(1, 3);
-  EXPECT_EQ(undone.at({"2D", "the clip rectangle"}), 1u);
-  copy(0, 1);
+  copy(1);
   EXPECT_EQ(undone.at({"2D", "a raster operation or blending"}), 1u);
-  EXPECT_EQ(undone.size(), 2u);
+  EXPECT_EQ(undone.size(), 1u);
+}
+
+TEST_P(ChannelTest, TwodKeepsToTheClipRectangle) {
+  for (uint32_t i = 0; i < 0x1000; i += 4) gpu.card.vram().write(data + i, 4, i);
+  const std::vector<uint32_t> clip{increasing(3, 0x280, 5), 3, 2, 2, 9, 1};
+  gpu.run(channel, object(3, 0x902d) + surface(0x230, kData, 0x80, 32, 32) +
+                       surface(0x200, kData + 0x2000, 0x40, 16, 16) + clip +
+                       std::vector<uint32_t>{increasing(3, 0x8b0, 4), 2, 1, 6, 4, increasing(3, 0x8d0, 4), 0,
+                                             5, 0, 4});
+  for (uint32_t y = 0; y < 16; ++y) {
+    for (uint32_t x = 0; x < 16; ++x) {
+      const bool inside = x >= 3 && x < 5 && y >= 2 && y < 5;
+      ASSERT_EQ(gpu.vram32(data + 0x2000 + y * 0x40 + 4 * x), inside ? (y + 3) * 0x80 + 4 * (x + 3) : 0u);
+    }
+  }
+  gpu.run(channel, std::vector<uint32_t>{increasing(3, 0x580, 1), 4, increasing(3, 0x588, 1), 0xc0ffee,
+                                         increasing(3, 0x600, 4), 0, 0, 16, 3});
+  for (uint32_t y = 0; y < 16; ++y) {
+    for (uint32_t x = 0; x < 16; ++x) {
+      const bool inside = x >= 3 && x < 5 && y == 2;
+      ASSERT_EQ(gpu.vram32(data + 0x2000 + y * 0x40 + 4 * x) == 0xc0ffee, inside) << x << "," << y;
+    }
+  }
 }
 
 TEST_P(ChannelTest, ShaderClassesAnswerQueries) {

@@ -289,6 +289,21 @@ TEST_F(ClearTest, SamplesOfAPixelAreAllCleared) {
   }
 }
 
+TEST_F(ClearTest, WithinClipRectanglesItIsLeftOutAndCounted) {
+  run({colour({3, 0, 0, 0}), rendertarget(0xe4, 16, 8, 0), screen(0, 0, 16, 8), method(0x194c, 1),
+       method(0x19d0, kAll)});
+  EXPECT_EQ(gpu.vram32(target), kUntouched);
+  EXPECT_EQ(gpu.card.work().undone.at({"3D", "CLEAR_BUFFERS within clip rectangles"}), 1u);
+}
+
+// Components that the format has not.
+TEST_F(ClearTest, NothingToWriteIsNothingDone) {
+  auto of_nothing = rendertarget(0xe4, 16, 8, 0);
+  of_nothing[2] = 0x10000000;  // which is not mapped
+  run({of_nothing, screen(0, 0, 16, 8), method(0x19d0, 0x38)});
+  EXPECT_FALSE(faulted());
+}
+
 TEST_F(ClearTest, AConditionThatDoesNotHoldLeavesItAlone) {
   for (uint64_t at = 0; at < 32; at += 4) gpu.card.vram().write(target + 0x10000 + at, 4, 0);
   const auto clear_if = [&](uint32_t value, uint32_t mode) {

@@ -69,19 +69,6 @@ TEST(Scheduler, BudgetPaysForWhatRan) {
   }
 }
 
-TEST(Scheduler, WhoLeavesIsForgotten) {
-  Rig rig(options(SchedulerKind::kBand));
-  rig.submit(0, 5);
-  rig.submit(1);
-  EXPECT_EQ(rig.dispatch(), 0);
-  rig.scheduler.forget(0);
-  EXPECT_EQ(rig.scheduler.queued(), 1u);
-  rig.now += kMs;
-  rig.scheduler.finished(rig.now);
-  EXPECT_EQ(rig.run_all(kMs), Order{1});
-  EXPECT_EQ(rig.scheduler.next(rig.now).kind, Kind::kIdle);
-}
-
 TEST(Scheduler, EonsOfIdlenessTakeNoTime) {
   for (const SchedulerTraits& traits : all_schedulers()) {
     for (const SchedulerVariant v : {SchedulerVariant::kMain, SchedulerVariant::k2015}) {
