@@ -40,7 +40,7 @@ class AccessGroups {
   explicit AccessGroups(const DeviceInfo& device, const RegisterNamer* namer = nullptr);
 
   // Every event of the trace, in order, before it is asked for: windows follow their selectors.
-  void observe(const Event& event) { banks_.observe(event); }
+  void observe(const Event& event, Bytes payload = {}) { banks_.observe(event, payload); }
 
   // Event must be MMIO. Writes teach it where the channels' USERD pages lie in BAR1.
   uint32_t of(const Event& event);

@@ -83,7 +83,7 @@ class Summarizer {
     if (static_cast<size_t>(event.kind) < kEventKinds) ++facts_.kinds[static_cast<size_t>(event.kind)];
     // Imported logs of several CPUs may step back a little.
     facts_.last_ns = std::max(facts_.last_ns, event.time_ns);
-    groups_.observe(event);
+    groups_.observe(event, payload);
     if (is_mmio(event.kind)) {
       access(event);
       return;

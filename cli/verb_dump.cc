@@ -67,7 +67,7 @@ class Dumper {
       if (const auto phase = phase_of_mark(as_text(payload))) phase_ = *phase;
     }
     if (event.kind == EventKind::kContext) labels_.define(event, payload);
-    if (names_ != nullptr) names_->observe(event);
+    if (names_ != nullptr) names_->observe(event, payload);
   }
   Status one(const Event& event, Bytes payload, uint64_t seq) {
     observe(event, payload);

@@ -96,7 +96,7 @@ void print_result(const ReplayResult& result) {
 // The object of the replay, with the contention's under "scheduling".
 std::string with_scheduling(const std::string& replay, const SchedulingRun& run) {
   nlohmann::json out = nlohmann::json::parse(replay);
-  out["scheduling"] = to_json(run);
+  out["scheduling"] = to_json_with_utilisation(run);
   return out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

@@ -72,4 +72,11 @@ void Lane::connect(PciDevice& device, ModeReplayOptions options) {
       std::move(options));
 }
 
+Status Lane::too_much_vram(uint64_t most_bytes) const {
+  return error(
+      "{}: after {} events the recording has filled more than {} MiB of video memory; if it is right, give "
+      "more by --vram-limit",
+      result_.trace, replay_->events(), most_bytes >> 20);
+}
+
 }  // namespace gpuvm

@@ -33,11 +33,17 @@ class Lane {
 
   // Valid once connected.
   ModeReplay& replay() { return *replay_; }
+  // Whether the machine's video memory, of all its guests, is within so many bytes. Errors: it is not, by
+  // what this lane has just done.
+  Status within_vram(const Machine& machine, uint64_t most_bytes) const {
+    return machine.vram_resident_bytes() <= most_bytes ? Status(Ok{}) : too_much_vram(most_bytes);
+  }
   uint64_t trace_events() const { return reader_->summary().events; }
   ModeResult& result() { return result_; }
   void report(Divergence d);
 
  private:
+  Status too_much_vram(uint64_t most_bytes) const;
   bool only_counted() const { return !result_.not_recorded.empty(); }
   Lane(std::unique_ptr<TraceReader> reader, unsigned vm, std::vector<Divergence>& divergences);
 

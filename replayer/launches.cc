@@ -106,17 +106,13 @@ Result<RecordedLaunches> launches_of(const std::string& path, uint64_t max_vram_
   Collector collector;
   ModeReplayOptions options;
   options.watch = [&](const Event& e) { collector.before(e, machine->charged_ns(0)); };
+  options.within = [&] { return lane->within_vram(*machine, max_vram_bytes); };
   lane->connect(machine->device(0), std::move(options));
   while (true) {
     GPUVM_TRY(const bool more, lane->replay().step());
     if (!more) break;
     collector.after(machine->charged_ns(0));
-    if (machine->vram_resident_bytes() > max_vram_bytes) {
-      return error(
-          "{}: the recording fills more than {} MiB of video memory; if it is right, give more by "
-          "--vram-limit",
-          path, max_vram_bytes >> 20);
-    }
+    GPUVM_TRY_STATUS(lane->within_vram(*machine, max_vram_bytes));
     if (collector.full()) return error("{}: more than {} launches; cut the trace", path, kMaxLaunches);
   }
   return collector.take(path);

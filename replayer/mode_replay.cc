@@ -54,35 +54,34 @@ Result<bool> ModeReplay::step() {
     return true;
   }
   last_time_ns_ = e.time_ns;
-  if ((is_mmio(e.kind) || e.kind == EventKind::kConfigRead || e.kind == EventKind::kConfigWrite) &&
-      !is_access_width(e.width)) {
+  if ((is_mmio(e.kind) || is_config(e.kind)) && !is_access_width(e.width)) {
     return error("event {}: an access of {} bytes; the trace is damaged or was not made by a capture",
                  item.seq, e.width);
   }
   switch (e.kind) {
     case EventKind::kMmioRead:
-      device_.advance(e.time_ns);
+      GPUVM_TRY_STATUS(advance(e.time_ns));
       read_value(item, device_.bar_read(e.space, e.address, e.width));
       if (e.space < result_.accesses.bar.size()) result_.accesses.add(e.space, false);
       if (feed_.overdue()) peer_.skip_missing(item.seq);
       break;
     case EventKind::kMmioWrite:
-      device_.advance(e.time_ns);
+      GPUVM_TRY_STATUS(advance(e.time_ns));
       if (options_.flushed && e.space == 0) note_flush(e);
       device_.bar_write(e.space, e.address, e.width, e.value);
       if (e.space < result_.accesses.bar.size()) result_.accesses.add(e.space, true);
       if (feed_.overdue()) peer_.skip_missing(item.seq);
       break;
     case EventKind::kConfigRead:
-      device_.advance(e.time_ns);
+      GPUVM_TRY_STATUS(advance(e.time_ns));
       read_value(item, device_.config_read(static_cast<unsigned>(e.address), e.width));
       break;
     case EventKind::kConfigWrite:
-      device_.advance(e.time_ns);
+      GPUVM_TRY_STATUS(advance(e.time_ns));
       device_.config_write(static_cast<unsigned>(e.address), e.width, static_cast<uint32_t>(e.value));
       break;
     case EventKind::kReset:
-      device_.advance(e.time_ns);
+      GPUVM_TRY_STATUS(advance(e.time_ns));
       device_.reset();
       break;
     case EventKind::kDmaRead:
@@ -90,11 +89,11 @@ Result<bool> ModeReplay::step() {
     case EventKind::kIrq:
       // Work that was due before the next access. What the access itself causes has been taken already, or
       // will be.
-      if (!item.taken) device_.advance(e.time_ns);
+      if (!item.taken) GPUVM_TRY_STATUS(advance(e.time_ns));
       break;
     case EventKind::kMark:
       // What is due is in the digests that follow.
-      device_.advance(e.time_ns);
+      GPUVM_TRY_STATUS(advance(e.time_ns));
       mark(as_text(item.payload), e.time_ns);
       break;
     case EventKind::kDigest:
@@ -114,6 +113,16 @@ Result<bool> ModeReplay::step() {
   }
   if (const auto& failure = peer_.failure()) return *failure;
   return !(diverged_ && options_.until_divergence);
+}
+
+// What is due is done piece by piece: between two events there can be any time, and so any amount of work.
+Status ModeReplay::advance(uint64_t time_ns) {
+  for (uint64_t due = device_.next_due(); due < time_ns; due = device_.next_due()) {
+    device_.advance(due);
+    if (options_.within) GPUVM_TRY_STATUS(options_.within());
+  }
+  device_.advance(time_ns);
+  return Ok{};
 }
 
 void ModeReplay::note_flush(const Event& event) {

@@ -28,6 +28,9 @@ struct ModeReplayOptions {
   std::function<void(std::optional<uint64_t> directory)> flushed = {};
   // Told of every event before the device sees it. May be empty.
   std::function<void(const Event&)> watch = {};
+  // Asked after each piece of work that the device does between two events; an error ends the replay. May be
+  // empty.
+  std::function<Status()> within = {};
 };
 
 class ModeReplay {
@@ -46,6 +49,7 @@ class ModeReplay {
   uint64_t next_time_ns() { return feed_.next_time_ns(); }
 
  private:
+  Status advance(uint64_t time_ns);
   void read_value(const TraceFeed::Item& item, uint64_t got);
   void digest(const TraceFeed::Item& item);
   void mark(std::string_view text, uint64_t time_ns);

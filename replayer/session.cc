@@ -98,6 +98,7 @@ void Session::connect_lanes() {
   for (unsigned vm = 0; vm < lanes_.size(); ++vm) {
     ModeReplayOptions options;
     options.until_divergence = options_.until_divergence;
+    options.within = [this, vm] { return lanes_[vm]->within_vram(*machine_, vram_limit()); };
     if (const Hypervisor* hypervisor = machine_->hypervisor()) {
       options.meters = [hypervisor, vm] { return reading(hypervisor->meters(vm)); };
       options.flushed = [this, vm](std::optional<uint64_t> directory) { check_->flushed(vm, directory); };
@@ -109,18 +110,13 @@ void Session::connect_lanes() {
 Status Session::run() {
   Running running;
   for (const auto& lane : lanes_) running.add(lane.get());
-  const uint64_t vram_limit = options_.max_vram_bytes * lanes_.size();
   uint64_t events = 0;
   while (!running.lanes.empty()) {
     const size_t turn = running.earliest();
-    ModeReplay& replay = running.lanes[turn]->replay();
+    Lane& lane = *running.lanes[turn];
+    ModeReplay& replay = lane.replay();
     GPUVM_TRY(const bool more, replay.step());
-    if (machine_->vram_resident_bytes() > vram_limit) {
-      return error(
-          "{}: after {} events the recording has filled more than {} MiB of video memory; if it is right, "
-          "give more by --vram-limit",
-          running.lanes[turn]->result().trace, events, vram_limit >> 20);
-    }
+    GPUVM_TRY_STATUS(lane.within_vram(*machine_, vram_limit()));
     if (!more) {
       running.erase(turn);
     } else if (running.lanes.size() > 1) {

@@ -86,6 +86,10 @@ constexpr bool is_mmio(EventKind kind) {
   return kind == EventKind::kMmioRead || kind == EventKind::kMmioWrite;
 }
 
+constexpr bool is_config(EventKind kind) {
+  return kind == EventKind::kConfigRead || kind == EventKind::kConfigWrite;
+}
+
 constexpr bool is_program_access(EventKind kind) {
   return kind == EventKind::kWideRead || kind == EventKind::kWideWrite || kind == EventKind::kUpdate;
 }

@@ -1,5 +1,7 @@
 #include "traces/meta.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "traces/core/small_json.h"
@@ -47,8 +49,10 @@ std::string to_json(const TraceMeta& meta) {
 }
 
 bool is_reserved_attachment(std::string_view name) {
-  return name == kMetaAttachment || name == kGuestLogAttachment || name == kLogHeaderAttachment ||
-         name == kImportAttachment || name == kNamesAttachment || name == kGpuWorkAttachment;
+  constexpr std::string_view kReserved[] = {kMetaAttachment,    kGuestLogAttachment, kLogHeaderAttachment,
+                                            kImportAttachment,  kNamesAttachment,    kGpuWorkAttachment,
+                                            kModulesAttachment, kMappingsAttachment};
+  return std::ranges::find(kReserved, name) != std::end(kReserved);
 }
 
 Result<TraceMeta> meta_from_json(std::string_view text) {

@@ -87,6 +87,9 @@ inline constexpr std::string_view kImportAttachment = "import.json";
 
 // Names of registers, as the user gave them (docs/names.md).
 inline constexpr std::string_view kNamesAttachment = "names.txt";
+// Of a traced program: the files whose code made its accesses, and the files that it mapped.
+inline constexpr std::string_view kModulesAttachment = "modules.json";
+inline constexpr std::string_view kMappingsAttachment = "mappings.json";
 
 // Names that mean something to us: a guest may not attach anything under them.
 bool is_reserved_attachment(std::string_view name);

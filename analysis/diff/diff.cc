@@ -36,9 +36,6 @@ const char* verb_of(EventKind kind) {
   }
 }
 
-bool is_config(EventKind kind) {
-  return kind == EventKind::kConfigRead || kind == EventKind::kConfigWrite;
-}
 bool has_value(EventKind kind) {
   return is_mmio(kind) || is_config(kind);
 }

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "analysis/evaluation/estimate.h"
 #include "analysis/evaluation/fairness.h"
@@ -21,17 +23,23 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kMaxTrace = size_t{4} << 30;
 constexpr size_t kMaxName = 40;
 // Guests are ten times as fast as recorded, an assumption whatever --costs says, and run for a minute, boot
 // left out.
 constexpr double kGuestSpeed = 10;
 constexpr uint64_t kContentionNs = 60'000'000'000;
-constexpr int kFormat = 1;  // of jobs' results: another one makes them all anew
+constexpr int kFormat = 2;  // of jobs' results: another one makes them all anew
 
-std::string hex(std::string_view bytes) {
+// Of a file's bytes, in hexadecimal digits.
+Result<std::string> digest_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  report::Sha256 hash;
+  std::string piece(size_t{64} << 10, '\0');
+  while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())) || in.gcount() > 0)
+    hash.add(std::string_view(piece).substr(0, static_cast<size_t>(in.gcount())));
+  if (!in.eof()) return error("{}: cannot be read; check the path", path);
   std::string text;
-  for (const uint8_t b : report::sha256(bytes)) text += fmt::format("{:02x}", b);
+  for (const uint8_t b : hash.finish()) text += fmt::format("{:02x}", b);
   return text;
 }
 
@@ -49,6 +57,12 @@ std::string inputs_of(const EvaluationPlan& plan, const EvaluatedTrace* trace) {
                      trace == nullptr ? "" : trace->digest);
 }
 
+json rounded_percents(const SchedulingRun& run) {
+  json list = json::array();
+  for (const double p : percents_of(run)) list.push_back(std::round(p * 10) / 10);
+  return list;
+}
+
 Result<json> replay_job(const EvaluatedTrace& trace, const std::string& mode, unsigned vms,
                         uint64_t max_vram) {
   ReplayOptions options;
@@ -61,29 +75,34 @@ Result<json> replay_job(const EvaluatedTrace& trace, const std::string& mode, un
   return out;
 }
 
-Result<json> contention_job(const EvaluatedTrace& trace, const std::string& scheduler, unsigned vms,
-                            uint64_t max_vram) {
-  SchedulingRun run;
-  GPUVM_TRY(run.scheduler.kind, scheduler_from_name(scheduler));
-  GPUVM_TRY(run.scheduler, checked(run.scheduler, vms));
-  GPUVM_TRY(RecordedLaunches recorded, launches_of(trace.path, max_vram));
-  if (recorded.program.launches.empty()) return json{{"launches", 0}};
+// Every scheduler with every number of machines: what the recording asked of the card is found out once.
+Result<json> contention_job(const EvaluatedTrace& trace, const EvaluationPlan& plan) {
+  GPUVM_TRY(RecordedLaunches recorded, launches_of(trace.path, plan.max_vram_bytes));
+  const size_t launches = recorded.program.launches.size();
   MachineProgram program =
       changed(std::move(recorded.program), {.guest_speed = kGuestSpeed, .without_boot = true});
   program.name = trace.name;
   program.repeats = true;
-  run.programs.assign(vms, program);
-  ContentionOptions options;
-  options.scheduler = run.scheduler;
-  options.until_ns = kContentionNs;
-  run.result = contend(run.programs, options);
-  json out = to_json(run);
-  out.erase("utilisation_100ms");
-  out.erase("utilisation_500ms");
-  out["launches"] = program.launches.size();
-  out["percent"] = json::array();
-  for (const double p : percents_of(run)) out["percent"].push_back(std::round(p * 10) / 10);
-  return out;
+  json runs = json::array();
+  for (const std::string& scheduler : plan.schedulers) {
+    for (const unsigned vms : plan.vms) {
+      if (launches == 0) break;
+      SchedulingRun run;
+      GPUVM_TRY(run.scheduler.kind, scheduler_from_name(scheduler));
+      GPUVM_TRY(run.scheduler, checked(run.scheduler, vms));
+      run.programs.assign(vms, program);
+      ContentionOptions options;
+      options.scheduler = run.scheduler;
+      options.until_ns = kContentionNs;
+      run.result = contend(run.programs, options);
+      json one = to_json(run);
+      one["vms"] = vms;
+      one["launches"] = launches;
+      one["percent"] = rounded_percents(run);
+      runs.push_back(std::move(one));
+    }
+  }
+  return runs;
 }
 
 Result<json> fairness_job() {
@@ -92,21 +111,10 @@ Result<json> fairness_job() {
     json one = to_json(c.run);
     one["key"] = c.key;
     one["title"] = c.title;
-    one["percent"] = json::array();
-    for (const double p : percents_of(c.run)) one["percent"].push_back(std::round(p * 10) / 10);
+    one["percent"] = rounded_percents(c.run);
     one["published_percent"] = json::array();
     for (const double p : c.published) one["published_percent"].push_back(p);
-    one.erase("utilisation_100ms");
-    // By seconds.
-    json seconds = json::array();
-    const size_t windows = std::min<size_t>(c.run.result.windows.count(), 2000);
-    for (size_t w = 0; w + 10 <= windows; w += 10) {
-      json row = json::array();
-      for (const double s : shares_of(c.run.result, w, w + 10)) row.push_back(std::round(s * 1000) / 1000);
-      seconds.push_back(std::move(row));
-    }
-    one.erase("utilisation_500ms");
-    one["utilisation_1s"] = std::move(seconds);
+    one["utilisation_1s"] = utilisation_of(c.run, kSecond);
     cases.push_back(std::move(one));
   }
   return cases;
@@ -115,8 +123,8 @@ Result<json> fairness_job() {
 std::string replay_key(std::string_view trace, std::string_view mode, unsigned vms) {
   return fmt::format("replay/{}/{}/{}", trace, mode, vms);
 }
-std::string contention_key(std::string_view trace, std::string_view scheduler, unsigned vms) {
-  return fmt::format("contention/{}/{}/{}", trace, scheduler, vms);
+std::string contention_key(std::string_view trace) {
+  return fmt::format("contention/{}", trace);
 }
 
 // In passthrough every guest has a card of its own.
@@ -135,8 +143,8 @@ void each_once(std::vector<T>& values) {
 Result<std::vector<EvaluatedTrace>> name_traces(const std::vector<std::string>& paths) {
   std::vector<EvaluatedTrace> traces;
   for (const std::string& path : paths) {
-    GPUVM_TRY(const std::string bytes, read_whole_file(path, kMaxTrace));
-    EvaluatedTrace trace{.name = name_of_path(path), .path = path, .digest = hex(bytes)};
+    EvaluatedTrace trace{.name = name_of_path(path), .path = path, .digest = {}};
+    GPUVM_TRY(trace.digest, digest_of(path));
     if (std::ranges::find(traces, trace.name, &EvaluatedTrace::name) != traces.end())
       return error("{}: there is another trace of the name {}; rename one", path, trace.name);
     traces.push_back(std::move(trace));
@@ -186,14 +194,11 @@ std::vector<Job> jobs_of(const EvaluationPlan& plan) {
              [trace, mode, n, vram = plan.max_vram_bytes] { return replay_job(trace, mode, n, vram); }});
       }
     }
-    for (const std::string& scheduler : plan.schedulers) {
-      for (const unsigned n : plan.vms) {
-        jobs.push_back({contention_key(trace.name, scheduler, n), inputs,
-                        [trace, scheduler, n, vram = plan.max_vram_bytes] {
-                          return contention_job(trace, scheduler, n, vram);
-                        }});
-      }
-    }
+    if (plan.schedulers.empty()) continue;
+    jobs.push_back(
+        {contention_key(trace.name),
+         fmt::format("{}; {}; {}", inputs, fmt::join(plan.schedulers, ","), fmt::join(plan.vms, ",")),
+         [trace, plan] { return contention_job(trace, plan); }});
   }
   return jobs;
 }
@@ -227,15 +232,7 @@ json assemble(const EvaluationPlan& plan, const JobResults& results, const Costs
         w["modes"].push_back(std::move(one));
       }
     }
-    for (const std::string& scheduler : plan.schedulers) {
-      for (const unsigned n : plan.vms) {
-        if (const json* found = result(contention_key(trace.name, scheduler, n))) {
-          json one = *found;
-          one["vms"] = n;
-          w["contention"].push_back(std::move(one));
-        }
-      }
-    }
+    if (const json* found = result(contention_key(trace.name))) w["contention"] = *found;
     out["workloads"].push_back(std::move(w));
   }
   const json* fair = result("fairness");

@@ -15,7 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kMaxShownWindows = 20'000;
-constexpr size_t kLongWindow = 5;  // in windows of 100 ms
 
 uint64_t us(uint64_t ns) {
   return ns / 1000;
@@ -26,17 +25,6 @@ double milliseconds(uint64_t ns) {
 // Three decimals: what is written must not depend on a last bit.
 double rounded(double value) {
   return std::round(value * 1000) / 1000;
-}
-
-json windows_of(const ContentionResult& result, size_t length) {
-  json rows = json::array();
-  const size_t count = std::min(result.windows.count(), kMaxShownWindows);
-  for (size_t w = 0; w < count; w += length) {
-    json row = json::array();
-    for (const double share : shares_of(result, w, w + length)) row.push_back(rounded(share));
-    rows.push_back(std::move(row));
-  }
-  return rows;
 }
 
 uint64_t first_launch_ns(const MachineProgram& program) {
@@ -104,8 +92,24 @@ json to_json(const SchedulingRun& run) {
                                {"finished_us", us(m.finished_ns)},
                                {"rounds", m.rounds}});
   }
-  out["utilisation_100ms"] = windows_of(run.result, 1);
-  out["utilisation_500ms"] = windows_of(run.result, kLongWindow);
+  return out;
+}
+
+json utilisation_of(const SchedulingRun& run, size_t windows) {
+  json rows = json::array();
+  const size_t count = std::min(run.result.windows.count(), kMaxShownWindows);
+  for (size_t w = 0; w < count; w += windows) {
+    json row = json::array();
+    for (const double share : shares_of(run.result, w, w + windows)) row.push_back(rounded(share));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+json to_json_with_utilisation(const SchedulingRun& run) {
+  json out = to_json(run);
+  out["utilisation_100ms"] = utilisation_of(run, 1);
+  out["utilisation_500ms"] = utilisation_of(run, kHalfASecond);
   if (run.result.windows.count() > kMaxShownWindows)
     out["windows_left_out"] = run.result.windows.count() - kMaxShownWindows;
   return out;

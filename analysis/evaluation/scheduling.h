@@ -35,6 +35,12 @@ SharedTime shared_time(const SchedulingRun& run);
 double fairness(const SchedulingRun& run);
 
 nlohmann::json to_json(const SchedulingRun& run);
+// Each machine's part of the card, a row for so many windows of 100 ms; rows beyond the first 20,000 windows
+// are left out.
+inline constexpr size_t kHalfASecond = 5, kSecond = 10;
+nlohmann::json utilisation_of(const SchedulingRun& run, size_t windows);
+// to_json() with the utilisation by 100 and by 500 ms.
+nlohmann::json to_json_with_utilisation(const SchedulingRun& run);
 std::vector<std::string> lines_of(const SchedulingRun& run);
 
 }  // namespace gpuvm

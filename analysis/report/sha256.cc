@@ -5,6 +5,8 @@
 namespace gpuvm::report {
 namespace {
 
+constexpr size_t kBlock = 64;
+
 // FIPS 180-4: the first 32 bits of the fractional parts of the cube roots of the first 64 primes.
 constexpr std::array<uint32_t, 64> kRound{
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -41,19 +43,35 @@ void add_block(std::array<uint32_t, 8>& state, const uint8_t* block) {
 
 }  // namespace
 
-std::array<uint8_t, 32> sha256(std::string_view text) {
-  std::array<uint32_t, 8> state{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::string padded(text);
-  padded += '\x80';
-  while (padded.size() % 64 != 56) padded += '\0';
-  for (int shift = 56; shift >= 0; shift -= 8) padded += static_cast<char>(text.size() * 8 >> shift);
-  for (size_t at = 0; at < padded.size(); at += 64) {
-    add_block(state, reinterpret_cast<const uint8_t*>(padded.data()) + at);
+void Sha256::add(std::string_view bytes) {
+  bytes_ += bytes.size();
+  if (!rest_.empty()) {
+    const std::string_view more = bytes.substr(0, kBlock - rest_.size());
+    rest_ += more;
+    bytes.remove_prefix(more.size());
+    if (rest_.size() < kBlock) return;
+    add_block(state_, reinterpret_cast<const uint8_t*>(rest_.data()));
   }
+  for (; bytes.size() >= kBlock; bytes.remove_prefix(kBlock))
+    add_block(state_, reinterpret_cast<const uint8_t*>(bytes.data()));
+  rest_ = bytes;
+}
+
+std::array<uint8_t, 32> Sha256::finish() {
+  const uint64_t bits = bytes_ * 8;
+  std::string padding = "\x80";
+  padding.append((2 * kBlock - 9 - rest_.size()) % kBlock, '\0');
+  for (int shift = 56; shift >= 0; shift -= 8) padding += static_cast<char>(bits >> shift);
+  add(padding);
   std::array<uint8_t, 32> digest;
-  for (size_t i = 0; i < 32; ++i) digest[i] = static_cast<uint8_t>(state[i / 4] >> (24 - 8 * (i % 4)));
+  for (size_t i = 0; i < 32; ++i) digest[i] = static_cast<uint8_t>(state_[i / 4] >> (24 - 8 * (i % 4)));
   return digest;
+}
+
+std::array<uint8_t, 32> sha256(std::string_view text) {
+  Sha256 hash;
+  hash.add(text);
+  return hash.finish();
 }
 
 std::string csp_hash(std::string_view text) {

@@ -152,7 +152,8 @@ class Run {
   std::optional<unsigned> last_vm_;
 };
 
-// The same rules with one machine, where no scheduler has anything to choose, without the ring's bound. 0: it repeats, or does not end.
+// The same rules with one machine, where no scheduler has anything to choose, without the ring's bound. 0: it
+// repeats, or does not end.
 uint64_t alone(const MachineProgram& program) {
   uint64_t submitted = program.start_ns, done = program.start_ns;
   for (const Launch& launch : program.launches) {

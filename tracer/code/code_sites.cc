@@ -9,6 +9,7 @@
 
 #include "tracer/code/elf_file.h"
 #include "traces/core/small_json.h"
+#include "traces/meta.h"
 
 namespace gpuvm {
 namespace {

@@ -14,8 +14,6 @@
 
 namespace gpuvm {
 
-inline constexpr std::string_view kModulesAttachment = "modules.json";
-
 struct CodeSite {
   std::vector<SourceFrame> frames;  // innermost first
   std::string instruction;          // empty: the file's bytes cannot be read

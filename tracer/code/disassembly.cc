@@ -8,7 +8,6 @@ namespace gpuvm {
 namespace {
 
 constexpr size_t kShownBytes = 8;
-constexpr size_t kMaxCall = 8;  // call [base + index + displacement] with a prefix
 
 }  // namespace
 
@@ -30,11 +29,9 @@ Disassembler::~Disassembler() {
 }
 
 std::string Disassembler::text(ByteSpan code, uint64_t address) {
-  length_ = 0;
   const uint8_t* at = code.data();
   size_t left = code.size();
   if (state_->good && cs_disasm_iter(state_->handle, &at, &left, &address, state_->instruction)) {
-    length_ = state_->instruction->size;
     std::string out = state_->instruction->mnemonic;
     if (state_->instruction->op_str[0] != 0) out += fmt::format(" {}", state_->instruction->op_str);
     return out;
@@ -43,14 +40,6 @@ std::string Disassembler::text(ByteSpan code, uint64_t address) {
   for (size_t i = 0; i < std::min(code.size(), kShownBytes); ++i)
     out += fmt::format("{}{:02x}", i == 0 ? "" : " ", code[i]);
   return out + (code.size() > kShownBytes ? " ...)" : ")");
-}
-
-bool Disassembler::ends_with_call(ByteSpan code) {
-  for (size_t length = 2; length <= std::min(code.size(), kMaxCall); ++length) {
-    const ByteSpan last = code.subspan(code.size() - length);
-    if (text(last, 0).starts_with("call") && length_ == length) return true;
-  }
-  return false;
 }
 
 }  // namespace gpuvm

@@ -18,15 +18,10 @@ class Disassembler {
   // x86-64, Intel syntax: "mov dword ptr [rax + 0x40], edi"; what the disassembler does not know is given as
   // its bytes, "(62 f1 7c ...)".
   std::string text(ByteSpan code, uint64_t address);
-  // The length in bytes of the instruction that text() last gave, 0 if it was none.
-  size_t length() const { return length_; }
-  // Whether `code` ends with a call: its last bytes, 2 to 8 of them, are one call instruction.
-  bool ends_with_call(ByteSpan code);
 
  private:
   struct State;
   std::unique_ptr<State> state_;
-  size_t length_ = 0;
 };
 
 }  // namespace gpuvm

@@ -52,7 +52,7 @@ Status CsvExporter::event(const Event& event, Bytes payload, uint64_t seq, ByteS
   const bool mmio = is_mmio(event.kind), program = is_program_access(event.kind);
   const ProgramAccess access = program ? program_access_or_none(event, payload) : ProgramAccess{};
   const uint32_t context = context_of(event, payload);
-  if (names_) names_->observe(event);
+  if (names_) names_->observe(event, payload);
   line_.clear();
   append_decimal(seq, &line_);
   line_ += ',';

@@ -58,7 +58,7 @@ Status JsonlExporter::event(const Event& event, Bytes payload, uint64_t seq, Byt
       append_json_string(*phase, &phase_);
     }
   }
-  if (names_) names_->observe(event);
+  if (names_) names_->observe(event, payload);
   line_ = "{\"seq\": ";
   append_decimal(seq, &line_);
   line_ += ", \"time_us\": ";

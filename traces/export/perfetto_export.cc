@@ -123,12 +123,17 @@ std::string PerfettoExporter::event_name(const Event& event, Bytes payload) {
     const std::string name = names_ ? names_->name(event).name : std::string();
     return (event.kind == EventKind::kMmioRead ? "R " : "W ") + (name.empty() ? std::string("?") : name);
   }
+  if (is_config(event.kind) && names_) {
+    if (const std::string& name = names_->name(event).name; !name.empty())
+      return (event.kind == EventKind::kConfigRead ? "R " : "W ") + name;
+  }
   if (event.kind == EventKind::kMark) return std::string(as_text(payload).substr(0, 4096));
   return std::string(kind_name(event.kind));
 }
 
 Status PerfettoExporter::event(const Event& event, Bytes payload, uint64_t seq, ByteSink& sink) {
   last_time_ = std::max(last_time_, event.time_ns);
+  if (names_) names_->observe(event, payload);
   if (event.kind == EventKind::kContext) return Ok{};  // it describes accesses, it does not happen
   if (event.kind == EventKind::kMark) {
     if (const auto phase = phase_of_mark(as_text(payload))) {
@@ -202,8 +207,9 @@ Status PerfettoExporter::event(const Event& event, Bytes payload, uint64_t seq, 
         annotate(out, "length", payload.size(), false);
       }
       if (event.width != 0) annotate(out, "width", event.width, false);
-      const std::string_view meaning =
-          names_ && is_mmio(event.kind) ? names_->decode(event) : std::string_view();
+      const std::string_view meaning = names_ && (is_mmio(event.kind) || is_config(event.kind))
+                                           ? names_->decode(event)
+                                           : std::string_view();
       if (!meaning.empty()) annotate(out, "meaning", meaning);
     }
   }

@@ -69,8 +69,6 @@ struct ImportReport {
   uint64_t accesses() const { return reads + writes + unknown; }
 };
 
-// Header lines of the log as they were: VERSION, PCIDEV, LSPCI and '#' lines that stand before the first
-
 // Reads `source` to its end and writes events, meta.json and the two attachments to `sink`.
 // Errors: unreadable from the start, a format that is not known, a device or a session that the log does not
 // have, no line that is an event, or the sink's own errors. Damage in the middle of the log is no error but

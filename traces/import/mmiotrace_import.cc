@@ -175,7 +175,7 @@ Status MmiotraceImporter::extension() {
   const EventKind kind = parsed->event.kind;
   report_.dma += kind == EventKind::kDmaRead || kind == EventKind::kDmaWrite;
   report_.irqs += kind == EventKind::kIrq;
-  report_.config += kind == EventKind::kConfigRead || kind == EventKind::kConfigWrite;
+  report_.config += is_config(kind);
   report_.resets += kind == EventKind::kReset;
   parsed->event.time_ns = time_ns;
   const Bytes payload = as_bytes(parsed->payload);

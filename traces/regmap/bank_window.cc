@@ -5,10 +5,6 @@
 namespace gpuvm {
 namespace {
 
-bool is_config(EventKind kind) {
-  return kind == EventKind::kConfigRead || kind == EventKind::kConfigWrite;
-}
-
 RegisterSpace space_of(const Event& access) {
   return is_config(access.kind) ? kConfigRegisters : access.space;
 }
@@ -32,7 +28,8 @@ void BankState::follow(const Event& event) {
       const uint64_t at = window.selector + byte;
       if (at < event.address || at >= event.address + event.width) continue;
       const uint32_t mask = 0xffu << (8 * byte);
-      const auto value = static_cast<uint32_t>(event.value >> (8 * (at - event.address)) & 0xff);
+      const uint64_t place = at - event.address;  // a trace may hold any width, a value eight bytes
+      const auto value = static_cast<uint32_t>(place < 8 ? event.value >> (8 * place) & 0xff : 0);
       const bool told = (event.flags & kFlagValueUnknown) == 0;
       now.word = (now.word & ~mask) | value << (8 * byte);
       now.known = told ? now.known | mask : now.known & ~mask;

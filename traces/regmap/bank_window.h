@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "traces/event.h"
+#include "traces/program_access.h"
 
 namespace gpuvm {
 
@@ -41,8 +41,9 @@ class BankState {
 
   bool empty() const { return windows_.empty(); }
   // Every event, in order: what is written to a selector, or read from it, tells where its window leads.
-  void observe(const Event& event) {
-    if (!windows_.empty()) follow(event);
+  // `payload`: a program's access has its bytes there; plain events need none.
+  void observe(const Event& event, Bytes payload = {}) {
+    if (!windows_.empty()) for_each_plain(event, payload, [this](const Event& plain) { follow(plain); });
   }
   // Of an access, to a BAR or to configuration space.
   RegisterPlace place_of(const Event& access) const;

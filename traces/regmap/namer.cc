@@ -37,7 +37,7 @@ AccessNamer::AccessNamer(const RegisterNamer& namer)
 AccessNamer::Slot& AccessNamer::slot_of(const Event& access) {
   RegisterPlace place{.space = access.space, .offset = access.address};
   if (!is_mmio(access.kind) || access.space != 0) {
-    const bool config = access.kind == EventKind::kConfigRead || access.kind == EventKind::kConfigWrite;
+    const bool config = is_config(access.kind);
     if (!beyond_bar0_ || (!is_mmio(access.kind) && !config)) return none_;
   }
   if (beyond_bar0_) place = banks_.place_of(access);
@@ -65,7 +65,8 @@ std::string_view AccessNamer::decode(const Event& access) {
   slot.text.clear();
   for (const NamedAccess::Part& part : slot.named.parts) {
     if (!slot.text.empty()) slot.text += ", ";
-    namer_.decode(part.hit, value >> part.shift & width_mask(part.hit.bits / 8), &slot.text);
+    namer_.decode(part.hit, (part.shift < 64 ? value >> part.shift : 0) & width_mask(part.hit.bits / 8),
+                  &slot.text);
   }
   slot.value = value;
   slot.decoded = true;

@@ -55,7 +55,7 @@ class AccessNamer {
   explicit AccessNamer(const RegisterNamer& namer);
 
   // Every event of the trace, in order, before it is named: windows follow their selectors.
-  void observe(const Event& event) { banks_.observe(event); }
+  void observe(const Event& event, Bytes payload = {}) { banks_.observe(event, payload); }
   bool follows_events() const { return !banks_.empty(); }
 
   // An access to a BAR or to configuration space; the name is empty if none is known, or it is of another

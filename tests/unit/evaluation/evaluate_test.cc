@@ -72,8 +72,7 @@ TEST_F(EvaluateTest, TheSameTracesGiveTheSameBytes) {
   plan.max_vram_bytes = uint64_t{1} << 30;
   ASSERT_TRUE(check(plan));
   const std::vector<Job> jobs = jobs_of(plan);
-  EXPECT_EQ(jobs.size(),
-            1u + 1 + 2 * 2 + 2);  // fairness; passthrough; two modes and a scheduler by one and two
+  EXPECT_EQ(jobs.size(), 1u + 1 + 2 * 2 + 1);  // fairness; passthrough; two modes by one and two; contention
   const auto first = files_of(assemble(plan, run(jobs), Costs()));
   std::filesystem::remove_all(folder_);
   store_.emplace(ResultStore::open(folder_).value());

@@ -347,6 +347,36 @@ TEST(ModeReplay, ADigestIsOfTheTimeOfItsMark) {
   EXPECT_EQ(result.digests_mismatched, 0u);
 }
 
+// Between two events there can be any time, and a guest can have any amount of work waiting.
+TEST(ModeReplay, IsAskedBetweenPiecesOfWork) {
+  struct Busy : Card {
+    using Card::Card;
+    uint64_t next_due() const override { return due; }
+    void advance(uint64_t now) override {
+      for (; due <= now; due += 1000) ++done;
+    }
+    uint64_t due = 1000;
+    unsigned done = 0;
+  };
+  MemoryTrace trace;
+  Event late = read(0, 0);
+  late.time_ns = 1'000'000'000;
+  ASSERT_TRUE(trace.write(late).ok());
+  ModeResult result;
+  MemorySource source(trace);
+  TraceFeed feed(source);
+  const auto ignore = [](const Divergence&) {};
+  ReplayPeer peer(feed, result, ignore);
+  Busy card(kConfig, peer, peer);
+  ModeReplayOptions options;
+  options.within = [&] { return card.done < 3 ? Status(Ok{}) : Status(error("enough")); };
+  ModeReplay replay(card, feed, peer, result, ignore, options);
+  const auto step = replay.step();
+  ASSERT_FALSE(step.ok());
+  EXPECT_EQ(step.error().message, "enough");
+  EXPECT_EQ(card.done, 3u);
+}
+
 TEST(ModeReplay, FindsInterruptsAndTransfersThatNeverCame) {
   const Event irq{.value = 1, .kind = EventKind::kIrq, .space = kIrqIntx};
   MemoryTrace trace = with({read(0, 0x0c0c00a3), irq, read(0, 0x0c0c00a3)});

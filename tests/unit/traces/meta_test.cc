@@ -50,7 +50,8 @@ TEST(Meta, WhatIsWrittenCanBeRead) {
 }
 
 TEST(Meta, NamesOfOursAreReserved) {
-  for (const char* name : {"meta.json", "import.json", "log-header.txt", "guest.log", "gpu-work.json"})
+  for (const char* name : {"meta.json", "import.json", "log-header.txt", "guest.log", "gpu-work.json",
+                           "names.txt", "modules.json", "mappings.json"})
     EXPECT_TRUE(is_reserved_attachment(name)) << name;
   for (const char* name : {"dmesg.txt", "kallsyms.txt", "", "meta.jso"})
     EXPECT_FALSE(is_reserved_attachment(name)) << name;

@@ -118,6 +118,7 @@ constexpr Entry kCalls[] = {
     {SYS_rt_sigsuspend, call_mask0},
     {SYS_ppoll, call_mask3},
     {SYS_epoll_pwait, call_mask4},
+    {SYS_epoll_pwait2, call_mask4},
     {SYS_ioctl, call_ioctl},
     {SYS_readv, call_vector},
     {SYS_writev, call_vector},

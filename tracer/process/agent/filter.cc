@@ -26,7 +26,7 @@ struct Masked {
   uint32_t number;
   unsigned argument;
 };
-constexpr Masked kMasked[] = {{SYS_ppoll, 3}, {SYS_epoll_pwait, 4}};
+constexpr Masked kMasked[] = {{SYS_ppoll, 3}, {SYS_epoll_pwait, 4}, {SYS_epoll_pwait2, 4}};
 
 class Program {
  public:

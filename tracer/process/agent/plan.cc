@@ -223,10 +223,8 @@ void rewrite_absolute_move(Instruction* i) {
 
 bool build(uint64_t rip, const uint8_t* bytes, size_t available, Plan* p, bool reuse) {
   Instruction& i = p->instruction;
-  if (!decode_instruction(bytes, available, &i)) {
-    p->way = Way::kRefuse;
-    i.length = static_cast<uint8_t>(available);
-  }
+  const bool decoded = decode_instruction(bytes, available, &i);
+  if (!decoded) i.length = static_cast<uint8_t>(available);
   copy_bytes(p->bytes, bytes, i.length);
   p->absolute = i.map == kMapOneByte && i.opcode >= 0xa0 && i.opcode <= 0xa3;
   if (p->absolute) rewrite_absolute_move(&i);
@@ -234,7 +232,7 @@ bool build(uint64_t rip, const uint8_t* bytes, size_t available, Plan* p, bool r
   const bool known = find_memory_operand(i, &p->operand);
   p->vector = needs_vector(i);
   p->atomic = i.lock || (i.map == kMapOneByte && (i.opcode == 0x86 || i.opcode == 0x87));
-  p->way = known || !i.memory_form() ? way_of(*p) : Way::kRefuse;
+  p->way = decoded && (known || !i.memory_form()) ? way_of(*p) : Way::kRefuse;
   if (p->operand.bytes > 512) p->way = Way::kRefuse;
   const bool bounces =
       p->way == Way::kBounce || p->way == Way::kLanes || p->way == Way::kPacked || p->way == Way::kBitString;

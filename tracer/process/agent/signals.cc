@@ -75,7 +75,12 @@ void after_fork() {
   reset_region_lock();
   release_plan();
   process.fork_mark->store(1, std::memory_order_relaxed);
+  const uint32_t before = thread_state.tid;
   thread_state.tid = static_cast<uint32_t>(kernel_call(SYS_gettid));
+  // The stack that this thread is on is not free.
+  for (size_t i = 0; i < stacks.used; ++i) {
+    if (stacks.entries[i].tid == before) stacks.entries[i].tid = thread_state.tid;
+  }
   thread_state.epoch = process.epoch.load(std::memory_order_relaxed);
   process.control->agents.fetch_add(1, std::memory_order_relaxed);
   Record record;

@@ -234,7 +234,6 @@ bool take_opcode(Cursor* c, Instruction* i) {
 }
 
 bool take_operand(Cursor* c, Instruction* i) {
-  i->modrm_at = static_cast<uint8_t>(c->at);
   if (!c->take(&i->modrm)) return false;
   i->has_modrm = true;
   if (i->mod() == 3) return true;

@@ -48,7 +48,6 @@ struct Instruction {
   bool broadcast = false, zeroing = false;
   uint8_t mask = 0;          // EVEX.aaa
   uint8_t opcode_at = 0;     // offset of the opcode byte
-  uint8_t modrm_at = 0;      // offset of ModRM
   uint8_t prefix_at = 0;     // offset of the VEX or EVEX prefix
   uint8_t displacement = 0;  // its bytes
   int32_t offset = 0;        // the displacement as encoded; EVEX disp8 is to be scaled

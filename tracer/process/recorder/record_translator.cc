@@ -10,6 +10,7 @@
 #include "tracer/process/recorder/pci_files.h"
 #include "traces/context.h"
 #include "traces/map_record.h"
+#include "traces/meta.h"
 #include "traces/program_access.h"
 
 namespace gpuvm {

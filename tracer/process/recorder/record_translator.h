@@ -22,7 +22,6 @@ struct TracedFile {
   uint64_t mappings = 0;
   uint64_t accesses = 0;
 };
-inline constexpr std::string_view kMappingsAttachment = "mappings.json";
 
 struct TranslatorCounts {
   uint64_t accesses = 0;

@@ -115,6 +115,24 @@ TEST(NameTable, ASelectorThatIsReadTellsToo) {
   EXPECT_EQ(names.name(access(0, 0x700100)).name, "vram[?]+0x100");
 }
 
+TEST(NameTable, AProgramsUpdateOfTheSelectorTellsToo) {
+  const auto map = namer(
+      "window vram = bar0 0x700000-0x7fffff by bar0 0x1700 mask 0xffffff shift 16\n"
+      "vram 0x30000100 FIRMWARE\n");
+  AccessNamer names(*map);
+  const uint32_t before = 0x1, after = 0x1003000;
+  const auto bytes = [](const uint32_t& word) { return std::as_bytes(std::span(&word, 1)); };
+  Event update = access(0, 0x1700, 0);
+  update.kind = EventKind::kUpdate;
+  names.observe(update, as_bytes(encode_program_access(0, bytes(before), bytes(after))));
+  EXPECT_EQ(names.name(access(0, 0x700100)).name, "FIRMWARE");
+  // A trace may hold any width; a value has eight bytes.
+  Event absurd = access(0, 0x16f0, ~uint64_t{0});
+  absurd.width = 255;
+  names.observe(absurd);
+  EXPECT_EQ(names.name(access(0, 0x700100)).name, "vram+0x100");
+}
+
 TEST(NameTable, WhatIsBelowAnswersWhereTheTableDoesNot) {
   class Base : public RegisterNamer {
    public:
