@@ -31,6 +31,12 @@ bool follows_clock(const Event& event) {
   return reg != gf100::kNoRegister && gf100::registers()[reg].volatility == Volatility::kTime;
 }
 
+// Others tell of something, and nothing happens.
+constexpr bool comes_at_its_time(EventKind kind) {
+  return is_mmio(kind) || is_config(kind) || kind == EventKind::kReset || kind == EventKind::kMark ||
+         kind == EventKind::kDmaRead || kind == EventKind::kDmaWrite || kind == EventKind::kIrq;
+}
+
 }  // namespace
 
 ModeReplay::ModeReplay(PciDevice& device, TraceFeed& feed, ReplayPeer& peer, ModeResult& result,
@@ -58,42 +64,38 @@ Result<bool> ModeReplay::step() {
     return error("event {}: an access of {} bytes; the trace is damaged or was not made by a capture",
                  item.seq, e.width);
   }
+  // What is due by then is done: a mark's digests are of its time. What an access causes has been taken
+  // already, or will be.
+  if (comes_at_its_time(e.kind) && !item.taken) {
+    if (device_.next_due() < e.time_ns) GPUVM_TRY_STATUS(catch_up(e.time_ns));
+    device_.advance(e.time_ns);
+  }
   switch (e.kind) {
     case EventKind::kMmioRead:
-      GPUVM_TRY_STATUS(advance(e.time_ns));
       read_value(item, device_.bar_read(e.space, e.address, e.width));
       if (e.space < result_.accesses.bar.size()) result_.accesses.add(e.space, false);
       if (feed_.overdue()) peer_.skip_missing(item.seq);
       break;
     case EventKind::kMmioWrite:
-      GPUVM_TRY_STATUS(advance(e.time_ns));
       if (options_.flushed && e.space == 0) note_flush(e);
       device_.bar_write(e.space, e.address, e.width, e.value);
       if (e.space < result_.accesses.bar.size()) result_.accesses.add(e.space, true);
       if (feed_.overdue()) peer_.skip_missing(item.seq);
       break;
     case EventKind::kConfigRead:
-      GPUVM_TRY_STATUS(advance(e.time_ns));
       read_value(item, device_.config_read(static_cast<unsigned>(e.address), e.width));
       break;
     case EventKind::kConfigWrite:
-      GPUVM_TRY_STATUS(advance(e.time_ns));
       device_.config_write(static_cast<unsigned>(e.address), e.width, static_cast<uint32_t>(e.value));
       break;
     case EventKind::kReset:
-      GPUVM_TRY_STATUS(advance(e.time_ns));
       device_.reset();
       break;
     case EventKind::kDmaRead:
     case EventKind::kDmaWrite:
     case EventKind::kIrq:
-      // Work that was due before the next access. What the access itself causes has been taken already, or
-      // will be.
-      if (!item.taken) GPUVM_TRY_STATUS(advance(e.time_ns));
-      break;
+      break;  // the device's own doing
     case EventKind::kMark:
-      // What is due is in the digests that follow.
-      GPUVM_TRY_STATUS(advance(e.time_ns));
       mark(as_text(item.payload), e.time_ns);
       break;
     case EventKind::kDigest:
@@ -115,13 +117,12 @@ Result<bool> ModeReplay::step() {
   return !(diverged_ && options_.until_divergence);
 }
 
-// What is due is done piece by piece: between two events there can be any time, and so any amount of work.
-Status ModeReplay::advance(uint64_t time_ns) {
+// Piece by piece: between two events there can be any time, and so any amount of work.
+Status ModeReplay::catch_up(uint64_t time_ns) {
   for (uint64_t due = device_.next_due(); due < time_ns; due = device_.next_due()) {
     device_.advance(due);
     if (options_.within) GPUVM_TRY_STATUS(options_.within());
   }
-  device_.advance(time_ns);
   return Ok{};
 }
 

@@ -49,7 +49,7 @@ class ModeReplay {
   uint64_t next_time_ns() { return feed_.next_time_ns(); }
 
  private:
-  Status advance(uint64_t time_ns);
+  Status catch_up(uint64_t time_ns);
   void read_value(const TraceFeed::Item& item, uint64_t got);
   void digest(const TraceFeed::Item& item);
   void mark(std::string_view text, uint64_t time_ns);
