@@ -71,20 +71,36 @@ Result<Costs> costs_of(const std::string& file) {
   return costs;
 }
 
-void print_summary(const nlohmann::json& e, const std::string& folder) {
-  print("{:<16}", "workload");
-  for (const auto& mode : e.at("modes")) print(" {:>12}", mode.get<std::string>());
-  print("   time relative to the bare card, middle of the estimate\n");
-  for (const auto& w : e.at("workloads")) {
-    print("{:<16}", printable_text(w.at("name").get<std::string>()));
-    for (const auto& mode : e.at("modes")) {
-      const nlohmann::json* estimate = estimate_of_mode(w, mode.get<std::string>());
-      print(" {:>12}", estimate == nullptr
-                           ? "-"
-                           : fmt::format("{:.2f}", estimate->at("relative").at("middle").get<double>()));
+// A mode a line, so many workloads beside each other that it fits a terminal.
+void print_times(const nlohmann::json& e) {
+  constexpr size_t kAcross = 5, kWidth = 12;
+  const nlohmann::json& workloads = e.at("workloads");
+  print("time relative to the bare card, middle of the estimate\n");
+  for (size_t first = 0; first < workloads.size(); first += kAcross) {
+    const size_t end = std::min(first + kAcross, workloads.size());
+    print("\n{:<13}", "mode");
+    for (size_t w = first; w < end; ++w) {
+      const std::string name = printable_text(workloads[w].at("name").get<std::string>());
+      print(" {:>{}}", name.size() <= kWidth ? name : name.substr(0, kWidth - 1) + "~", kWidth);
     }
     print("\n");
+    for (const auto& mode : e.at("modes")) {
+      print("{:<13}", mode.get<std::string>());
+      for (size_t w = first; w < end; ++w) {
+        const nlohmann::json* estimate = estimate_of_mode(workloads[w], mode.get<std::string>());
+        print(" {:>{}}",
+              estimate == nullptr
+                  ? "-"
+                  : fmt::format("{:.2f}", estimate->at("relative").at("middle").get<double>()),
+              kWidth);
+      }
+      print("\n");
+    }
   }
+}
+
+void print_summary(const nlohmann::json& e, const std::string& folder) {
+  print_times(e);
   print("\n{:<18} {:>20} {:>20} {:>14}\n", "LUD against HW", "here, %", "published, %", "min-max ratio");
   for (const auto& run : e.at("fairness")) {
     const auto key = run.at("key").get<std::string>();

@@ -121,7 +121,7 @@ std::vector<std::string> lines_of(const SchedulingRun& run) {
   lines.push_back(fmt::format("scheduler {}: {} launches in {:.3f} s, {} switches between machines",
                               traits_of(run.scheduler.kind).name, thousands(r.dispatched),
                               static_cast<double>(r.end_ns) / 1e9, thousands(r.switches)));
-  lines.push_back(fmt::format("{:<7} {:>9} {:>12} {:>12} {:>12} {:>12} {:>12}  {}", "machine", "launches",
+  lines.push_back(fmt::format("{:<7} {:>8} {:>10} {:>10} {:>10} {:>10} {:>11} {}", "machine", "launches",
                               "GPU ms", "waited ms", "longest ms", "alone ms", "together ms", "program"));
   for (size_t vm = 0; vm < run.programs.size(); ++vm) {
     const MachineOutcome& m = r.machines[vm];
@@ -129,17 +129,18 @@ std::vector<std::string> lines_of(const SchedulingRun& run) {
       return ns == 0 ? std::string("-") : fmt::format("{:.3f}", milliseconds(ns));
     };
     lines.push_back(fmt::format(
-        "{:<7} {:>9} {:>12.3f} {:>12.3f} {:>12.3f} {:>12} {:>12}  {}", vm, thousands(m.usage.submissions),
+        "{:<7} {:>8} {:>10.3f} {:>10.3f} {:>10.3f} {:>10} {:>11} {}", vm, thousands(m.usage.submissions),
         milliseconds(m.usage.gpu_ns), milliseconds(m.usage.wait_ns), milliseconds(m.usage.longest_wait_ns),
         total(m.alone_ns), total(m.finished_ns), printable_text(run.programs[vm].name)));
   }
   const SharedTime t = shared_time(run);
   if (t.to > t.from) {
     std::string parts;
-    for (const double share : shares_of(r, t.from, t.to)) parts += fmt::format(" {:.1f} %", 100 * share);
-    lines.push_back(
-        fmt::format("from {:.1f} to {:.1f} s, with all there, they had the card for{}; min-max ratio {:.3f}",
-                    static_cast<double>(t.from) / 10, static_cast<double>(t.to) / 10, parts, fairness(run)));
+    for (const double share : shares_of(r, t.from, t.to))
+      parts += fmt::format("{}{:.1f} %", parts.empty() ? "" : ", ", 100 * share);
+    lines.push_back(fmt::format("from {:.1f} to {:.1f} s all had {} of the card; min-max ratio {:.3f}",
+                                static_cast<double>(t.from) / 10, static_cast<double>(t.to) / 10, parts,
+                                fairness(run)));
   }
   if (r.hung) lines.push_back("a launch never ended: the card was its own from then on");
   if (!r.cut.empty()) lines.push_back(r.cut);
