@@ -42,7 +42,7 @@ Result<std::vector<std::string>> traces_of(const EvaluateVerbOptions& options,
                                            std::vector<std::string>& failures) {
   std::vector<std::string> traces = options.traces;
   if (options.workloads.empty()) return traces;
-  const std::string folder = options.output + "/traces";
+  const std::string folder = options.output + "/" + kTracesFolder;
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) return error("{}: the folder cannot be made: {}", folder, failed.message());
@@ -128,7 +128,7 @@ Status evaluate(const EvaluateVerbOptions& options, bool& whole) {
   plan.max_vram_bytes = options.vram_limit_mib << 20;
   GPUVM_TRY_STATUS(check(plan));
   std::vector<std::string> failures;
-  GPUVM_TRY(const ResultStore store, ResultStore::open(options.output + "/jobs"));
+  GPUVM_TRY(const ResultStore store, ResultStore::open(options.output));
   GPUVM_TRY(const std::vector<std::string> traces, traces_of(options, failures));
   GPUVM_TRY(plan.traces, name_traces(traces));
   Progress progress("evaluating");

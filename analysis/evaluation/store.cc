@@ -21,7 +21,8 @@ constexpr size_t kChunk = 64 << 10;
 
 Status write_file(const std::string& path, std::string_view text) {
   GPUVM_TRY(OutputFile file, OutputFile::open(path, {}));
-  GPUVM_TRY_STATUS(file.append(text));
+  if (const Status written = file.append(text); !written)
+    return error("{}: cannot write: {}", path, written.error().message);
   return file.commit();
 }
 
@@ -38,8 +39,18 @@ Result<std::string> read_whole_file(const std::string& path, size_t most) {
   return text;
 }
 
-Result<ResultStore> ResultStore::open(const std::string& folder) {
+Result<ResultStore> ResultStore::open(const std::string& evaluation) {
+  const std::string folder = evaluation + "/jobs";
   std::error_code failed;
+  if (!std::filesystem::exists(folder, failed)) {
+    std::filesystem::directory_iterator entries(evaluation, failed);
+    for (const auto& entry : failed ? std::filesystem::directory_iterator() : entries) {
+      if (entry.path().filename() != kTracesFolder)
+        return error("{}: has other files in it, {} is one; choose a new folder, or one of an evaluation",
+                     evaluation, entry.path().filename().string());
+    }
+    failed.clear();
+  }
   std::filesystem::create_directories(folder, failed);
   if (failed) return error("{}: the folder cannot be made: {}", folder, failed.message());
   return ResultStore(folder);

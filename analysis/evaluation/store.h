@@ -11,10 +11,13 @@
 
 namespace gpuvm {
 
+inline constexpr char kTracesFolder[] = "traces";  // of an evaluation: what was captured for it
+
 class ResultStore {
  public:
-  // Makes the folder. Errors: it cannot be made or written.
-  static Result<ResultStore> open(const std::string& folder);
+  // Makes the evaluation's folder, and its jobs' in it. Errors: it cannot be made or written; it is somebody
+  // else's, whose files an evaluation would write over.
+  static Result<ResultStore> open(const std::string& evaluation);
 
   // The result of a job with these inputs; none if there is none, or it is damaged, or of other inputs.
   std::optional<nlohmann::json> find(const std::string& job, const std::string& inputs) const;

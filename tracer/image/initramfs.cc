@@ -68,8 +68,13 @@ Status build_initramfs(const GuestKernel& kernel, const fs::path& guest_program,
     return error("cannot read the guest program {}", guest_program.string());
 
   GPUVM_TRY(const ModuleTree available, find_modules(kernel.modules));
-  GPUVM_TRY(std::vector<KernelModule> transport, modules_in_load_order(available, kTransportModules));
-  GPUVM_TRY(std::vector<KernelModule> gpu, modules_in_load_order(available, std::span(&kGpuModule, 1)));
+  const auto modules = [&](std::span<const std::string_view> roots) -> Result<std::vector<KernelModule>> {
+    auto found = modules_in_load_order(available, roots);
+    if (!found) return error("{}: {}", kernel.package, found.error().message);
+    return found;
+  };
+  GPUVM_TRY(std::vector<KernelModule> transport, modules(kTransportModules));
+  GPUVM_TRY(std::vector<KernelModule> gpu, modules(std::span(&kGpuModule, 1)));
 
   CpioWriter image;
   for (const char* directory : {"dev", "proc", "sys", kImageModulesFolder}) image.add_directory(directory);

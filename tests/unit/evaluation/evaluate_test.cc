@@ -42,7 +42,7 @@ TEST_F(EvaluateTest, WhatWasDoneIsNotDoneAgain) {
   // Half written, or not what was written: made anew.
   for (const char* text :
        {"", "{\"job\": \"a/b/1\", \"inputs\": \"y\", \"res", "[1]", "{\"job\": \"other\"}"}) {
-    std::ofstream(folder_ + "/a.b.1.json") << text;
+    std::ofstream(folder_ + "/jobs/a.b.1.json") << text;
     const int before = runs;
     EXPECT_EQ(run({job("y")}).results.at("a/b/1"), before + 1) << text;
   }
