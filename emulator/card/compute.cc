@@ -2,7 +2,10 @@
 // envytools rnndb graph/gf100_compute.xml, Mesa nvc0_compute.c.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <optional>
+
+#include <fmt/format.h>
 
 #include "emulator/card/condition.h"
 #include "emulator/card/constant_upload.h"
@@ -22,6 +25,7 @@ constexpr uint32_t kControlStack = 0x20c;
 constexpr uint32_t kSharedBase = 0x214;
 constexpr uint32_t kGridYx = 0x238;
 constexpr uint32_t kGridZ = 0x23c;
+constexpr uint32_t kBindSampler = 0x228, kBindTexture = 0x22c;
 constexpr uint32_t kSharedSize = 0x24c;
 constexpr uint32_t kLaunch = 0x368;
 constexpr uint32_t kBlockYx = 0x3ac;
@@ -29,7 +33,10 @@ constexpr uint32_t kBlockZ = 0x3b0;
 constexpr uint32_t kEntry = 0x3b4;
 constexpr uint32_t kLocalBase = 0x77c;
 constexpr uint32_t kGridId = 0x780;
+constexpr uint32_t kLinkedSamplers = 0x1234;
+constexpr uint32_t kSamplerHeaders = 0x155c, kTextureHeaders = 0x1574;  // address, last index
 constexpr uint32_t kCodeAddress = 0x1608;
+constexpr uint32_t kTextureMisc = 0x1664, kSeamlessCubes = 1u << 1;
 constexpr uint32_t kConstantBind = 0x1694;
 constexpr uint32_t kImages = 0x2700, kImageStride = 0x20;
 
@@ -54,6 +61,12 @@ class ComputeObject : public EngineObject {
     switch (method) {
       case kConstantBind:
         bind(value);
+        return std::nullopt;
+      case kBindTexture:
+        textures_.texture_bindings[(value >> 1) & 0xff] = {(value & 1) != 0, (value >> 9) & 0x3fffff};
+        return std::nullopt;
+      case kBindSampler:
+        textures_.sampler_bindings[(value >> 4) & 0xff] = {(value & 1) != 0, (value >> 12) & 0x1fff};
         return std::nullopt;
       case kLaunch:
         return launch(context);
@@ -91,6 +104,13 @@ class ComputeObject : public EngineObject {
     launch.grid_id = state_[kGridId];
     launch.constants = bound_;
     for (unsigned i = 0; i < launch.images.size(); ++i) launch.images[i] = image(i);
+    launch.textures = textures_;
+    launch.textures.headers = state_.address(kTextureHeaders);
+    launch.textures.last_header = state_[kTextureHeaders + 8];
+    launch.textures.samplers = state_.address(kSamplerHeaders);
+    launch.textures.last_sampler = state_[kSamplerHeaders + 8];
+    launch.textures.linked = (state_[kLinkedSamplers] & 1) != 0;
+    launch.textures.seamless = (state_[kTextureMisc] & kSeamlessCubes) != 0;
     return launch;
   }
 
@@ -127,6 +147,8 @@ class ComputeObject : public EngineObject {
     const std::optional<shader::Trap> trap = running_->grid.trap();
     const std::optional<MmuFault> fault = running_->memory.fault();
     context.work.shaders += running_->grid.counters();
+    for (uint64_t rest = running_->grid.unknown_formats(); rest != 0; rest &= rest - 1)
+      context.work.not_done("compute", fmt::format("a texture of format {:#x}", std::countr_zero(rest)));
     running_.reset();
     if (!trap) return std::nullopt;
     context.work.trap(shader::to_text(*trap));
@@ -147,6 +169,7 @@ class ComputeObject : public EngineObject {
   ConstantUpload constants_;
   MacroEngine macros_;
   std::array<shader::ConstantBank, shader::kConstantBanks> bound_{};
+  shader::TextureUnits textures_;  // its bindings
   std::optional<Running> running_;
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "emulator/shader/launch.h"
+#include "emulator/shader/texture_cache.h"
 #include "emulator/shader/warp.h"
 #include "traces/gpu_work.h"
 
@@ -56,7 +57,8 @@ struct Block {
 
 class Executor {
  public:
-  Executor(const Launch& of, GlobalMemory& through) : launch(of), memory(through), constants(of, through) {}
+  Executor(const Launch& of, GlobalMemory& through)
+      : launch(of), memory(through), constants(of, through), textures(of.textures, through) {}
 
   // Operands of the current warp. The reference is good until the next call for the same operand.
   const Lanes& a(const Instruction& i) const { return warp().reg(i.a); }
@@ -84,7 +86,9 @@ class Executor {
   const Launch& launch;
   GlobalMemory& memory;
   ConstantCache constants;
+  TextureCache textures;
   ShaderCounters counters;
+  uint64_t unknown_formats = 0;  // of textures that were read as zeroes: a bit each
   std::optional<Trap> trap;
   Block* block = nullptr;
   unsigned warp_index = 0;

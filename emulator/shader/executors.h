@@ -19,6 +19,8 @@ ExecuteFunction execute_fadd, execute_fmul, execute_ffma, execute_fmnmx, execute
     execute_bar, execute_nop, execute_ld, execute_st, execute_ldl, execute_lds, execute_lds_lock, execute_stl,
     execute_sts, execute_sts_unlock, execute_atom, execute_red, execute_sulea, execute_suld, execute_sust,
     execute_ldc, execute_bra, execute_jmp, execute_cal, execute_jcal, execute_exit, execute_ret, execute_brk,
-    execute_cont, execute_ssy, execute_pbk, execute_pcnt, execute_pret;
+    execute_cont, execute_ssy, execute_pbk, execute_pcnt, execute_pret, execute_tex, execute_tex_bias,
+    execute_tex_level, execute_txd, execute_tld, execute_tld4, execute_tmml, execute_txq, execute_quadop,
+    execute_quadon, execute_quadpop;
 
 }  // namespace gpuvm::shader

@@ -31,6 +31,8 @@ class Grid {
   bool done() const { return done_ || executor_.trap.has_value(); }
   const std::optional<Trap>& trap() const { return executor_.trap; }
   const ShaderCounters& counters() const { return executor_.counters; }
+  // Formats of textures that this card does not read, a bit each.
+  uint64_t unknown_formats() const { return executor_.unknown_formats; }
 
  private:
   void start_block();

@@ -44,6 +44,20 @@ struct Image {
   uint32_t tile_mode = 0;  // block dimensions, log2 of GOBs: y in 7:4, z in 11:8
 };
 
+// The texture units' tables: headers in memory, and which of them an instruction's numbers stand for.
+struct TextureUnits {
+  struct Binding {
+    bool bound = false;
+    uint32_t index = 0;  // of a header
+  };
+  uint64_t headers = 0, samplers = 0;  // addresses
+  uint32_t last_header = 0, last_sampler = 0;
+  std::array<Binding, 256> texture_bindings{};
+  std::array<Binding, 256> sampler_bindings{};
+  bool linked = false;    // a texture's number is its sampler's, too
+  bool seamless = false;  // filters go over the edges of a cube's faces
+};
+
 struct Launch {
   Dimensions grid, block;
   uint64_t code = 0;   // virtual address of the code segment
@@ -57,6 +71,7 @@ struct Launch {
   uint32_t grid_id = 0;
   std::array<ConstantBank, kConstantBanks> constants{};
   std::array<Image, 8> images{};
+  TextureUnits textures{};
 };
 
 // Why a grid could not go on. `what` names it in our words.

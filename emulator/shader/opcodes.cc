@@ -39,6 +39,7 @@ constexpr Opcode kOpcodes[] = {
     op(0, 0x0e, 0x3e, "FSLCT", kAbc, kArith, execute_fslct),
     op(0, 0x18, 0x3f, "RRO", kB, kArith, execute_rro),
     op(0, 0x32, 0x3f, "MUFU", kOther, kSpecial, execute_mufu),
+    op(0, 0x12, 0x3f, "QUADOP", kOther, kArith, execute_quadop),
     // Doubles.
     op(1, 0x08, 0x3f, "DFMA", kAbc, kDouble, execute_dfma),
     op(1, 0x14, 0x3f, "DMUL", kAbc, kDouble, execute_dmul),
@@ -103,6 +104,15 @@ constexpr Opcode kOpcodes[] = {
     op(5, 0x3c, 0x3f, "SULEA", kOther, kMem, execute_sulea),
     op(5, 0x35, 0x3f, "SULD", kOther, kMem, execute_suld),
     op(5, 0x37, 0x3f, "SUST", kOther, kMem, execute_sust),
+    // Textures. Bits 58 and 57 tell where the level comes from.
+    op(6, 0x20, 0x3f, "TEX", kOther, kMem, execute_tex),
+    op(6, 0x21, 0x3f, "TEX.LB", kOther, kMem, execute_tex_bias, kBit57),
+    op(6, 0x21, 0x3f, "TEX.LL", kOther, kMem, execute_tex_level, kBit57, kBit57),
+    op(6, 0x24, 0x3f, "TLD", kOther, kMem, execute_tld),
+    op(6, 0x28, 0x3f, "TLD4", kOther, kMem, execute_tld4),
+    op(6, 0x2c, 0x3f, "TMML", kOther, kMem, execute_tmml),
+    op(6, 0x38, 0x3f, "TXD", kOther, kMem, execute_txd),
+    op(6, 0x30, 0x3f, "TXQ", kOther, kMem, execute_txq),
     op(6, 0x05, 0x3f, "LDC", kOther, kMem, execute_ldc),
     op(6, 0x3c, 0x3f, "TEXBAR", kNone, kArith, execute_nop),
     // Control flow.
@@ -114,6 +124,8 @@ constexpr Opcode kOpcodes[] = {
     op(7, 0x24, 0x3f, "RET", kNone, kJump, execute_ret),
     op(7, 0x2a, 0x3f, "BRK", kNone, kJump, execute_brk),
     op(7, 0x2c, 0x3f, "CONT", kNone, kJump, execute_cont),
+    op(7, 0x30, 0x3f, "QUADON", kNone, kJump, execute_quadon),
+    op(7, 0x32, 0x3f, "QUADPOP", kNone, kJump, execute_quadpop),
     op(7, 0x18, 0x3f, "SSY", kFlow, kJump, execute_ssy),
     op(7, 0x1a, 0x3f, "PBK", kFlow, kJump, execute_pbk),
     op(7, 0x1c, 0x3f, "PCNT", kFlow, kJump, execute_pcnt),

@@ -84,12 +84,8 @@ void execute_sel(Executor& e, const Instruction& i, uint32_t mask) {
 }
 
 void execute_mov(Executor& e, const Instruction& i, uint32_t mask) {
-  // Bits 8:5 choose the bytes that are written.
-  uint32_t written = 0;
-  for (unsigned n = 0; n < 4; ++n) written |= bit(i.word, 5 + n) ? 0xffu << (8 * n) : 0;
-  const Lanes &b = e.b(i), &old = e.warp().reg(i.destination);
-  if (written == ~0u) return e.warp().set(i.destination, b, mask);
-  set_lanes(e, i.destination, mask, [&](unsigned l) { return (old[l] & ~written) | (b[l] & written); });
+  // Bits 8:5 choose the threads of every quad that take part.
+  e.warp().set(i.destination, e.b(i), mask & bits(i.word, 5, 4) * 0x11111111);
 }
 
 void execute_mov32i(Executor& e, const Instruction& i, uint32_t mask) {

@@ -143,7 +143,17 @@ uint32_t packed(ComponentType type, unsigned bits, uint32_t value) {
   return 0;
 }
 
+constexpr std::array<float, 256> kSrgbTo = [] {
+  std::array<float, 256> to{};
+  for (unsigned i = 0; i < 256; ++i) to[i] = static_cast<float>(srgb_to_linear(i / 255.0));
+  return to;
+}();
+
 }  // namespace
+
+float srgb_to_float(uint8_t code) {
+  return kSrgbTo[code];
+}
 
 const SurfaceFormat* find_surface_format(uint32_t id) {
   const auto found = std::ranges::find(kFormats, id, &SurfaceFormat::id);

@@ -29,4 +29,7 @@ Pixel pack(const SurfaceFormat& format, const std::array<uint32_t, 4>& component
 // The bits of a pixel that belong to the components whose bits are set in `components` (red is bit 0).
 Pixel mask_of(const SurfaceFormat& format, unsigned components);
 
+// What an eight-bit component of sRGB's curve stands for.
+float srgb_to_float(uint8_t code);
+
 }  // namespace gpuvm::shader

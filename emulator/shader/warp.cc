@@ -35,6 +35,21 @@ bool Warp::has(Token token) const {
   return std::ranges::any_of(stack_, [token](const Entry& entry) { return entry.token == token; });
 }
 
+bool Warp::enter_quads() {
+  if (!push(Token::kQuads, pc_)) return false;
+  uint32_t any = active_ | active_ >> 1;
+  any = (any | any >> 2) & 0x11111111;
+  active_ = any * 0xf;
+  return true;
+}
+
+void Warp::leave_quads() {
+  if (stack_.empty() || stack_.back().token != Token::kQuads) return;
+  active_ = stack_.back().mask;
+  stack_.pop_back();
+  pop_if_empty();
+}
+
 void Warp::exit(uint32_t mask) {
   for (Entry& entry : stack_) entry.mask &= ~mask;
   active_ &= ~mask;

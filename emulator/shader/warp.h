@@ -16,7 +16,7 @@ using Lanes = std::array<uint32_t, kLanes>;
 class Warp {
  public:
   enum class State : uint8_t { kRunning, kAtBarrier, kDone };
-  enum class Token : uint8_t { kDiverged, kSync, kBreak, kContinue, kReturn };
+  enum class Token : uint8_t { kDiverged, kSync, kBreak, kContinue, kReturn, kQuads };
 
   // `lanes`: a bit for each thread that there is. `max_tokens`: of the stack.
   Warp(uint32_t lanes, size_t max_tokens) : active_(lanes), max_tokens_(max_tokens) {
@@ -77,6 +77,10 @@ class Warp {
   void leave(Token token, uint32_t mask);
   void exit(uint32_t mask);
   bool has(Token token) const;
+  // Every thread of a quad that has an active one works, also those that have ended or never were, until the
+  // quads are left again. False: the stack is full.
+  bool enter_quads();
+  void leave_quads();
 
  private:
   struct Entry {

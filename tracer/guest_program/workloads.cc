@@ -60,6 +60,8 @@ constexpr Workload kTable[] = {
     {"srad", true, nullptr},
     {"nn", true, nullptr},
     {"clear", true, nullptr},
+    {"textures", true, nullptr},
+    {"images", true, nullptr},
     {"flooder", true, as_client<run_flooder>},
 };
 

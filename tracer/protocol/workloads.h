@@ -40,6 +40,8 @@ inline constexpr WorkloadInfo kWorkloads[] = {
     {"srad", "GL compute on Mesa: diffusion that keeps edges", "", 1536, 0, 900, true},
     {"nn", "GL compute on Mesa: nearest neighbours", "", 1536, 0, 900, true},
     {"clear", "GL on Mesa: textures filled, targets cleared, read back", "", 1536, 0, 900, true},
+    {"textures", "GL compute on Mesa: textures fetched and sampled in every way", "", 1536, 0, 900, true},
+    {"images", "GL compute on Mesa: images loaded, stored and updated", "", 1536, 0, 900, true},
     {"flooder", "load, then as much work of every kind as it can ask for; for --guests 2", "", 1024, 0, 600},
 };
 

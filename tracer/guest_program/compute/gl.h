@@ -43,7 +43,10 @@ namespace gpuvm::guest {
   X(PFNGLCHECKFRAMEBUFFERSTATUSPROC, CheckFramebufferStatus)                                              \
   X(PFNGLCLEARBUFFERFVPROC, ClearBufferfv) X(PFNGLCLEARBUFFERUIVPROC, ClearBufferuiv)                     \
   X(PFNGLENABLEPROC, Enable) X(PFNGLDISABLEPROC, Disable) X(PFNGLSCISSORPROC, Scissor)                    \
-  X(PFNGLREADPIXELSPROC, ReadPixels)
+  X(PFNGLREADPIXELSPROC, ReadPixels)                                                       \
+  X(PFNGLTEXSTORAGE3DPROC, TexStorage3D) X(PFNGLTEXSUBIMAGE3DPROC, TexSubImage3D)                         \
+  X(PFNGLTEXPARAMETERIPROC, TexParameteri) X(PFNGLTEXPARAMETERFVPROC, TexParameterfv)                     \
+  X(PFNGLTEXBUFFERPROC, TexBuffer) X(PFNGLBINDIMAGETEXTUREPROC, BindImageTexture)
 // clang-format on
 
 class Gl {
@@ -77,6 +80,7 @@ class WordBuffer {
   WordBuffer(const WordBuffer&) = delete;
   ~WordBuffer() { gl_.DeleteBuffers(1, &name_); }
 
+  GLuint name() const { return name_; }
   void bind(unsigned binding) const { gl_.BindBufferBase(GL_SHADER_STORAGE_BUFFER, binding, name_); }
   std::vector<uint32_t> words() const;
   std::vector<float> floats() const;

@@ -8,9 +8,10 @@ namespace gpuvm::guest {
 namespace {
 
 constexpr ComputeWorkload kTable[] = {
-    {"madd", run_madd},         {"mmul", run_mmul}, {"fmadd", run_fmadd}, {"fmmul", run_fmmul},
-    {"hotspot", run_hotspot},   {"lud", run_lud},   {"nw", run_nw},       {"bfs", run_bfs},
-    {"backprop", run_backprop}, {"srad", run_srad}, {"nn", run_nn},       {"clear", run_clear},
+    {"madd", run_madd},         {"mmul", run_mmul},     {"fmadd", run_fmadd}, {"fmmul", run_fmmul},
+    {"hotspot", run_hotspot},   {"lud", run_lud},       {"nw", run_nw},       {"bfs", run_bfs},
+    {"backprop", run_backprop}, {"srad", run_srad},     {"nn", run_nn},       {"clear", run_clear},
+    {"textures", run_textures}, {"images", run_images},
 };
 
 Result<std::string> run(std::string_view name, Session& session) {

@@ -33,6 +33,8 @@ Result<std::string> run_backprop(Gl& gl, Session& session);
 Result<std::string> run_srad(Gl& gl, Session& session);
 Result<std::string> run_nn(Gl& gl, Session& session);
 Result<std::string> run_clear(Gl& gl, Session& session);
+Result<std::string> run_textures(Gl& gl, Session& session);
+Result<std::string> run_images(Gl& gl, Session& session);
 
 // A fixed sequence of numbers: two runs do the same.
 class Numbers {
