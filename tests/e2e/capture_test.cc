@@ -41,6 +41,8 @@ const Case kCases[] = {
     {"Stress", "stress"},
     {"ComputeOnMesa", "fmmul"},
     {"ClearOnMesa", "clear"},
+    {"TexturesOnMesa", "textures"},
+    {"ImagesOnMesa", "images"},
 };
 
 class Trace {

@@ -116,16 +116,19 @@ class Images {
             kind.depth));
     // As the image's own loads see it.
     const std::string vector = std::string(format.prefix) + "vec4";
-    const char* compare = format.form.format == GL_RG ? "vec4(want.xy, 0.0, 1.0)" : "want";
-    const std::string wanted = format.form.format == GL_RED_INTEGER ? "uvec4(w, 0u, 0u, 1u)" : compare;
-    GPUVM_TRY_STATUS(
-        run(head(format.name, image) +
-                fmt::format("  {} want = {}, got = imageLoad(img, {});\n"
-                            "  if (got != {}) atomicAdd(wrong, 1u);\n"
-                            "  if (imageLoad(img, {} + {}(100)) != {}(0)) atomicAdd(wrong, 65536u);\n}}\n",
-                            vector, format.value, kind.at, wanted, kind.at,
-                            kind.depth > 1 ? "ivec3(1, 1, 0) * ivec3" : "ivec2", vector),
-            kind.depth));
+    // What a load gives besides the components that there are; of normalised ones its last bit is open.
+    const std::string differs = format.form.type == GL_UNSIGNED_BYTE   ? "packUnorm4x8(got) != w"
+                                : format.form.format == GL_RG          ? "got != vec4(want.xy, 0.0, 1.0)"
+                                : format.form.format == GL_RED_INTEGER ? "got != uvec4(w, 0u, 0u, 1u)"
+                                                                       : "got != want";
+    GPUVM_TRY_STATUS(run(
+        head(format.name, image) +
+            fmt::format("  {} want = {}, got = imageLoad(img, {});\n"
+                        "  if ({}) atomicAdd(wrong, 1u);\n"
+                        "  if (imageLoad(img, {} + {}(100)).x != {}(0).x) atomicAdd(wrong, 65536u);\n}}\n",
+                        vector, format.value, kind.at, differs, kind.at,
+                        kind.depth > 1 ? "ivec3(1, 1, 0) * ivec3" : "ivec2", vector),
+        kind.depth));
     const uint32_t wrong = wrong_.words()[0];
     if (wrong != 0)
       return error("{}: {} loads are wrong, and {} outside of it", what, wrong % 65536, wrong / 65536);
