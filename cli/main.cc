@@ -7,12 +7,11 @@
 
 #include "cli/command_tree.h"
 #include "cli/evaluation_options.h"
+#include "cli/guest_options.h"
 #include "cli/print.h"
 #include "cli/verb_trace.h"
 #include "cli/verbs.h"
 #include "replayer/replay.h"
-#include "tracer/protocol/workloads.h"
-#include "tracer/qemu/qemu_command.h"
 #include "traces/export/export.h"
 #include "traces/import/importers.h"
 #include "traces/meta.h"
@@ -54,67 +53,6 @@ void add_names(CLI::App* verb, NamingOptions& names) {
       ->type_name("FILE");
 }
 
-template <typename Choice>
-using Choices = std::map<std::string, Choice>;
-
-// An option that takes one of a few names.
-template <typename Choice>
-void add_choice(CLI::App* verb, const char* option, Choice& value, const Choices<Choice>& choices,
-                const char* help) {
-  const auto initial = std::ranges::find(choices, value, &Choices<Choice>::value_type::second);
-  std::string names;
-  for (const auto& [name, choice] : choices) names += (names.empty() ? "" : "|") + name;
-  verb->add_option_function<std::string>(
-          option, [&value, &choices](const std::string& name) { value = choices.at(name); }, help)
-      ->check(CLI::IsMember(&choices).description(""))
-      ->default_str(initial->first)
-      ->type_name(names);
-}
-
-void add_compression(CLI::App* verb, gpuvm::Compression& compression) {
-  using enum gpuvm::Compression;
-  static const Choices<gpuvm::Compression> kLevels = {
-      {"fast", kFast}, {"default", kDefault}, {"best", kBest}};
-  add_choice(verb, "--compression", compression, kLevels, "of the trace");
-}
-
-void add_translation(CLI::App* verb, gpuvm::TranslationPolicy& translation) {
-  using enum gpuvm::TranslationPolicy;
-  static const Choices<gpuvm::TranslationPolicy> kPolicies = {{"strict", kStrict}, {"reference", kReference}};
-  add_choice(verb, "--translation", translation, kPolicies,
-             "what a guest's addresses may become: strict: only what is its own; reference: what GPUvm's "
-             "prototype let through, to show its holes");
-}
-
-// The virtual GPU that a guest gets, and how it is recorded.
-void add_device(CLI::App* verb, DeviceVerbOptions& options) {
-  verb->add_option("--machine", options.machine, "QEMU's machine, which has the interrupt controller")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"pc", "q35"}).description(""))
-      ->type_name("pc|q35");
-  verb->add_option(
-          "--mode", options.mode,
-          "passthrough: the guest has the card itself; naive, bar-remap, lazy, optimized, incremental: a "
-          "virtual GPU")
-      ->capture_default_str()
-      ->type_name("M");
-  add_translation(verb, options.translation);
-  verb->add_flag("--vga", options.vga, "PCI class 0x0300 (VGA) instead of 0x0302 (3D controller)");
-  verb->add_option("--vram", options.vram_mib, "video memory")
-      ->capture_default_str()
-      ->check(CLI::Range(64, 16384))
-      ->type_name("MIB");
-  verb->add_option("--delay", options.delay_us, "execute push buffers this much later")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 10'000'000))
-      ->type_name("US");
-  verb->add_option("--time-unit", options.writer.time_unit_ns, "resolution of time stamps")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1'000'000'000))
-      ->type_name("NS");
-  add_compression(verb, options.writer.compression);
-}
-
 void add_verify(CLI::App& app, Action& action) {
   const auto verb =
       add_verb(app, action, run_verify, "verify", "Check every chunk of a trace; save what is whole",
@@ -134,14 +72,6 @@ void add_info(CLI::App& app, Action& action) {
   add_json(verb.app, options.json);
 }
 
-std::string workload_help() {
-  std::string text = "what the guest does; with several guests, one name for all or one for each:";
-  for (const gpuvm::WorkloadInfo& w : gpuvm::kWorkloads) {
-    text += "\n  " + std::string(w.name) + ": " + std::string(w.summary);
-  }
-  return text;
-}
-
 void add_capture(CLI::App& app, Action& action, const std::string& command_line) {
   const auto verb = add_verb(app, action, run_capture, "capture",
                              "Boot a guest in QEMU on the virtual GPU, run a workload, record",
@@ -149,22 +79,11 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
   auto& options = *verb.options;
   options.command_line = command_line;
   verb->add_option("-o,--output", options.output, "the trace to write")->required()->type_name("OUT.gvt");
-  verb->add_option("--workload", options.workload, workload_help())
-      ->capture_default_str()
-      ->check([](const std::string& names) -> std::string {
-        for (const std::string& name : gpuvm::cli::split_at_commas(names)) {
-          if (gpuvm::find_workload(name) == nullptr)
-            return "no workload '" + name + "'; see --help for the names";
-        }
-        return "";
-      })
-      ->type_name("NAME[,NAME...]");
   verb->add_option("--guests", options.guests,
                    "this many guests share the card; OUT-0.gvt, OUT-1.gvt, ... are written")
       ->capture_default_str()
       ->check(CLI::Range(1, 8))
       ->type_name("N");
-  verb->add_flag("--intx", options.intx, "interrupt by INTx instead of MSI");
   verb->add_flag("--mmiotrace", options.mmiotrace,
                  "run the guest kernel's own tracer too, and compare the two records event for event");
   verb->add_option(
@@ -172,31 +91,22 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
           "ask which functions make the accesses: the first of each register and every RATE-th of all "
           "(0: only the first ones); 1 ms each")
       ->type_name("RATE");
-  add_device(verb.app, options);
-  verb->add_option("--time-limit", options.time_limit_s, "give up after this long (default: by workload)")
-      ->type_name("S");
-  verb->add_option("--module-options", options.module_options,
-                   "further options of nouveau, e.g. \"debug=info\"");
   verb->add_option("--page-tables", options.page_tables,
                    "write page-table traffic there while it happens, as JSON lines")
       ->type_name("FILE");
-  verb->add_option("--kernel-arguments", options.kernel_arguments, "further arguments of the guest's kernel")
-      ->type_name("TEXT");
-  verb->add_option("--kernel", options.kernel,
-                   "the guest's kernel: debian:SUITE, a package FILE.deb (more after commas), or "
-                   "VMLINUZ+MODULES (default: the one that this machine's apt knows)")
-      ->type_name("KERNEL");
-  verb->add_option("--qemu", options.qemu, "the QEMU to run: a program, or debian:SUITE")
-      ->capture_default_str()
-      ->type_name("QEMU");
-  using enum gpuvm::Transport;
-  static const Choices<std::optional<gpuvm::Transport>> kTransports = {
-      {"auto", std::nullopt}, {"proxy", kProxy}, {"vfio-user", kVfioUser}};
-  add_choice(verb.app, "--transport", options.transport, kTransports,
-             "how QEMU gets the GPU: proxy (QEMU 7.2 to 9.2), vfio-user (10.1 and newer), or auto: by what "
-             "QEMU has");
-  verb->add_option("--run-directory", options.run_directory, "keep QEMU's logs there")->type_name("DIR");
-  verb->add_option("--cache", options.cache_directory, "where the guest's kernel is kept")->type_name("DIR");
+  add_guest_options(verb.app, options, "with several guests, one name for all or one for each");
+}
+
+void add_ci(CLI::App& app, Action& action, const std::string& command_line) {
+  const auto verb =
+      add_verb(app, action, run_ci, "ci", "Boot a driver, judge its run, and write JUnit XML",
+               "gpuvm capture --kernel good.deb --workload copy -o good.gvt\n"
+               "  gpuvm ci --kernel new.deb --workload copy --expect good.gvt -o result.xml\n"
+               "  gpuvm ci --kernel new.deb --workload load-noaccel --stuck PFLUSH.BAR=2 --poll-limit 1\n"
+               "Exit status: 0 all checks hold, 1 one does not, 2 the guest could not be booted");
+  verb.options->command_line = command_line;
+  add_ci_options(verb.app, *verb.options);
+  add_json(verb.app, verb.options->json);
 }
 
 void add_serve(CLI::App& app, Action& action, const std::string& command_line) {
@@ -218,7 +128,7 @@ void add_serve(CLI::App& app, Action& action, const std::string& command_line) {
   verb->add_option("-o,--output", options.output, "the trace to write (default: none)")->type_name("OUT.gvt");
   verb->add_option("--qtest", options.qtest, "QEMU's qtest socket, the way of interrupts into a TCG guest")
       ->type_name("PATH");
-  add_device(verb.app, options);
+  add_device_options(verb.app, options);
   verb->add_option("COMMAND", options.command,
                    "run this QEMU on the device; @FD@ and @QTEST@ become its descriptors");
   verb->positionals_at_end(true);
@@ -518,6 +428,7 @@ int main(int argc, char** argv) {
   });
   Action action;
   add_capture(app, action, joined(argc, argv));
+  add_ci(app, action, joined(argc, argv));
   add_serve(app, action, joined(argc, argv));
   add_connect(app, action);
   add_trace(app, action, joined(argc, argv));

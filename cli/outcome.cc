@@ -1,5 +1,6 @@
 #include "cli/outcome.h"
 
+#include <algorithm>
 #include <csignal>
 
 #include "cli/gpu_work.h"
@@ -19,6 +20,55 @@ CardConfig card_of(const DeviceVerbOptions& options) {
   card.delay_ns = uint64_t{options.delay_us} * 1000;
   card.vga_class = options.vga;
   return card;
+}
+
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  for (size_t from = 0; from <= text.size();) {
+    const size_t to = std::min(text.find(',', from), text.size());
+    parts.push_back(text.substr(from, to - from));
+    from = to + 1;
+  }
+  return parts;
+}
+
+Result<CaptureOptions> capture_of(const GuestVerbOptions& options, unsigned guests) {
+  CaptureOptions capture;
+  GuestOptions& guest = capture.guest;
+  capture.guests = guests;
+  capture.workloads = split_at_commas(options.workload);
+  if (capture.workloads.size() == 1) capture.workloads.resize(guests, options.workload);
+  if (capture.workloads.size() != guests) {
+    return error("{} workloads for {} guests: name one for all, or one for each", capture.workloads.size(),
+                 guests);
+  }
+  guest.kernel.msi = !options.intx;
+  guest.kernel.module_options = options.module_options;
+  guest.kernel.kernel_arguments = options.kernel_arguments;
+  guest.package.which = options.kernel;
+  guest.qemu = options.qemu;
+  guest.transport = options.transport;
+  guest.run_directory = options.run_directory;
+  guest.package.cache_directory = options.cache_directory;
+  guest.machine = find_machine(options.machine)->machine;
+  capture.card = card_of(options);
+  // A workload may wish for little VRAM: "stress" has to be able to fill it.
+  for (const std::string& name : capture.workloads) {
+    if (const uint64_t wish = find_workload(name)->vram_mib; wish != 0)
+      capture.card.vram_bytes = std::min(capture.card.vram_bytes, wish << 20);
+  }
+  GPUVM_TRY(capture.mode, mode_from_name(options.mode));
+  capture.translation = options.translation;
+  capture.writer = options.writer;
+  capture.time_limit = std::chrono::seconds(options.time_limit_s);
+  capture.command_line = options.command_line;
+  return capture;
+}
+
+void show_capture(Progress& progress, CaptureOptions* capture) {
+  if (!progress.shown()) return;
+  capture->progress = [&progress](const CaptureProgress& p) { progress.show(text_of(p)); };
+  capture->guest.package.progress = [](const std::string& line) { print_error("{}\n", line); };
 }
 
 void warn_of(TranslationPolicy translation) {

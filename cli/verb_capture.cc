@@ -1,7 +1,5 @@
 #include <unistd.h>
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "cli/outcome.h"
@@ -26,62 +24,18 @@ std::vector<std::string> output_names(const std::string& output, std::string_vie
 
 }  // namespace
 
-std::vector<std::string> split_at_commas(const std::string& text) {
-  std::vector<std::string> parts;
-  for (size_t from = 0; from <= text.size();) {
-    const size_t to = std::min(text.find(',', from), text.size());
-    parts.push_back(text.substr(from, to - from));
-    from = to + 1;
-  }
-  return parts;
-}
-
 int run_capture(const CaptureVerbOptions& options) {
   survive_lost_readers();
-  const QemuMachineInfo* machine = find_machine(options.machine);
-  CaptureOptions capture_options;
-  GuestOptions& guest = capture_options.guest;
-  capture_options.workloads = split_at_commas(options.workload);
-  if (capture_options.workloads.size() == 1)
-    capture_options.workloads.resize(options.guests, options.workload);
-  if (capture_options.workloads.size() != options.guests) {
-    return fail(error("{} workloads for {} guests: name one for all, or one for each",
-                      capture_options.workloads.size(), options.guests));
-  }
-  guest.kernel.msi = !options.intx;
-  guest.kernel.module_options = options.module_options;
-  guest.kernel.kernel_arguments = options.kernel_arguments;
-  guest.kernel.mmiotrace = options.mmiotrace;
-  guest.package.which = options.kernel;
-  guest.qemu = options.qemu;
-  guest.transport = options.transport;
-  guest.run_directory = options.run_directory;
-  guest.package.cache_directory = options.cache_directory;
-  guest.machine = machine->machine;
-  capture_options.card = card_of(options);
-  // A workload may wish for little VRAM: "stress" has to be able to fill it.
-  for (const std::string& name : capture_options.workloads) {
-    if (const uint64_t wish = find_workload(name)->vram_mib; wish != 0) {
-      capture_options.card.vram_bytes = std::min(capture_options.card.vram_bytes, wish << 20);
-    }
-  }
-  const auto mode = mode_from_name(options.mode);
-  if (!mode) return fail(mode.error());
-  capture_options.mode = mode.value();
-  capture_options.translation = options.translation;
+  auto common = capture_of(options, options.guests);
+  if (!common) return fail(common.error());
+  CaptureOptions& capture_options = common.value();
   warn_of(options.translation);
-  capture_options.guests = options.guests;
+  capture_options.guest.kernel.mmiotrace = options.mmiotrace;
+  capture_options.guest.kernel.symbols = options.call_site_rate.has_value();
   capture_options.outputs = output_names(options.output, ".gvt", options.guests);
   capture_options.call_site_rate = options.call_site_rate;
-  guest.kernel.symbols = options.call_site_rate.has_value();
-  capture_options.writer = options.writer;
-  capture_options.time_limit = std::chrono::seconds(options.time_limit_s);
-  capture_options.command_line = options.command_line;
   Progress progress("capture");
-  if (progress.shown()) {
-    capture_options.progress = [&progress](const CaptureProgress& p) { progress.show(text_of(p)); };
-    guest.package.progress = [](const std::string& line) { print_error("{}\n", line); };
-  }
+  show_capture(progress, &capture_options);
 
   std::vector<std::unique_ptr<PageTableFile>> page_tables;
   if (!options.page_tables.empty()) {

@@ -1,5 +1,5 @@
 // The verbs of the command line: options in, exit status out (0 done, 1 the checked thing does not hold, 2
-// unusable arguments or input). main.cc, and evaluation_options.cc for it, alone know the argument parser.
+// unusable arguments or input). main.cc, and *_options.cc for it, alone know the argument parser.
 #pragma once
 
 #include <cstdint>
@@ -44,9 +44,8 @@ struct DeviceVerbOptions {
   std::string command_line;  // as typed, kept in the trace
 };
 
-struct CaptureVerbOptions : DeviceVerbOptions {
-  std::string output;
-  unsigned guests = 1;
+// The guests that capture and ci boot.
+struct GuestVerbOptions : DeviceVerbOptions {
   std::string workload = "copy";  // or one for each guest, with commas between them
   std::string module_options;
   std::string kernel_arguments;
@@ -55,15 +54,30 @@ struct CaptureVerbOptions : DeviceVerbOptions {
   std::optional<Transport> transport;  // else by what QEMU has
   std::string run_directory;           // kept if named
   std::string cache_directory;         // empty: the user's
-  std::string page_tables;             // page-table traffic as JSON lines while it happens; empty: none
-  std::optional<uint64_t> call_site_rate;
   bool intx = false;
-  bool mmiotrace = false;
   uint32_t time_limit_s = 0;  // 0: the workload's
+};
+
+struct CaptureVerbOptions : GuestVerbOptions {
+  std::string output;
+  unsigned guests = 1;
+  std::string page_tables;  // page-table traffic as JSON lines while it happens; empty: none
+  std::optional<uint64_t> call_site_rate;
+  bool mmiotrace = false;
 };
 // "a,b" -> {"a", "b"}
 std::vector<std::string> split_at_commas(const std::string& text);
 int run_capture(const CaptureVerbOptions& options);
+
+struct CiVerbOptions : GuestVerbOptions {
+  std::string expect;                  // a recording; empty: the sequence is not judged
+  std::string junit = "gpuvm-ci.xml";  // "-": standard output
+  std::string trace;                   // the run's recording; empty: not kept
+  double poll_limit_s = 4;
+  std::string stuck;  // "REGISTER=VALUE", empty: none
+  bool json = false;
+};
+int run_ci(const CiVerbOptions& options);
 
 struct ServeVerbOptions : DeviceVerbOptions {
   std::string socket;

@@ -73,14 +73,18 @@ Result<std::optional<ContextRecord>> CallSiteSampler::ask() {
 
 uint32_t CallSiteSampler::context_of(EventKind kind, unsigned bar, uint64_t offset) {
   if (failure_ || !policy_.wants(place_of(kind, bar, offset))) return 0;
-  auto record = ask();
-  if (!record) {
-    failure_ = record.error();
-    return 0;
-  }
-  if (!record.value()) return 0;
+  const auto record = who();
+  if (!record) return 0;
   ++samples_;
-  return id_of(*record.value());
+  return id_of(*record);
+}
+
+std::optional<ContextRecord> CallSiteSampler::who() {
+  if (failure_) return std::nullopt;
+  auto record = ask();
+  if (record) return std::move(record).value();
+  failure_ = record.error();
+  return std::nullopt;
 }
 
 uint32_t CallSiteSampler::id_of(const ContextRecord& record) {

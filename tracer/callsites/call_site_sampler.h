@@ -52,6 +52,8 @@ class CallSiteSampler : public CallSites {
       : monitor_(std::move(monitor)), recorder_(recorder), policy_(rate) {}
 
   uint32_t context_of(EventKind kind, unsigned bar, uint64_t offset) override;
+  // Who makes the access that is being served; nothing if that cannot be told.
+  std::optional<ContextRecord> who();
 
   uint64_t samples() const { return samples_; }
   // Why it has stopped asking, if it has.

@@ -68,6 +68,8 @@ Result<std::vector<Seat>> make_seats(const CaptureOptions& options, std::vector<
     const PageTableTap* tap = writer.get();
     seats.push_back({std::move(prepared[i]), tap, std::make_unique<GuestSession>(std::move(writer), clock)});
     if (options.call_site_rate) seats.back().session->sample_call_sites(*options.call_site_rate);
+    if (options.poll_limit) seats.back().session->watch_polls(*options.poll_limit);
+    if (options.stuck) seats.back().session->break_register(*options.stuck);
   }
   return seats;
 }
@@ -135,6 +137,7 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
     outcome.call_site_samples = session.call_site_samples();
     outcome.stray_accesses = session.stray_accesses();
     if (seats[i].tap != nullptr) outcome.page_tables = seats[i].tap->counters();
+    outcome.endless_poll = session.endless_poll();
     outcome.unknown_registers = machine->registers(i).unknown();
     if (const Hypervisor* hypervisor = machine->hypervisor())
       outcome.traps = hypervisor->meters(i).traps.total();

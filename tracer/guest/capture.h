@@ -10,7 +10,9 @@
 
 #include "emulator/card/card.h"
 #include "emulator/page_tables/tracker.h"
+#include "tracer/guest/poll_watch.h"
 #include "tracer/guest/prepare.h"
+#include "tracer/guest/stuck_register.h"
 #include "traces/format/gvt.h"
 #include "traces/gpu_work.h"
 #include "traces/mode.h"
@@ -35,10 +37,12 @@ struct CaptureOptions {
   std::vector<std::string> outputs;    // one trace a guest
   WriterOptions writer;
   std::optional<uint64_t>
-      call_site_rate;                  // ask who makes the accesses: each register's first, and every so many
-  bool record = true;                  // false: serve only (to measure what recording costs)
-  std::chrono::seconds time_limit{0};  // 0: what the workload asks for
-  std::string command_line;            // kept in the trace
+      call_site_rate;  // ask who makes the accesses: each register's first, and every so many
+  std::optional<std::chrono::milliseconds> poll_limit;  // end a guest that polls for longer without end
+  std::optional<StuckRegister> stuck;                   // of the card that the guests see
+  bool record = true;                                   // false: serve only (to measure what recording costs)
+  std::chrono::seconds time_limit{0};                   // 0: what the workload asks for
+  std::string command_line;                             // kept in the trace
   std::vector<PageTableSink*>
       page_tables;  // one a guest, told of its page-table traffic as it happens; or empty
   std::function<void(const CaptureProgress&)> progress;  // may be empty
@@ -60,6 +64,7 @@ struct GuestOutcome {
   std::map<uint32_t, RegisterFile::Unknown> unknown_registers;
   uint64_t ignored_methods = 0;
   GpuWork work;
+  std::optional<EndlessPoll> endless_poll;  // why it was ended
 };
 
 // Runs the guests until all have ended or the time is up. Whatever happens, the traces are closed and hold

@@ -19,9 +19,20 @@ constexpr size_t kMaxLargeBytes = 64 << 20;
 
 }  // namespace
 
-Status GuestSession::start(PciDevice& device, const PreparedGuest& prepared, const TraceMeta& meta,
+PciDevice& GuestSession::as_seen_by_the_guest(PciDevice& device) {
+  PciDevice* seen = &device;
+  if (stuck_) seen = &broken_.emplace(*seen, *stuck_);
+  if (poll_limit_) {
+    const auto who = [this] { return call_sites_ ? call_sites_->who() : std::nullopt; };
+    seen = &polls_.emplace(*seen, static_cast<uint64_t>(poll_limit_->count()), who);
+  }
+  return *seen;
+}
+
+Status GuestSession::start(PciDevice& card, const PreparedGuest& prepared, const TraceMeta& meta,
                            StopSignals& signals) {
   GPUVM_TRY_STATUS(session_.describe(meta));
+  PciDevice& device = as_seen_by_the_guest(card);
   GPUVM_TRY_STATUS(prepared.config.transport == Transport::kVfioUser
                        ? start_with_vfio_user(device, prepared, signals)
                        : start_with_proxy(device, prepared));
@@ -93,6 +104,7 @@ Status GuestSession::handle(const std::vector<pollfd>& entries, size_t first,
     return Ok{};
   }
   if (entries[first].revents != 0) GPUVM_TRY_STATUS(session_.serve(patience));
+  if (polls_ && polls_->endless()) stop("the guest " + polls_->endless()->describe(), true);
   if (entries[first + 1].revents != 0) {
     GPUVM_TRY_STATUS(qemu_->guest().on_readable());
     backlog_ = true;

@@ -8,7 +8,9 @@
 
 #include "tracer/callsites/call_site_sampler.h"
 #include "tracer/guest/device_session.h"
+#include "tracer/guest/poll_watch.h"
 #include "tracer/guest/prepare.h"
+#include "tracer/guest/stuck_register.h"
 #include "tracer/posix/stop_signals.h"
 #include "tracer/qemu/qemu_process.h"
 #include "traces/gpu_work.h"
@@ -27,6 +29,10 @@ class GuestSession {
 
   // Asks who makes an access, for some of them (see CallSitePolicy); before start().
   void sample_call_sites(uint64_t rate) { call_site_rate_ = rate; }
+  // Ends the guest when it polls for longer than this, and keeps what it polled; before start().
+  void watch_polls(std::chrono::nanoseconds limit) { poll_limit_ = limit; }
+  // The guest sees this register so; before start().
+  void break_register(const StuckRegister& stuck) { stuck_ = stuck; }
 
   // Starts QEMU with `device`, which outlives the session's run. `meta` goes into the trace at once.
   // A signal ends the wait for a QEMU that does not connect.
@@ -64,8 +70,10 @@ class GuestSession {
   uint64_t events() const { return session_.events(); }
   uint64_t call_site_samples() const { return call_sites_ ? call_sites_->samples() : 0; }
   uint64_t stray_accesses() const { return session_.stray_accesses(); }
+  std::optional<EndlessPoll> endless_poll() const { return polls_ ? polls_->endless() : std::nullopt; }
 
  private:
+  PciDevice& as_seen_by_the_guest(PciDevice& device);
   Status start_with_proxy(PciDevice& device, const PreparedGuest& prepared);
   Status start_with_vfio_user(PciDevice& device, const PreparedGuest& prepared, StopSignals& signals);
   Status take_guest_records();
@@ -76,6 +84,10 @@ class GuestSession {
   void finish(bool by_itself);
   uint64_t machine_ns() { return session_.recorder().clock()->machine_ns(); }
 
+  std::optional<StuckRegister> stuck_;
+  std::optional<std::chrono::nanoseconds> poll_limit_;
+  std::optional<StuckRegisterDevice> broken_;
+  std::optional<PollWatch> polls_;
   DeviceSession session_;
   std::optional<QemuProcess> qemu_;
   std::optional<uint64_t> call_site_rate_;

@@ -99,6 +99,15 @@ Status unload_module(const std::string& file) {
   return error("cannot unload {}: {}", file_module_name(file), strerror(errno));
 }
 
+Status set_autoprobe(bool on) {
+  return write_file("/sys/bus/pci/drivers_autoprobe", on ? "1" : "0");
+}
+
+Status bind_driver(const std::string& module_file, const std::string& device_folder) {
+  const std::string device = device_folder.substr(device_folder.rfind('/') + 1);
+  return write_file(fmt::format("/sys/bus/pci/drivers/{}/bind", file_module_name(module_file)), device);
+}
+
 Result<std::vector<std::string>> read_lines(const std::string& path) {
   GPUVM_TRY(std::string text, read_file(path));
   std::vector<std::string> lines;

@@ -22,6 +22,10 @@ std::string module_options(const std::map<std::string, std::string>& command_lin
 // `file`: /modules/NAME.ko. A module that is loaded already is fine.
 Status load_module(const std::string& file, const std::string& options);
 Status unload_module(const std::string& file);
+// Whether a PCI driver takes its devices when it is loaded, or waits for bind_driver().
+Status set_autoprobe(bool on);
+// `device_folder`: in sysfs. Errors: what the driver's probe says.
+Status bind_driver(const std::string& module_file, const std::string& device_folder);
 // Loads every module that a list in the image names; `options` go to the last one.
 Status load_modules(const std::string& list_file, const std::string& options);
 Result<std::vector<std::string>> read_lines(const std::string& path);

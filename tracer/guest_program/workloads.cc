@@ -1,5 +1,6 @@
 #include "tracer/guest_program/workloads.h"
 
+#include "tracer/guest_program/bar0.h"
 #include "tracer/guest_program/client_workloads.h"
 #include "tracer/guest_program/kernel.h"
 #include "tracer/guest_program/mesa.h"
@@ -30,6 +31,16 @@ Result<std::string> run_reload(GpuDriver& driver, Reporter& reporter) {
   GPUVM_TRY_STATUS(driver.load());
   GPUVM_TRY(std::string copied, run_copy(reporter));
   return "unloaded and loaded again, " + copied;
+}
+
+// What a driver's mistake looks like from outside: the status of an engine, waited for without end.
+Result<std::string> run_poll(GpuDriver&, Reporter& reporter) {
+  constexpr uint64_t kGraphStatus = 0x400700;  // envytools graph/gf100_pgraph
+  GPUVM_TRY(const Registers registers, Registers::open());
+  GPUVM_TRY_STATUS(reporter.phase("launch"));
+  while (registers.read(kGraphStatus) != ~0u) {
+  }
+  return error("the card is gone");
 }
 
 template <Result<std::string> (*run)(Reporter&)>
@@ -63,6 +74,7 @@ constexpr Workload kTable[] = {
     {"textures", true, nullptr},
     {"images", true, nullptr},
     {"flooder", true, as_client<run_flooder>},
+    {"poll", true, run_poll},
 };
 
 constexpr bool tables_agree() {
@@ -80,10 +92,20 @@ Status GpuDriver::load() {
   if (list_file_.empty()) return Ok{};
   put_kernel_workers_first();
   GPUVM_TRY_STATUS(reporter_.phase("load"));
-  GPUVM_TRY_STATUS(load_modules(list_file_, options_));
+  GPUVM_TRY_STATUS(symbols_wanted_ ? load_with_symbols() : load_modules(list_file_, options_));
   put_kernel_workers_first();  // also those that loading has brought to life
-  if (symbols_wanted_) reporter_.attach("kallsyms.txt", kernel_symbols());
   return Ok{};
+}
+
+// In two steps, so that the symbols are there even if the driver's first look at the card never ends.
+Status GpuDriver::load_with_symbols() {
+  GPUVM_TRY(const std::vector<std::string> files, read_lines(list_file_));
+  GPUVM_TRY(const std::string card, card_folder());
+  GPUVM_TRY_STATUS(set_autoprobe(false));
+  GPUVM_TRY_STATUS(load_modules(list_file_, options_));
+  GPUVM_TRY_STATUS(set_autoprobe(true));
+  reporter_.attach("kallsyms.txt", kernel_symbols());
+  return bind_driver(files.back(), card);
 }
 
 Status GpuDriver::unload() {

@@ -24,6 +24,8 @@ class GpuDriver {
   Status unload();
 
  private:
+  Status load_with_symbols();
+
   std::string list_file_;
   std::string options_;
   bool symbols_wanted_;

@@ -43,6 +43,8 @@ inline constexpr WorkloadInfo kWorkloads[] = {
     {"textures", "GL compute on Mesa: textures fetched and sampled in every way", "", 1536, 0, 900, true},
     {"images", "GL compute on Mesa: images loaded, stored and updated", "", 1536, 0, 900, true},
     {"flooder", "load, then as much work of every kind as it can ask for; for --guests 2", "", 1024, 0, 600},
+    {"poll", "load without channels, then poll a register without end; for ci, which names it", "noaccel=1",
+     1024, 0, 180},
 };
 
 constexpr const WorkloadInfo* find_workload(std::string_view name) {

@@ -6,7 +6,6 @@
 
 #include "tracer/callsites/access_place.h"
 #include "tracer/callsites/call_site_sampler.h"
-#include "traces/context.h"
 
 namespace gpuvm {
 namespace {
@@ -23,6 +22,14 @@ constexpr size_t kMaxFunctions = 24;
 bool is_accessor(std::string_view name) {
   return std::ranges::any_of(kAccessors, [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
+
+struct PlaceCounts {
+  uint64_t accesses = 0;
+  uint64_t samples = 0;
+  std::map<std::vector<std::string>, uint64_t> chains;
+};
+
+}  // namespace
 
 std::vector<std::string> functions_of(const ContextRecord& context, const SymbolTable* symbols) {
   if (context.label == "user") return {"user"};
@@ -43,14 +50,6 @@ std::vector<std::string> functions_of(const ContextRecord& context, const Symbol
   }
   return functions;
 }
-
-struct PlaceCounts {
-  uint64_t accesses = 0;
-  uint64_t samples = 0;
-  std::map<std::vector<std::string>, uint64_t> chains;
-};
-
-}  // namespace
 
 Result<CallChainReport> collect_call_chains(EventSource& events, const SymbolTable* symbols,
                                             AccessPlaces* own_places) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tracer/symbols/symbol_table.h"
+#include "traces/context.h"
 #include "traces/stream.h"
 
 namespace gpuvm {
@@ -26,6 +27,9 @@ struct CallChainReport {
   uint64_t unsampled_accesses = 0;  // to places of which no access was sampled
   std::vector<CallChain> chains;    // most accesses first
 };
+
+// CallChain::functions of one call site. `symbols` may be nullptr: then it is made of addresses.
+std::vector<std::string> functions_of(const ContextRecord& context, const SymbolTable* symbols);
 
 // What the accesses of a trace go to, by number: one for each place that has a name of its own.
 class AccessPlaces {
