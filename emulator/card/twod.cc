@@ -1,9 +1,11 @@
-// 2D, class 0x902d: solid rectangles and unscaled copies between pitch-linear surfaces.
-// Source: envytools rnndb graph/g80_2d.xml.
+// 2D, class 0x902d: solid rectangles, and copies that may stretch, mirror, convert and mask.
+// Sources: envytools rnndb graph/g80_2d.xml, Mesa nvc0_surface.c.
+#include "emulator/card/condition.h"
 #include "emulator/card/engines.h"
 #include "emulator/card/method_state.h"
 #include "emulator/card/query.h"
 #include "emulator/card/rectangle.h"
+#include "emulator/card/surface_blit.h"
 #include "emulator/card/surface_fill.h"
 
 namespace gpuvm {
@@ -14,20 +16,25 @@ constexpr uint32_t kDestination =
 constexpr uint32_t kSource = 0x230;
 constexpr uint32_t kClipX = 0x280;  // y, width, height
 constexpr uint32_t kClipEnable = 0x290;
+constexpr uint32_t kCondition = 0x264;  // address, mode
+constexpr uint32_t kRasterOperation = 0x2a0, kFactors = 0x2a8;
 constexpr uint32_t kOperation = 0x2ac;
-constexpr uint32_t kSourceCopy = 3;
+constexpr uint32_t kSourceCopy = 3, kRasterOperationOnly = 4, kSourceTimesFactors = 5;
+constexpr uint32_t kPatternFormat = 0x2e8, kPatternOf32Bits = 2;
+constexpr uint32_t kPatternColors = 0x2f0, kPatternBitmap = 0x2f8;
 constexpr uint32_t kDrawShape = 0x580;
 constexpr uint32_t kDrawColor = 0x588;
 constexpr uint32_t kDrawPointX = 0x600;
 constexpr uint32_t kDrawSecondPointY = 0x60c;
+constexpr uint32_t kBlitControl = 0x88c, kFromCorner = 1u << 0, kLinear = 1u << 4;
 constexpr uint32_t kBlitX = 0x8b0;
 constexpr uint32_t kBlitY = 0x8b4;
 constexpr uint32_t kBlitWidth = 0x8b8;
 constexpr uint32_t kBlitHeight = 0x8bc;
 constexpr uint32_t kBlitDuDx = 0x8c0;  // fraction, whole
 constexpr uint32_t kBlitDvDy = 0x8c8;
-constexpr uint32_t kBlitSourceX = 0x8d4;
-constexpr uint32_t kBlitSourceYInt = 0x8dc;
+constexpr uint32_t kBlitSourceX = 0x8d0;  // fraction, whole
+constexpr uint32_t kBlitSourceY = 0x8d8, kBlitSourceYInt = 0x8dc;
 constexpr uint32_t kShapeRectangles = 4;
 
 // Bytes a pixel of a G80_SURFACE_FORMAT, 0 if this card does not draw it.
@@ -46,6 +53,8 @@ uint32_t bytes_per_pixel(uint32_t format) {
 
 class TwodObject : public EngineObject {
  public:
+  TwodObject() { state_.set(kCondition + 8, kConditionAlways); }
+
   std::optional<MmuFault> method(MethodContext& context, uint32_t method, uint32_t value) override {
     state_.set(method, value);
     if (method == kDrawSecondPointY) return fill(context);
@@ -79,13 +88,16 @@ class TwodObject : public EngineObject {
   }
   static bool drawable(const Surface& s) { return s.pixel_bytes != 0; }
 
-  // Source pixels a destination pixel, as a 32.32 fixed-point number: 0 if never set.
-  bool scaled() const {
-    const auto is_one = [this](uint32_t method) {
-      return state_[method] == 0 && (state_[method + 4] == 1 || state_[method + 4] == 0);
-    };
-    return !is_one(kBlitDuDx) || !is_one(kBlitDvDy);
+  // A whole number and 32 bits of fraction.
+  int64_t fixed(uint32_t fraction) const {
+    return static_cast<int64_t>(uint64_t{state_[fraction + 4]} << 32 | state_[fraction]);
   }
+  // Source pixels a destination pixel; 0 is what a fresh object has, and stands for one.
+  int64_t step(uint32_t fraction) const {
+    const int64_t value = fixed(fraction);
+    return value == 0 ? kOne : value;
+  }
+  static constexpr int64_t kOne = int64_t{1} << 32;
 
   // What of the destination may be written.
   Rectangle reached(const Surface& to) const {
@@ -95,16 +107,12 @@ class TwodObject : public EngineObject {
     return area;
   }
 
-  // What is done as if it had not been asked for.
-  void count_ignored(MethodContext& context) const {
-    if (const uint32_t operation = state_[kOperation];
-        !progress_.begun() && operation != 0 && operation != kSourceCopy)
-      context.work.not_done("2D", "a raster operation or blending");
-  }
+  uint32_t operation() const { return state_[kOperation] == 0 ? kSourceCopy : state_[kOperation]; }
 
   std::optional<MmuFault> fill(MethodContext& context) {
     const Surface to = surface(kDestination);
-    count_ignored(context);
+    if (!progress_.begun() && operation() != kSourceCopy)
+      context.work.not_done("2D", "a fill with a raster operation or blending");
     if (state_[kDrawShape] != kShapeRectangles || !drawable(to) || to.pixel_bytes > 4) {
       context.work.not_done("2D", "a fill of this shape or format");
       return std::nullopt;
@@ -123,18 +131,37 @@ class TwodObject : public EngineObject {
   }
 
   std::optional<MmuFault> blit(MethodContext& context) {
+    // Once a blit, not once a turn: what the query says may change meanwhile.
+    if (!progress_.begun()) {
+      bool wanted = true;
+      if (auto fault = evaluate_condition(context, state_, wanted, kCondition)) return fault;
+      if (!wanted) return std::nullopt;
+    }
     const Surface from = surface(kSource);
     const Surface to = surface(kDestination);
-    count_ignored(context);
-    if (!drawable(from) || !drawable(to) || state_[kSource] != state_[kDestination] || scaled()) {
-      context.work.not_done("2D", "a blit that scales or converts");
+    if (!drawable(from) || !drawable(to)) {
+      context.work.not_done("2D", "a blit of an unknown format");
       return std::nullopt;
     }
-    // A destination pixel's source is as far from it everywhere.
-    const int64_t right = int64_t{state_[kBlitSourceX]} - state_[kBlitX];
-    const int64_t down = int64_t{state_[kBlitSourceYInt]} - state_[kBlitY];
+    const bool one_to_one = step(kBlitDuDx) == kOne && step(kBlitDvDy) == kOne;
+    const bool whole = state_[kBlitSourceX] == 0 && state_[kBlitSourceY] == 0;
+    const bool as_it_is = state_[kSource] == state_[kDestination] && operation() == kSourceCopy;
+    if (one_to_one && as_it_is && (whole || (state_[kBlitControl] & kLinear) == 0))
+      return copy(context, from, to);
+    return convert(context, from, to);
+  }
+
+  Rectangle blit_area(const Surface& to) const {
     Rectangle area = Rectangle::at(state_[kBlitX], state_[kBlitY], state_[kBlitWidth], state_[kBlitHeight]);
     area.cut(reached(to));
+    return area;
+  }
+
+  std::optional<MmuFault> copy(MethodContext& context, const Surface& from, const Surface& to) {
+    // A destination pixel's source is as far from it everywhere.
+    const int64_t right = int64_t{state_[kBlitSourceX + 4]} - state_[kBlitX];
+    const int64_t down = int64_t{state_[kBlitSourceYInt]} - state_[kBlitY];
+    Rectangle area = blit_area(to);
     area.cut(Rectangle{0, 0, from.width, from.height}.moved(-right, -down));
     if (area.empty()) return std::nullopt;
     const uint64_t line_bytes = uint64_t{area.right - area.left} * to.pixel_bytes;
@@ -144,6 +171,63 @@ class TwodObject : public EngineObject {
         {from.from(static_cast<uint32_t>(area.left + right), static_cast<uint32_t>(area.top + down)),
          to.from(area.left, area.top), static_cast<uint32_t>(line_bytes), area.bottom - area.top},
         progress_);
+  }
+
+  std::optional<MmuFault> convert(MethodContext& context, const Surface& from, const Surface& to) {
+    SurfaceBlit blit;
+    blit.from = from.from(0, 0);
+    blit.to = to.from(0, 0);
+    blit.from_width = from.width;
+    blit.from_height = from.height;
+    blit.from_bytes = from.pixel_bytes;
+    blit.to_bytes = to.pixel_bytes;
+    blit.area = blit_area(to);
+    blit.du = step(kBlitDuDx);
+    blit.dv = step(kBlitDvDy);
+    const auto first = [](int64_t start, int64_t step, uint32_t cut) {
+      return static_cast<int64_t>(static_cast<uint64_t>(start) + static_cast<uint64_t>(step) * cut);
+    };
+    blit.u = first(fixed(kBlitSourceX), blit.du, blit.area.left - state_[kBlitX]);
+    blit.v = first(fixed(kBlitSourceY), blit.dv, blit.area.top - state_[kBlitY]);
+    blit.corner = (state_[kBlitControl] & kFromCorner) != 0;
+    if (const char* missing = prepare(blit, state_[kSource], state_[kDestination])) {
+      context.work.not_done("2D", missing);
+      return std::nullopt;
+    }
+    return blit_surface(context, blit, progress_);
+  }
+
+  // What becomes of a pixel on its way. Returns what of it is not modelled.
+  const char* prepare(SurfaceBlit& blit, uint32_t from_format, uint32_t to_format) const {
+    switch (operation()) {
+      case kSourceCopy:
+        break;
+      case kSourceTimesFactors:
+        blit.factors = state_[kFactors];
+        break;
+      case kRasterOperationOnly: {
+        const uint32_t bitmap = state_[kPatternBitmap];
+        const bool plain = state_[kPatternBitmap + 4] == bitmap && (bitmap == 0 || bitmap == ~0u);
+        if (!plain || state_[kPatternFormat] != kPatternOf32Bits || blit.to_bytes != 4 ||
+            from_format != to_format)
+          return "a raster operation with a pattern or other than of 32 bits";
+        blit.operation = static_cast<uint8_t>(state_[kRasterOperation]);
+        blit.pattern = state_[kPatternColors + (bitmap != 0 ? 4 : 0)];
+        break;
+      }
+      default:
+        return "blending";
+    }
+    const shader::SurfaceFormat* from = shader::find_surface_format(from_format);
+    const shader::SurfaceFormat* to = shader::find_surface_format(to_format);
+    blit.linear = (state_[kBlitControl] & kLinear) != 0 && from != nullptr && !from->integer();
+    if (from_format == to_format && !blit.linear && !blit.factors) return nullptr;  // bits as they are
+    if (from == nullptr || to == nullptr || from->integer() != to->integer() ||
+        (blit.factors && to->integer()))
+      return "a blit between formats that it does not convert";
+    blit.from_format = from;
+    blit.to_format = to;
+    return nullptr;
   }
 
   MethodState state_;

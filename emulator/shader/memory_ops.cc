@@ -317,7 +317,6 @@ void execute_sts_unlock(Executor& e, const Instruction& i, uint32_t mask) {
 void execute_ldc(Executor& e, const Instruction& i, uint32_t mask) {
   const Width width = kWidths[bits(i.word, 5, 3)];
   if (!legal(e, i, width)) return;
-  if (width.bytes > 8) return e.fail(Trap::Kind::kIllegalInstruction);
   const unsigned mode = bits(i.word, 8, 2);
   const uint32_t offset = bits(i.word, 26, 16);
   const unsigned bank = bits(i.word, 42, 4);

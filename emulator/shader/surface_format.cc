@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "emulator/shader/float_math.h"
+#include "emulator/shader/texel_format.h"
 
 namespace gpuvm::shader {
 namespace {
@@ -175,6 +176,27 @@ Pixel pack(const SurfaceFormat& format, const std::array<uint32_t, 4>& component
     pixel[format.position[i] / 32] |= field << (format.position[i] % 32);
   }
   return pixel;
+}
+
+bool SurfaceFormat::has_alpha() const {
+  static constexpr uint8_t kWithout[] = {0xc3, 0xc4, 0xc5, 0xce, 0xe6, 0xe7,
+                                         0xf8, 0xf9, 0xfa, 0xfb, 0xfc, 0xfd};
+  return bits[3] != 0 && std::ranges::find(kWithout, id) == std::end(kWithout);
+}
+
+std::array<uint32_t, 4> unpack(const SurfaceFormat& format, const Pixel& pixel) {
+  static constexpr TexelType kTypes[] = {TexelType::kUnorm, TexelType::kSnorm, TexelType::kUint,
+                                         TexelType::kSint, TexelType::kFloat};
+  std::array<uint32_t, 4> out{0, 0, 0, format.integer() ? 1 : as_bits(1.0f)};
+  for (unsigned i = 0; i < 4; ++i) {
+    if (format.bits[i] == 0 || (i == 3 && !format.has_alpha())) continue;
+    const uint32_t mask = format.bits[i] == 32 ? ~0u : (1u << format.bits[i]) - 1;
+    const uint32_t field = (pixel[format.position[i] / 32] >> (format.position[i] % 32)) & mask;
+    out[i] = format.srgb && i < 3
+                 ? as_bits(srgb_to_float(static_cast<uint8_t>(field)))
+                 : unpack_component(kTypes[static_cast<unsigned>(format.type)], format.bits[i], field);
+  }
+  return out;
 }
 
 Pixel mask_of(const SurfaceFormat& format, unsigned components) {

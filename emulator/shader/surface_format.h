@@ -17,6 +17,10 @@ struct SurfaceFormat {
   std::array<uint8_t, 4> position;  // of each one's lowest bit
   bool srgb = false;                // red, green and blue are stored by sRGB's curve
 
+  bool only_red() const { return bits[0] != 0 && (bits[1] | bits[2] | bits[3]) == 0; }
+  // Of some formats the bits in alpha's place are nothing.
+  bool has_alpha() const;
+  bool integer() const { return type == ComponentType::kUint || type == ComponentType::kSint; }
   unsigned bytes() const { return (bits[0] + bits[1] + bits[2] + bits[3] + 7u) / 8; }
 };
 // nullptr: none of that number that we pack.
@@ -26,6 +30,8 @@ const SurfaceFormat* find_surface_format(uint32_t id);
 // fits.
 using Pixel = std::array<uint32_t, 4>;
 Pixel pack(const SurfaceFormat& format, const std::array<uint32_t, 4>& components);
+// And back. A component that is not there is 0, alpha 1.
+std::array<uint32_t, 4> unpack(const SurfaceFormat& format, const Pixel& pixel);
 // The bits of a pixel that belong to the components whose bits are set in `components` (red is bit 0).
 Pixel mask_of(const SurfaceFormat& format, unsigned components);
 

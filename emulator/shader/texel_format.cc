@@ -69,7 +69,22 @@ uint32_t small_float(uint32_t value, unsigned bits) {
   return as_bits(half_to_float(static_cast<uint16_t>(value << (15 - bits))));
 }
 
-uint32_t converted(TexelType type, unsigned bits, uint32_t value) {
+Texel unpack_shared_exponent(uint32_t word) {
+  // 2^(exponent - 15 - 9), which is no subnormal.
+  const float scale = as_float(((word >> 27) + 127 - 24) << 23);
+  Texel texel{};
+  for (unsigned i = 0; i < 3; ++i) texel[i] = as_bits(static_cast<float>((word >> (9 * i)) & 0x1ff) * scale);
+  return texel;
+}
+
+}  // namespace
+
+const TexelFormat* find_texel_format(unsigned id) {
+  const auto found = std::ranges::find(kFormats, id, &TexelFormat::id);
+  return found == std::end(kFormats) ? nullptr : &*found;
+}
+
+uint32_t unpack_component(TexelType type, unsigned bits, uint32_t value) {
   const uint32_t mask = bits == 32 ? ~0u : (1u << bits) - 1;
   const auto extended = static_cast<int32_t>(value << (32 - bits)) >> (32 - bits);
   switch (type) {
@@ -95,21 +110,6 @@ uint32_t converted(TexelType type, unsigned bits, uint32_t value) {
   return 0;
 }
 
-Texel unpack_shared_exponent(uint32_t word) {
-  // 2^(exponent - 15 - 9), which is no subnormal.
-  const float scale = as_float(((word >> 27) + 127 - 24) << 23);
-  Texel texel{};
-  for (unsigned i = 0; i < 3; ++i) texel[i] = as_bits(static_cast<float>((word >> (9 * i)) & 0x1ff) * scale);
-  return texel;
-}
-
-}  // namespace
-
-const TexelFormat* find_texel_format(unsigned id) {
-  const auto found = std::ranges::find(kFormats, id, &TexelFormat::id);
-  return found == std::end(kFormats) ? nullptr : &*found;
-}
-
 Texel unpack(const TexelFormat& format, const std::array<TexelType, 4>& types, bool srgb,
              std::span<const std::byte> memory) {
   std::array<uint32_t, 4> words{};
@@ -123,8 +123,8 @@ Texel unpack(const TexelFormat& format, const std::array<TexelType, 4>& types, b
     const uint32_t mask = field.bits == 32 ? ~0u : (1u << field.bits) - 1;
     const uint32_t value = (words[field.position / 32] >> (field.position % 32)) & mask;
     const bool curved = srgb && i < 3 && field.bits == 8 && types[i] == TexelType::kUnorm;
-    texel[i] =
-        curved ? as_bits(srgb_to_float(static_cast<uint8_t>(value))) : converted(types[i], field.bits, value);
+    texel[i] = curved ? as_bits(srgb_to_float(static_cast<uint8_t>(value)))
+                      : unpack_component(types[i], field.bits, value);
   }
   return texel;
 }

@@ -29,6 +29,8 @@ constexpr bool is_integer(TexelType type) {
   return type == TexelType::kSint || type == TexelType::kUint;
 }
 
+// A component of that many bits, as a float or as an integer.
+uint32_t unpack_component(TexelType type, unsigned bits, uint32_t value);
 // The components as they lie in memory, before a texture's swizzle. `srgb`: the first three, if they have
 // eight bits, are of sRGB's curve. `memory` has the format's bytes.
 Texel unpack(const TexelFormat& format, const std::array<TexelType, 4>& types, bool srgb,

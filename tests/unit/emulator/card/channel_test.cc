@@ -238,21 +238,6 @@ TEST_P(ChannelTest, TwodCopiesARectangle) {
   }
 }
 
-TEST_P(ChannelTest, TwodSaysWhatItDoesNotHeed) {
-  const auto copy = [&](uint32_t operation) {
-    gpu.run(channel, object(3, 0x902d) + surface(0x230, kData, 0x80, 32, 32) +
-                         surface(0x200, kData + 0x2000, 0x40, 16, 16) +
-                         std::vector<uint32_t>{increasing(3, 0x2ac, 1), operation, increasing(3, 0x8b0, 4), 2,
-                                               1, 3, 2, increasing(3, 0x8d0, 4), 0, 5, 0, 4});
-  };
-  const auto& undone = gpu.card.work().undone;
-  copy(3);
-  EXPECT_TRUE(undone.empty());
-  copy(1);
-  EXPECT_EQ(undone.at({"2D", "a raster operation or blending"}), 1u);
-  EXPECT_EQ(undone.size(), 1u);
-}
-
 TEST_P(ChannelTest, TwodKeepsToTheClipRectangle) {
   for (uint32_t i = 0; i < 0x1000; i += 4) gpu.card.vram().write(data + i, 4, i);
   const std::vector<uint32_t> clip{increasing(3, 0x280, 5), 3, 2, 2, 9, 1};

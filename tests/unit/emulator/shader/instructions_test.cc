@@ -293,6 +293,23 @@ TEST_F(InstructionsTest, SpecialFunctionsAreAccurate) {
       "rsq", 5, [](double x) { return 1 / std::sqrt(x); }, 0.001, 10, unit);
 }
 
+TEST_F(InstructionsTest, ConstantsAreLoadedInEveryWidth) {
+  // c[3][R0 + 16]; the four words are 1 to 4, with a sign in the last.
+  const auto loaded = [](unsigned type) {
+    ShaderBench bench;
+    bench.launch.constants[3] = {.bound = true, .address = 0x4000, .bytes = 0x100};
+    for (uint32_t n = 0; n < 4; ++n) bench.memory.set_word(0x4010 + 4 * n, n < 3 ? n + 1 : 0xfffffff0);
+    bench.program({mov32i(0, 0), Word(6, 0x05).set(5, type).set(14, 4).set(20, 0).set(26, 16).set(42, 3),
+                   store(0, 4), store(0, 5, 4), store(0, 6, 8), store(0, 7, 12), exit_now()});
+    EXPECT_FALSE(bench.run().trap());
+    return std::array{bench.memory.word(0), bench.memory.word(4), bench.memory.word(8),
+                      bench.memory.word(12)};
+  };
+  EXPECT_EQ(loaded(4), (std::array<uint32_t, 4>{1, 0, 0, 0}));
+  EXPECT_EQ(loaded(5), (std::array<uint32_t, 4>{1, 2, 0, 0}));
+  EXPECT_EQ(loaded(6), (std::array<uint32_t, 4>{1, 2, 3, 0xfffffff0}));
+}
+
 TEST_F(InstructionsTest, WideSumsAndComparisonsUseTheCarry) {
   // R8 = upper word of (b:a) + (c:a), and the sign of their difference.
   ShaderBench bench;
