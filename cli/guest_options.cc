@@ -84,6 +84,8 @@ void add_guest_options(CLI::App* verb, GuestVerbOptions& options, const std::str
                    "the guest's kernel: debian:SUITE, a package FILE.deb (more after commas), or "
                    "VMLINUZ+MODULES (default: the one that this machine's apt knows)")
       ->type_name("KERNEL");
+  verb->add_option("--firmware", options.firmware, "the guest's firmware, e.g. OVMF.fd (default: QEMU's own)")
+      ->type_name("FILE");
   verb->add_option("--qemu", options.qemu, "the QEMU to run: a program, or debian:SUITE")
       ->capture_default_str()
       ->type_name("QEMU");

@@ -47,6 +47,7 @@ Result<CaptureOptions> capture_of(const GuestVerbOptions& options, unsigned gues
   guest.kernel.kernel_arguments = options.kernel_arguments;
   guest.package.which = options.kernel;
   guest.qemu = options.qemu;
+  guest.firmware = options.firmware;
   guest.transport = options.transport;
   guest.run_directory = options.run_directory;
   guest.package.cache_directory = options.cache_directory;

@@ -50,6 +50,7 @@ struct GuestVerbOptions : DeviceVerbOptions {
   std::string module_options;
   std::string kernel_arguments;
   std::string kernel;
+  std::string firmware;  // empty: QEMU's own
   std::string qemu = "qemu-system-x86_64";
   std::optional<Transport> transport;  // else by what QEMU has
   std::string run_directory;           // kept if named

@@ -23,8 +23,8 @@ DeviceInfo device_info(const CardConfig& config) {
   info.vram_bytes = config.vram_bytes;
   info.delay_ns = config.delay_ns;
   info.bars[0] = {.size = gf100::kBar0Bytes};
-  info.bars[1] = {.size = 128 * kMiB, .prefetchable = true, .is_64bit = true};
-  info.bars[3] = {.size = config.bar3_bytes, .prefetchable = true, .is_64bit = true};
+  info.bars[1] = {.size = 128 * kMiB, .prefetchable = true, .is_64bit = config.bars_64bit};
+  info.bars[3] = {.size = config.bar3_bytes, .prefetchable = true, .is_64bit = config.bars_64bit};
   return info;
 }
 
@@ -34,6 +34,7 @@ Result<CardConfig> config_of(const DeviceInfo& info) {
   config.delay_ns = info.delay_ns;
   // Foreign logs do not say: the card's usual size, so that they can be replayed and their traps counted.
   if (info.vram_bytes != 0) config.vram_bytes = info.vram_bytes;
+  if (info.bars[1].size != 0 && info.bars[1].flags_known) config.bars_64bit = info.bars[1].is_64bit;
   if (!own_map_applies(info)) {
     return error(
         "the recorded device {:04x}:{:04x} '{}' is not known to be of the GF100 family, whose page tables "

@@ -14,6 +14,7 @@ struct CardConfig {
   uint32_t straps = 0xb040609a;             // PSTRAPS.STRAPS: 27 MHz crystal
   bool vga_class = false;                   // PCI class 0x0300 instead of 0x0302
   uint64_t bar3_bytes = uint64_t{64} << 20;
+  bool bars_64bit = true;  // false: BAR1 and BAR3 can lie below 4 GiB only
 };
 // What a card made from `config` tells the bus about itself; bases are 0 until somebody programs them.
 DeviceInfo device_info(const CardConfig& config);

@@ -155,7 +155,7 @@ void serve(int core, UniqueFd fd, Transport transport, const std::string& path) 
   }
   stay_on_core(core);
   DeviceSession session(std::move(writer), std::make_shared<CardClock>(1000));
-  Card card({.vram_bytes = uint64_t{64} << 20}, session.dma(), session.interrupts());
+  Card card({.vram_bytes = uint64_t{64} << 20, .bars_64bit = false}, session.dma(), session.interrupts());
   session.connect(card, std::move(fd), transport);
   std::vector<pollfd> entries = {{session.link().fd(), POLLIN, 0}};
   while (!session.link().closed()) {

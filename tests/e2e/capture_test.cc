@@ -37,6 +37,7 @@ const Case kCases[] = {
     {"Twod", "twod"},
     {"Channels", "channels"},
     {"ReloadByIntx", "reload", false},
+    {"RescanOnQ35", "rescan", true, 0, QemuMachine::kQ35},
     {"Fault", "fault"},
     {"Stress", "stress"},
     {"ComputeOnMesa", "fmmul"},
@@ -98,6 +99,20 @@ TEST_P(Capture, WorkloadVerifiesAndTheKernelDoesNotComplain) {
   if (GetParam().workload != "load-noaccel") {
     EXPECT_THAT(dmesg.value(), HasSubstr("MM: using COPY1 for buffer copies"));
   }
+}
+
+// UEFI firmware places BARs otherwise than SeaBIOS does.
+TEST(CaptureByOvmf, WorkloadVerifies) {
+  const char* firmware = "/usr/share/ovmf/OVMF.fd";
+  if (!fs::exists(firmware)) GTEST_SKIP() << "no " << firmware << "; install the package ovmf";
+  Trace trace;
+  CaptureOptions options;
+  options.guest.firmware = firmware;
+  options.outputs = {trace.path()};
+  const auto outcomes = capture(options);
+  ASSERT_TRUE(outcomes.ok()) << outcomes.error().message;
+  EXPECT_TRUE(outcomes.value()[0].succeeded) << outcomes.value()[0].message;
+  EXPECT_EQ(outcomes.value()[0].stray_accesses, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(, Capture, testing::ValuesIn(kCases),

@@ -131,7 +131,7 @@ void serve(const uint8_t* data, size_t size) {
   NoInterrupts no_interrupts;
   RecordingDma dma(recorder, memory);
   RecordingInterrupts interrupts(recorder, no_interrupts);
-  Card card({.vram_bytes = 4 << 20}, dma, interrupts);
+  Card card({.vram_bytes = 4 << 20, .bars_64bit = false}, dma, interrupts);
   RecordingDevice device(recorder, card);
   unsigned messages = 0;
   while (messages < kMaxMessages && !in.empty()) connect(in, device, memory, messages);

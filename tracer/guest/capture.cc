@@ -95,7 +95,8 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
   GPUVM_TRY(std::vector<Seat> seats, make_seats(options, std::move(prepared), clock));
   std::vector<MachineGuest> guests;
   for (Seat& seat : seats) {
-    guests.push_back({options.card, uint64_t{seat.prepared.config.memory_mib} << 20, &seat.session->dma(),
+    guests.push_back({card_behind(seat.prepared.config.transport, options.card),
+                      uint64_t{seat.prepared.config.memory_mib} << 20, &seat.session->dma(),
                       &seat.session->interrupts()});
   }
   GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(options.mode, guests, options.translation));

@@ -16,6 +16,13 @@ constexpr uint64_t kSoonNs = 10'000'000;  // more than the link's own patience
 
 }  // namespace
 
+// QEMU decodes 32 bits of what a proxied device's BARs say; firmware and kernels put those of 64 bits above 4
+// GiB as soon as there is room.
+CardConfig card_behind(Transport transport, CardConfig card) {
+  if (transport == Transport::kProxy) card.bars_64bit = false;
+  return card;
+}
+
 DeviceSession::DeviceSession(std::unique_ptr<TraceWriter> writer, std::shared_ptr<CardClock> clock)
     : writer_(std::move(writer)),
       recorder_(writer_.get(), std::move(clock)),

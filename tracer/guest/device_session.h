@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "emulator/card/card_config.h"
 #include "emulator/pci/pci_device.h"
 #include "tracer/qemu/device_link.h"
 #include "tracer/qemu/qemu_interrupts.h"
@@ -14,6 +15,9 @@
 #include "traces/format/gvt.h"
 
 namespace gpuvm {
+
+// The card as it must be to work behind `transport`.
+CardConfig card_behind(Transport transport, CardConfig card);
 
 class DeviceSession {
  public:

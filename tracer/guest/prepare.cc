@@ -16,6 +16,10 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
   if (guest_program.empty()) {
     GPUVM_TRY(guest_program, find_guest_program());
   }
+  if (std::error_code ignored;
+      !options.firmware.empty() && !std::filesystem::exists(options.firmware, ignored)) {
+    return error("there is no firmware {}; OVMF is in Debian's package ovmf", options.firmware.string());
+  }
   GPUVM_TRY(GuestKernel kernel, provide_kernel(options.package));
   std::optional<ComputeImage> compute;
   if (workload->on_mesa) {
@@ -31,6 +35,7 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
   config.transport = qemu.transport;
   if (qemu.transport == Transport::kVfioUser) config.gpu_socket = directory.path() / kGpuSocketFile;
   config.machine = options.machine;
+  config.firmware = options.firmware;
   config.memory_mib = options.memory_mib.value_or(workload->memory_mib);
   config.icount_shift = options.icount_shift;
   config.mmiotrace = options.kernel.mmiotrace;

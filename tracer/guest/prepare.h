@@ -20,6 +20,7 @@ struct GuestOptions {
   std::string qemu = "qemu-system-x86_64";
   std::optional<Transport> transport = {};  // else by what QEMU has
   QemuMachine machine = QemuMachine::kPc;
+  std::filesystem::path firmware = {};      // e.g. OVMF.fd; empty: QEMU's own
   std::optional<unsigned> memory_mib = {};  // else what the workload asks for
   std::optional<unsigned> icount_shift = {};
   std::vector<std::string> qemu_arguments = {};  // further ones

@@ -13,6 +13,7 @@
 #include "tracer/posix/local_socket.h"
 #include "tracer/posix/stop_signals.h"
 #include "tracer/posix/wait.h"
+#include "tracer/qemu/proxy_command.h"
 #include "tracer/qemu/qtest_client.h"
 #include "tracer/recorder/page_table_tap.h"
 
@@ -34,6 +35,7 @@ struct Peer {
 };
 
 Result<Peer> start_command(std::vector<std::string> command) {
+  GPUVM_TRY_STATUS(check_proxy_command(command));
   GPUVM_TRY(SocketPair link, socket_pair());
   GPUVM_TRY(SocketPair qtest, socket_pair());
   if (!replace_placeholder(command, kGpuPlaceholder, link.theirs.get())) {
@@ -115,7 +117,8 @@ class Service {
   Result<GuestOutcome> run(StopSignals& signals) {
     constexpr uint64_t kUnknownRam = 0;
     GPUVM_TRY(machine_, make_machine(options_.mode,
-                                     {{options_.card, kUnknownRam, &session_.dma(), &session_.interrupts()}},
+                                     {{card_behind(peer_.transport, options_.card), kUnknownRam,
+                                       &session_.dma(), &session_.interrupts()}},
                                      options_.translation));
     session_.connect(machine_->device(0), std::move(peer_.link), peer_.transport);
     Status status = session_.describe(describe(options_, machine_->device(0).info()));
@@ -256,6 +259,7 @@ bool replace_placeholder(std::vector<std::string>& command, std::string_view pla
 }
 
 Error connect_and_become(const std::string& socket, std::vector<std::string> command) {
+  if (const Status usable = check_proxy_command(command); !usable) return usable.error();
   auto link = connect_to(socket);
   if (!link) return error("{}; is `gpuvm serve --socket {}` running?", link.error().message, socket);
   if (!replace_placeholder(command, kGpuPlaceholder, link.value().get())) {

@@ -99,6 +99,14 @@ Status unload_module(const std::string& file) {
   return error("cannot unload {}: {}", file_module_name(file), strerror(errno));
 }
 
+Status remove_device(const std::string& device_folder) {
+  return write_file(device_folder + "/remove", "1");
+}
+
+Status rescan_buses() {
+  return write_file("/sys/bus/pci/rescan", "1");
+}
+
 Status set_autoprobe(bool on) {
   return write_file("/sys/bus/pci/drivers_autoprobe", on ? "1" : "0");
 }

@@ -22,6 +22,9 @@ std::string module_options(const std::map<std::string, std::string>& command_lin
 // `file`: /modules/NAME.ko. A module that is loaded already is fine.
 Status load_module(const std::string& file, const std::string& options);
 Status unload_module(const std::string& file);
+// Takes a device off its bus, as if it were unplugged; finds what is plugged in.
+Status remove_device(const std::string& device_folder);
+Status rescan_buses();
 // Whether a PCI driver takes its devices when it is loaded, or waits for bind_driver().
 Status set_autoprobe(bool on);
 // `device_folder`: in sysfs. Errors: what the driver's probe says.

@@ -33,6 +33,19 @@ Result<std::string> run_reload(GpuDriver& driver, Reporter& reporter) {
   return "unloaded and loaded again, " + copied;
 }
 
+// Where its BARs lie then is the kernel's choice, and no longer the firmware's.
+Result<std::string> run_rescan(GpuDriver&, Reporter& reporter) {
+  GPUVM_TRY(const std::string card, card_folder());
+  GPUVM_TRY_STATUS(reporter.phase("unload"));
+  GPUVM_TRY_STATUS(remove_device(card));
+  if (card_folder()) return error("the card is still on its bus after it was removed");
+  GPUVM_TRY_STATUS(reporter.phase("load"));
+  GPUVM_TRY_STATUS(rescan_buses());
+  put_kernel_workers_first();
+  GPUVM_TRY(std::string copied, run_copy(reporter));
+  return "removed from the bus and found again, " + copied;
+}
+
 // What a driver's mistake looks like from outside: the status of an engine, waited for without end.
 Result<std::string> run_poll(GpuDriver&, Reporter& reporter) {
   constexpr uint64_t kGraphStatus = 0x400700;  // envytools graph/gf100_pgraph
@@ -75,6 +88,7 @@ constexpr Workload kTable[] = {
     {"images", true, nullptr},
     {"flooder", true, as_client<run_flooder>},
     {"poll", true, run_poll},
+    {"rescan", true, run_rescan},
 };
 
 constexpr bool tables_agree() {

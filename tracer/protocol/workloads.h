@@ -45,6 +45,7 @@ inline constexpr WorkloadInfo kWorkloads[] = {
     {"flooder", "load, then as much work of every kind as it can ask for; for --guests 2", "", 1024, 0, 600},
     {"poll", "load without channels, then poll a register without end; for ci, which names it", "noaccel=1",
      1024, 0, 180},
+    {"rescan", "load, remove the card from the bus and find it again, then copy", "", 1024, 0, 600},
 };
 
 constexpr const WorkloadInfo* find_workload(std::string_view name) {

@@ -2,17 +2,13 @@
 
 #include <sys/time.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 namespace gpuvm {
 namespace {
-
-DeviceInfo as_32bit(DeviceInfo info) {
-  for (BarInfo& bar : info.bars) bar.is_64bit = false;
-  return info;
-}
 
 constexpr uint64_t kNothingThere = ~uint64_t{0};
 constexpr timeval kPatience{0, 4000};  // of serve_next()
@@ -23,8 +19,9 @@ DeviceLink::DeviceLink(UniqueFd socket, RecordingDevice& device, GuestMemory& me
     : socket_(std::move(socket)),
       device_(device),
       memory_(memory),
-      probe_(as_32bit(device.info())),
+      probe_(device.info()),
       decoder_(device.info()) {
+  GPUVM_CHECK(std::ranges::none_of(device.info().bars, &BarInfo::is_64bit));
   // Cannot fail on a socket; and without the limit all that is lost is time.
   (void)setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
 }

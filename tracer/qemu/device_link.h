@@ -19,7 +19,8 @@ namespace gpuvm {
 
 class DeviceLink : public DeviceTransport {
  public:
-  // `device` records and executes; `memory` receives the guest's memory map. Both outlive the link.
+  // `device` records and executes, and has BARs of 32 bits: QEMU takes no other addresses this way; `memory`
+  // receives the guest's memory map. Both outlive the link.
   DeviceLink(UniqueFd socket, RecordingDevice& device, GuestMemory& memory);
 
   void hold_answers_while(std::function<bool()> pending) override { pending_ = std::move(pending); }
@@ -50,8 +51,7 @@ class DeviceLink : public DeviceTransport {
   UniqueFd socket_;
   RecordingDevice& device_;
   GuestMemory& memory_;
-  // Until the first reset it is QEMU that asks, to size the BARs, and it knows only 32-bit ones: it is shown
-  // a device that has only those. Afterwards the guest sees the real configuration space.
+  // Until the first reset it is QEMU that asks, to size the BARs: that is no business of the device's.
   ConfigSpace probe_;
   // Follows the guest's configuration writes, to tell which BAR an address lies in.
   ConfigSpace decoder_;

@@ -61,6 +61,7 @@ std::vector<std::string> qemu_command(const QemuConfig& config, const QemuDescri
   if (descriptors.console >= 0)
     add({"-chardev", fmt::format("socket,id=console,fd={}", descriptors.console), "-serial",
          "chardev:console"});
+  if (!config.firmware.empty()) add({"-bios", config.firmware.string()});
   if (config.icount_shift) add({"-icount", fmt::format("shift={},sleep=off", *config.icount_shift)});
   if (descriptors.qmp >= 0)
     add({"-chardev", fmt::format("socket,id=qmp,fd={}", descriptors.qmp), "-mon",
@@ -156,8 +157,9 @@ Result<QemuProgram> check_qemu(const std::string& program, std::optional<Transpo
   }
   if (number >= kProxyBrokenSince) {
     return error(
-        "{} ({}) cannot have the GPU: {} crashes without KVM from QEMU 10.0 on, and {} comes with 10.1; "
-        "choose another: --qemu debian:sid is one that works",
+        "{} ({}) cannot have the GPU by {}, which crashes without KVM from QEMU 10.0 on; {} of 10.1 and "
+        "newer "
+        "works (vfio-user): `capture --qemu debian:sid` runs such a one",
         program, text, kProxyDevice, kVfioUserDevice);
   }
   GPUVM_TRY(const bool proxy, has(kProxyDevice));

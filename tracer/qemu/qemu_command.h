@@ -37,6 +37,7 @@ struct QemuConfig {
   std::filesystem::path gpu_socket;  // where vfio-user connects; empty: no GPU by that way
   unsigned gpu_slot = 8;             // PCI slot; nothing else may share its INTx line
   bool mmiotrace = false;            // second port for the guest's own tracer, written to mmiotrace_file
+  std::filesystem::path firmware;    // empty: QEMU's own, SeaBIOS
   std::filesystem::path kernel;
   std::filesystem::path initrd;
   std::string kernel_arguments;

@@ -36,7 +36,7 @@ class DeviceLinkTest : public testing::Test {
       : recorder(&trace, [this] { return now += 1000; }),
         dma(recorder, memory),
         interrupts(recorder, machine),
-        card({.vram_bytes = 64 << 20}, dma, interrupts),
+        card({.vram_bytes = 64 << 20, .bars_64bit = false}, dma, interrupts),
         device(recorder, card) {
     int ends[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
@@ -131,7 +131,7 @@ class DeviceLinkTest : public testing::Test {
   UniqueFd peer;
 };
 
-TEST_F(DeviceLinkTest, ProbeSeesThirtyTwoBitBarsAndTheGuestSixtyFour) {
+TEST_F(DeviceLinkTest, BarsAreOfThirtyTwoBitsForTheProbeAndForTheGuest) {
   const auto size_of = [&](uint32_t offset) {
     const uint64_t before = config_read(offset);
     config_write(offset, ~0u);
@@ -146,8 +146,14 @@ TEST_F(DeviceLinkTest, ProbeSeesThirtyTwoBitBarsAndTheGuestSixtyFour) {
   EXPECT_TRUE(trace.events().empty());  // QEMU's own probing is not the guest's
   reset();
   EXPECT_TRUE(link->machine_running());
-  EXPECT_EQ(size_of(0x14), 0xf800000cu);
-  EXPECT_EQ(size_of(0x18), 0xffffffffu);
+  EXPECT_EQ(size_of(0x14), 0xf8000008u);
+  EXPECT_EQ(size_of(0x18), 0u);
+}
+
+TEST_F(DeviceLinkTest, ACardOfSixtyFourBitBarsIsNotServed) {
+  Card wide({.vram_bytes = 64 << 20}, dma, interrupts);
+  RecordingDevice recorded(recorder, wide);
+  EXPECT_DEATH(DeviceLink({}, recorded, memory), "is_64bit");
 }
 
 TEST_F(DeviceLinkTest, DecodesBusAddresses) {

@@ -127,7 +127,7 @@ TEST_F(FakeQemu, TheTransportIsWhatItHas) {
               HasSubstr("crashes without KVM"));
   program(qemu_with("10.0.2", "x-pci-proxy-dev"));
   EXPECT_THAT(check_qemu(config_.program).error().message,
-              HasSubstr("x-pci-proxy-dev crashes without KVM from QEMU 10.0 on"));
+              HasSubstr("x-pci-proxy-dev, which crashes without KVM from QEMU 10.0 on"));
 }
 
 TEST_F(FakeQemu, EarlyDeathIsReportedWithItsLastWords) {
