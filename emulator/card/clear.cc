@@ -4,9 +4,8 @@
 #include <bit>
 #include <cmath>
 
+#include "emulator/card/clip_rectangles.h"
 #include "emulator/card/condition.h"
-#include "emulator/card/rectangle.h"
-#include "emulator/card/surface_fill.h"
 #include "emulator/shader/surface_format.h"
 
 namespace gpuvm {
@@ -15,7 +14,6 @@ namespace {
 constexpr uint32_t kTargets = 0x800, kTargetStride = 0x40;  // of 8 colour targets
 constexpr uint32_t kScissors = 0xe00;                       // enable, left and right, top and bottom
 constexpr uint32_t kViewportHorizontal = 0xc00;             // x, width; y, height
-constexpr uint32_t kClipEnable = 0x194c;
 constexpr uint32_t kColor = 0xd80, kDepth = 0xd90, kStencil = 0xda0;
 constexpr uint32_t kZeta = 0xfe0;  // address, format, tile mode, bytes of a layer / 4
 constexpr uint32_t kScreenScissor = 0xff4;
@@ -57,37 +55,6 @@ Samples samples_of(uint32_t mode) {
   return mode < std::size(kModes) ? kModes[mode] : Samples{0, 0};
 }
 
-// A surface and the layer of it that is cleared.
-struct Target {
-  uint64_t address;
-  uint32_t width, height;  // samples; bytes of a line if linear
-  uint32_t tile_mode;
-  uint64_t layer_bytes;
-  uint32_t layer;
-  bool linear, volume;
-};
-
-SurfaceFill fill_of(const MethodState& state, const Target& target, uint32_t pixel_bytes) {
-  SurfaceFill fill;
-  fill.pixel_bytes = pixel_bytes;
-  const uint32_t width = target.linear ? target.width / pixel_bytes : target.width;
-  Rectangle area = reached(state);
-  const Samples samples = samples_of(state[kMultisampleMode]);
-  area.cut({0, 0, width >> samples.x, target.height >> samples.y});
-  if (area.empty()) return fill;
-  fill.width = (area.right - area.left) << samples.x;
-  fill.height = (area.bottom - area.top) << samples.y;
-  fill.to = {.address = target.address + (target.volume ? 0 : target.layer_bytes * target.layer),
-             .pitch = target.linear ? target.width : target.width * pixel_bytes,
-             .linear = target.linear,
-             .height = target.height,
-             .tile_mode = target.tile_mode & 0xfff,
-             .z = target.volume ? target.layer : 0,
-             .x = (area.left << samples.x) * pixel_bytes,
-             .y = area.top << samples.y};
-  return fill;
-}
-
 // Where depth and stencil are in a sample (rnndb G80_ZETA_FORMAT; those without coverage samples).
 struct ZetaFormat {
   uint8_t id, bytes;
@@ -119,15 +86,10 @@ void put(SurfaceFill& fill, unsigned at, unsigned bits, uint32_t field) {
 
 std::optional<MmuFault> Clear::clear(MethodContext& context, const MethodState& state, uint32_t value) {
   // Once a clear, not once a turn: what the query says may change meanwhile.
-  if (!colour_done_ && !progress_.begun()) {
+  if (!colour_done_ && part_ == 0 && !progress_.begun()) {
     bool wanted = true;
     if (auto fault = evaluate_condition(context, state, wanted)) return fault;
     if (!wanted) return std::nullopt;
-    // Left out: what lies outside of them is to be kept.
-    if ((state[kClipEnable] & 1) != 0) {
-      context.work.not_done("3D", "CLEAR_BUFFERS within clip rectangles");
-      return std::nullopt;
-    }
   }
   if (!colour_done_ && (value & 0x3c) != 0) {
     if (auto fault = colour(context, state, value)) return fault;
@@ -142,6 +104,32 @@ std::optional<MmuFault> Clear::clear(MethodContext& context, const MethodState& 
   return std::nullopt;
 }
 
+std::optional<MmuFault> Clear::paint(MethodContext& context, const MethodState& state, const Target& target,
+                                     SurfaceFill fill) {
+  const uint32_t width = target.linear ? target.width / fill.pixel_bytes : target.width;
+  Rectangle area = reached(state);
+  const Samples samples = samples_of(state[kMultisampleMode]);
+  area.cut({0, 0, width >> samples.x, target.height >> samples.y});
+  const std::vector<Rectangle> parts = clipped(state, area);
+  for (; part_ < parts.size(); ++part_) {
+    const Rectangle& part = parts[part_];
+    fill.width = (part.right - part.left) << samples.x;
+    fill.height = (part.bottom - part.top) << samples.y;
+    fill.to = {.address = target.address + (target.volume ? 0 : target.layer_bytes * target.layer),
+               .pitch = target.linear ? target.width : target.width * fill.pixel_bytes,
+               .linear = target.linear,
+               .height = target.height,
+               .tile_mode = target.tile_mode & 0xfff,
+               .z = target.volume ? target.layer : 0,
+               .x = (part.left << samples.x) * fill.pixel_bytes,
+               .y = part.top << samples.y};
+    if (auto fault = fill_surface(context, fill, progress_)) return fault;
+    if (context.again) return std::nullopt;
+  }
+  part_ = 0;
+  return std::nullopt;
+}
+
 std::optional<MmuFault> Clear::colour(MethodContext& context, const MethodState& state, uint32_t value) {
   const uint32_t base = kTargets + ((value >> 6) & 7) * kTargetStride;
   const uint32_t id = state[base + 0x10];
@@ -152,20 +140,20 @@ std::optional<MmuFault> Clear::colour(MethodContext& context, const MethodState&
     return std::nullopt;
   }
   const uint32_t mode = state[base + 0x14];
-  SurfaceFill fill = fill_of(state,
-                             {.address = state.address(base),
-                              .width = state[base + 8],
-                              .height = state[base + 12],
-                              .tile_mode = mode,
-                              .layer_bytes = uint64_t{state[base + 0x1c]} * 4,
-                              .layer = state[base + 0x20] + ((value >> 10) & 0x7ff),
-                              .linear = (mode & kLinear) != 0,
-                              .volume = ((mode | state[base + 0x18]) & kVolume) != 0},
-                             format->bytes());
+  const Target target{.address = state.address(base),
+                      .width = state[base + 8],
+                      .height = state[base + 12],
+                      .tile_mode = mode,
+                      .layer_bytes = uint64_t{state[base + 0x1c]} * 4,
+                      .layer = state[base + 0x20] + ((value >> 10) & 0x7ff),
+                      .linear = (mode & kLinear) != 0,
+                      .volume = ((mode | state[base + 0x18]) & kVolume) != 0};
+  SurfaceFill fill;
+  fill.pixel_bytes = format->bytes();
   fill.pixel =
       shader::pack(*format, {state[kColor], state[kColor + 4], state[kColor + 8], state[kColor + 12]});
   fill.mask = shader::mask_of(*format, (value >> 2) & 0xf);
-  return fill_surface(context, fill, progress_);
+  return paint(context, state, target, fill);
 }
 
 std::optional<MmuFault> Clear::depth_stencil(MethodContext& context, const MethodState& state,
@@ -176,16 +164,16 @@ std::optional<MmuFault> Clear::depth_stencil(MethodContext& context, const Metho
     context.work.not_done("3D", "CLEAR_BUFFERS of an unknown depth format");
     return std::nullopt;
   }
-  SurfaceFill fill = fill_of(state,
-                             {.address = state.address(kZeta),
-                              .width = state[kZetaSize],
-                              .height = state[kZetaSize + 4],
-                              .tile_mode = state[kZeta + 12],
-                              .layer_bytes = uint64_t{state[kZeta + 16]} * 4,
-                              .layer = state[kZetaBaseLayer] + ((value >> 10) & 0x7ff),
-                              .linear = false,
-                              .volume = false},
-                             format->bytes);
+  const Target target{.address = state.address(kZeta),
+                      .width = state[kZetaSize],
+                      .height = state[kZetaSize + 4],
+                      .tile_mode = state[kZeta + 12],
+                      .layer_bytes = uint64_t{state[kZeta + 16]} * 4,
+                      .layer = state[kZetaBaseLayer] + ((value >> 10) & 0x7ff),
+                      .linear = false,
+                      .volume = false};
+  SurfaceFill fill;
+  fill.pixel_bytes = format->bytes;
   fill.mask = {};
   if ((value & 1) != 0)
     put(fill, format->depth_at, format->depth_bits,
@@ -196,7 +184,7 @@ std::optional<MmuFault> Clear::depth_stencil(MethodContext& context, const Metho
       fill.mask[format->stencil_at / 32] &=
           ~(0xffu << (format->stencil_at % 32)) | (state[kStencilMask] & 0xff) << (format->stencil_at % 32);
   }
-  return fill_surface(context, fill, progress_);
+  return paint(context, state, target, fill);
 }
 
 }  // namespace gpuvm

@@ -3,6 +3,7 @@
 
 #include <bit>
 
+#include "emulator/memory/block_linear.h"
 #include "tests/support/gpu_bench.h"
 
 namespace gpuvm {
@@ -289,11 +290,36 @@ TEST_F(ClearTest, SamplesOfAPixelAreAllCleared) {
   }
 }
 
-TEST_F(ClearTest, WithinClipRectanglesItIsLeftOutAndCounted) {
-  run({colour({3, 0, 0, 0}), rendertarget(0xe4, 16, 8, 0), screen(0, 0, 16, 8), method(0x194c, 1),
-       method(0x19d0, kAll)});
-  EXPECT_EQ(gpu.vram32(target), kUntouched);
-  EXPECT_EQ(gpu.card.work().undone.at({"3D", "CLEAR_BUFFERS within clip rectangles"}), 1u);
+TEST_F(ClearTest, ClipRectanglesLeaveWhatIsInsideOfAnyOrOutsideOfAll) {
+  // Two that overlap, one that is empty, one that reaches beyond the target; the others are empty.
+  const auto edges = [](uint32_t from, uint32_t to) { return to << 16 | from; };
+  const std::vector<uint32_t> rectangles{increasing(kThreed, 0xd00, 8),
+                                         edges(1, 6),
+                                         edges(1, 4),
+                                         edges(4, 9),
+                                         edges(2, 6),
+                                         edges(5, 5),
+                                         edges(0, 8),
+                                         edges(14, 90),
+                                         edges(7, 80)};
+  const auto inside = [](uint32_t x, uint32_t y) {
+    return (x >= 1 && x < 6 && y >= 1 && y < 4) || (x >= 4 && x < 9 && y >= 2 && y < 6) ||
+           (x >= 14 && y >= 7);
+  };
+  for (const uint32_t mode : {0u, 1u, 2u}) {
+    for (uint64_t byte = 0; byte < 16 * 8 * 4; byte += 4) gpu.card.vram().write(target + byte, 4, kUntouched);
+    run({colour({3, 0, 0, 0}), rendertarget(0xe4, 16, 8, 0), screen(0, 0, 16, 8), rectangles,
+         method(0x194c, 1), method(0x1950, mode), method(0x19d0, kAll)});
+    const BlockLinear layout{64, 8, 0};
+    for (uint32_t y = 0; y < 8; ++y) {
+      for (uint32_t x = 0; x < 16; ++x) {
+        const bool cleared = mode == 0 ? inside(x, y) : mode == 1 && !inside(x, y);
+        ASSERT_EQ(gpu.vram32(target + layout.offset(4 * x, y, 0)), cleared ? 3 : kUntouched)
+            << "mode " << mode << " at " << x << ", " << y;
+      }
+    }
+  }
+  EXPECT_TRUE(gpu.card.work().undone.empty());
 }
 
 // Components that the format has not.
