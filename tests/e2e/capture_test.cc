@@ -44,6 +44,7 @@ const Case kCases[] = {
     {"ClearOnMesa", "clear"},
     {"TexturesOnMesa", "textures"},
     {"ImagesOnMesa", "images"},
+    {"OpenClOnMesa", "clmmul"},
 };
 
 class Trace {

@@ -22,10 +22,11 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
   }
   GPUVM_TRY(GuestKernel kernel, provide_kernel(options.package));
   std::optional<ComputeImage> compute;
-  if (workload->on_mesa) {
+  if (workload->mesa != MesaPart::kNone) {
     compute.emplace();
+    const bool opencl = workload->mesa == MesaPart::kOpenCl;
     GPUVM_TRY(compute->stack,
-              provide_graphics_stack({options.package.cache_directory, options.package.progress}));
+              provide_graphics_stack({options.package.cache_directory, options.package.progress, opencl}));
     GPUVM_TRY(compute->program, find_compute_program());
   }
   GPUVM_TRY(RunDirectory directory, RunDirectory::create(options.run_directory));

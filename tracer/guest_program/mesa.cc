@@ -42,7 +42,8 @@ Status take(std::string_view line, int fd, Reporter& reporter, std::optional<Ver
   const std::string number = std::to_string(fd);
   const char* argv[] = {kProgram, workload.c_str(), number.c_str(), nullptr};
   // Mesa keeps no cache of shaders: the image has no home folder.
-  const char* environment[] = {"MESA_SHADER_CACHE_DISABLE=true", "LIBGL_DEBUG=verbose", nullptr};
+  const char* environment[] = {"MESA_SHADER_CACHE_DISABLE=true", "LIBGL_DEBUG=verbose",
+                               "RUSTICL_ENABLE=nouveau", nullptr};
   execve(kProgram, const_cast<char**>(argv), const_cast<char**>(environment));
   _exit(127);
 }

@@ -86,6 +86,7 @@ constexpr Workload kTable[] = {
     {"clear", true, nullptr},
     {"textures", true, nullptr},
     {"images", true, nullptr},
+    {"clmmul", true, nullptr},
     {"flooder", true, as_client<run_flooder>},
     {"poll", true, run_poll},
     {"rescan", true, run_rescan},
@@ -94,7 +95,8 @@ constexpr Workload kTable[] = {
 constexpr bool tables_agree() {
   if (std::size(kTable) != std::size(kWorkloads)) return false;
   for (size_t i = 0; i < std::size(kTable); ++i)
-    if (kTable[i].name != kWorkloads[i].name || (kTable[i].run == nullptr) != kWorkloads[i].on_mesa)
+    if (kTable[i].name != kWorkloads[i].name ||
+        (kTable[i].run == nullptr) != (kWorkloads[i].mesa != MesaPart::kNone))
       return false;
   return true;
 }

@@ -6,6 +6,9 @@
 
 namespace gpuvm {
 
+// What of Debian's Mesa is in the guest's image (graphics_stack.h). With it the guest's other program runs.
+enum class MesaPart : unsigned char { kNone, kOpenGl, kOpenCl };
+
 struct WorkloadInfo {
   std::string_view name;
   std::string_view summary;         // for --help
@@ -13,7 +16,7 @@ struct WorkloadInfo {
   unsigned memory_mib;              // of the guest
   unsigned vram_mib;      // at most this much on the card, 0: no wish. "stress" must be able to fill it
   unsigned time_limit_s;  // generous: the machine may be busy, and a trap costs microseconds
-  bool on_mesa = false;   // run by the guest's other program, on the user space of graphics_stack.h
+  MesaPart mesa = MesaPart::kNone;
 };
 
 inline constexpr WorkloadInfo kWorkloads[] = {
@@ -28,20 +31,24 @@ inline constexpr WorkloadInfo kWorkloads[] = {
      300},
     {"stress", "load, then random copies and more VRAM buffers than there is VRAM", "", 1024, 128, 900},
     {"intruder", "load, then search and overwrite VRAM beyond its own; for --guests 2", "", 1024, 0, 600},
-    {"madd", "GL compute on Mesa: a sum of integer matrices", "", 1536, 0, 900, true},
-    {"mmul", "GL compute on Mesa: a product of integer matrices", "", 1536, 0, 900, true},
-    {"fmadd", "GL compute on Mesa: a sum of float matrices", "", 1536, 0, 900, true},
-    {"fmmul", "GL compute on Mesa: a product of float matrices", "", 1536, 0, 900, true},
-    {"hotspot", "GL compute on Mesa: heat on a chip", "", 1536, 0, 900, true},
-    {"lud", "GL compute on Mesa: LU decomposition", "", 1536, 0, 900, true},
-    {"nw", "GL compute on Mesa: Needleman-Wunsch alignment", "", 1536, 0, 900, true},
-    {"bfs", "GL compute on Mesa: breadth-first search", "", 1536, 0, 900, true},
-    {"backprop", "GL compute on Mesa: a layer of a neural network, forth and back", "", 1536, 0, 900, true},
-    {"srad", "GL compute on Mesa: diffusion that keeps edges", "", 1536, 0, 900, true},
-    {"nn", "GL compute on Mesa: nearest neighbours", "", 1536, 0, 900, true},
-    {"clear", "GL on Mesa: textures filled, targets cleared, read back", "", 1536, 0, 900, true},
-    {"textures", "GL compute on Mesa: textures fetched and sampled in every way", "", 1536, 0, 900, true},
-    {"images", "GL compute on Mesa: images loaded, stored and updated", "", 1536, 0, 900, true},
+    {"madd", "GL compute on Mesa: a sum of integer matrices", "", 1536, 0, 900, MesaPart::kOpenGl},
+    {"mmul", "GL compute on Mesa: a product of integer matrices", "", 1536, 0, 900, MesaPart::kOpenGl},
+    {"fmadd", "GL compute on Mesa: a sum of float matrices", "", 1536, 0, 900, MesaPart::kOpenGl},
+    {"fmmul", "GL compute on Mesa: a product of float matrices", "", 1536, 0, 900, MesaPart::kOpenGl},
+    {"hotspot", "GL compute on Mesa: heat on a chip", "", 1536, 0, 900, MesaPart::kOpenGl},
+    {"lud", "GL compute on Mesa: LU decomposition", "", 1536, 0, 900, MesaPart::kOpenGl},
+    {"nw", "GL compute on Mesa: Needleman-Wunsch alignment", "", 1536, 0, 900, MesaPart::kOpenGl},
+    {"bfs", "GL compute on Mesa: breadth-first search", "", 1536, 0, 900, MesaPart::kOpenGl},
+    {"backprop", "GL compute on Mesa: a layer of a neural network, forth and back", "", 1536, 0, 900,
+     MesaPart::kOpenGl},
+    {"srad", "GL compute on Mesa: diffusion that keeps edges", "", 1536, 0, 900, MesaPart::kOpenGl},
+    {"nn", "GL compute on Mesa: nearest neighbours", "", 1536, 0, 900, MesaPart::kOpenGl},
+    {"clear", "GL on Mesa: textures filled, targets cleared, read back", "", 1536, 0, 900, MesaPart::kOpenGl},
+    {"textures", "GL compute on Mesa: textures fetched and sampled in every way", "", 1536, 0, 900,
+     MesaPart::kOpenGl},
+    {"images", "GL compute on Mesa: images loaded, stored and updated", "", 1536, 0, 900, MesaPart::kOpenGl},
+    {"clmmul", "OpenCL on Mesa's rusticl: a product of integer matrices", "", 2048, 0, 900,
+     MesaPart::kOpenCl},
     {"flooder", "load, then as much work of every kind as it can ask for; for --guests 2", "", 1024, 0, 600},
     {"poll", "load without channels, then poll a register without end; for ci, which names it", "noaccel=1",
      1024, 0, 180},

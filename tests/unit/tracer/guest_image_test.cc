@@ -11,6 +11,7 @@
 #include <random>
 
 #include "tracer/image/cpio.h"
+#include "tracer/image/graphics_stack.h"
 #include "tracer/image/initramfs.h"
 #include "tracer/image/kernel_modules.h"
 #include "tracer/image/packages.h"
@@ -305,6 +306,16 @@ TEST_F(GuestImage, ImageIsWrittenOrTheErrorSaysWhy) {
     EXPECT_THAT(build_initramfs(kernel, root_ / "program", nullptr, "/dev/full").error().message,
                 HasSubstr("is the disk full?"));
   }
+}
+
+TEST(GraphicsStack, PackagesAreThoseThatAptListsAndClangsHeaders) {
+  const auto names = listed_packages(
+      "mesa-opencl-icd\n  Depends: libclang-cpp15\n |Depends: ocl-icd-libopencl1\n  Depends: <libopencl1>\n"
+      "libclang-cpp15\n<libopencl1>\nlibc6:i386\nlibclang-cpp15\nlibc6\n");
+  EXPECT_THAT(names, testing::ElementsAre("libc6", "libclang-cpp15", "mesa-opencl-icd"));
+  EXPECT_THAT(clang_header_packages(names), testing::ElementsAre("libclang-common-15-dev"));
+  EXPECT_THAT(clang_header_packages({"libclang-cpp19.1", "libclang1-15"}),
+              testing::ElementsAre("libclang-common-19.1-dev"));
 }
 
 }  // namespace

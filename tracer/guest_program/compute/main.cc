@@ -1,5 +1,5 @@
 // gpuvm-guest-compute NAME [FD]: runs a compute workload; FD is the socket to /init. By hand, on any machine
-// whose Mesa has OpenGL 4.3: gpuvm-guest-compute mmul
+// whose Mesa has OpenGL 4.3, or for clmmul any OpenCL: gpuvm-guest-compute mmul
 #include <cstdlib>
 
 #include "tracer/guest_program/compute/workloads.h"
@@ -8,16 +8,28 @@ namespace gpuvm::guest {
 namespace {
 
 constexpr ComputeWorkload kTable[] = {
-    {"madd", run_madd},         {"mmul", run_mmul},     {"fmadd", run_fmadd}, {"fmmul", run_fmmul},
-    {"hotspot", run_hotspot},   {"lud", run_lud},       {"nw", run_nw},       {"bfs", run_bfs},
-    {"backprop", run_backprop}, {"srad", run_srad},     {"nn", run_nn},       {"clear", run_clear},
-    {"textures", run_textures}, {"images", run_images},
+    {"madd", run_madd},
+    {"mmul", run_mmul},
+    {"fmadd", run_fmadd},
+    {"fmmul", run_fmmul},
+    {"hotspot", run_hotspot},
+    {"lud", run_lud},
+    {"nw", run_nw},
+    {"bfs", run_bfs},
+    {"backprop", run_backprop},
+    {"srad", run_srad},
+    {"nn", run_nn},
+    {"clear", run_clear},
+    {"textures", run_textures},
+    {"images", run_images},
+    {"clmmul", nullptr, run_clmmul},
 };
 
 Result<std::string> run(std::string_view name, Session& session) {
   for (const ComputeWorkload& workload : kTable) {
     if (workload.name != name) continue;
     GPUVM_TRY_STATUS(session.phase("init"));
+    if (workload.run_alone != nullptr) return workload.run_alone(session);
     std::string description, checked;
     {
       GPUVM_TRY(Gl gl, Gl::open());

@@ -18,6 +18,8 @@ struct ComputeWorkload {
   std::string_view name;
   // What was checked, "65536 elements".
   Result<std::string> (*run)(Gl& gl, Session& session);
+  // Instead: one that opens what it needs; its whole verdict.
+  Result<std::string> (*run_alone)(Session& session) = nullptr;
 };
 std::span<const ComputeWorkload> compute_workloads();
 
@@ -35,6 +37,7 @@ Result<std::string> run_nn(Gl& gl, Session& session);
 Result<std::string> run_clear(Gl& gl, Session& session);
 Result<std::string> run_textures(Gl& gl, Session& session);
 Result<std::string> run_images(Gl& gl, Session& session);
+Result<std::string> run_clmmul(Session& session);
 
 // A fixed sequence of numbers: two runs do the same.
 class Numbers {
