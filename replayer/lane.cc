@@ -65,18 +65,23 @@ void Lane::rewrite_for(Hypervisor& hypervisor, uint32_t batch) {
   driver_.emplace(hypervisor.vm(vm_), hypervisor.card().vram(), *slots_, batch);
 }
 
-void Lane::connect(PciDevice& device, ModeReplayOptions options) {
+void Lane::connect(Machine& machine, uint64_t most_vram_bytes, ModeReplayOptions options) {
+  vram_ = &machine.vram(vm_);
+  most_vram_bytes_ = most_vram_bytes;
   options.only_count = only_counted();
+  options.within = [this] {
+    return vram_->resident_bytes() > most_vram_bytes_ ? Status(too_much_vram()) : Status(Ok{});
+  };
   replay_.emplace(
-      driver_ ? *driver_ : device, feed_, peer_, result_, [this](const Divergence& d) { report(d); },
-      std::move(options));
+      driver_ ? *driver_ : machine.device(vm_), feed_, peer_, result_,
+      [this](const Divergence& d) { report(d); }, std::move(options));
 }
 
-Status Lane::too_much_vram(uint64_t most_bytes) const {
+Error Lane::too_much_vram() const {
   return error(
       "{}: after {} events the recording has filled more than {} MiB of video memory; if it is right, give "
       "more by --vram-limit",
-      result_.trace, replay_->events(), most_bytes >> 20);
+      result_.trace, replay_->events(), most_vram_bytes_ >> 20);
 }
 
 }  // namespace gpuvm

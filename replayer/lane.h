@@ -28,22 +28,25 @@ class Lane {
   Result<MachineGuest> guest(bool para_virtual, bool compare_all);
   // Puts the driver of a para-virtual mode between the trace and its virtual GPU. `batch`: as PvGuest's.
   void rewrite_for(Hypervisor& hypervisor, uint32_t batch);
-  // From now on `device` is what the trace drives, unless a rewritten driver stands before it.
-  void connect(PciDevice& device, ModeReplayOptions options);
+  // From now on the trace drives its guest of the machine, unless a rewritten driver stands before it. The
+  // card may come to fill so many bytes of video memory. Of `options`, the lane sets what it knows itself.
+  void connect(Machine& machine, uint64_t most_vram_bytes, ModeReplayOptions options);
 
   // Valid once connected.
   ModeReplay& replay() { return *replay_; }
-  // Whether the machine's video memory, of all its guests, is within so many bytes. Errors: it is not, by
-  // what this lane has just done.
-  Status within_vram(const Machine& machine, uint64_t most_bytes) const {
-    return machine.vram_resident_bytes() <= most_bytes ? Status(Ok{}) : too_much_vram(most_bytes);
+  // ModeReplay::step(). Errors: also, that too much video memory was filled.
+  Result<bool> step() {
+    GPUVM_TRY(const bool more, replay_->step());
+    if (vram_->resident_bytes() > most_vram_bytes_) [[unlikely]]
+      return too_much_vram();
+    return more;
   }
   uint64_t trace_events() const { return reader_->summary().events; }
   ModeResult& result() { return result_; }
   void report(Divergence d);
 
  private:
-  Status too_much_vram(uint64_t most_bytes) const;
+  Error too_much_vram() const;
   bool only_counted() const { return !result_.not_recorded.empty(); }
   Lane(std::unique_ptr<TraceReader> reader, unsigned vm, std::vector<Divergence>& divergences);
 
@@ -56,6 +59,8 @@ class Lane {
   ReplayPeer peer_;
   std::optional<PvSlotMemory> slots_;
   std::optional<PvGuest> driver_;
+  const Vram* vram_ = nullptr;
+  uint64_t most_vram_bytes_ = 0;
   std::optional<ModeReplay> replay_;
 };
 

@@ -106,13 +106,11 @@ Result<RecordedLaunches> launches_of(const std::string& path, uint64_t max_vram_
   Collector collector;
   ModeReplayOptions options;
   options.watch = [&](const Event& e) { collector.before(e, machine->charged_ns(0)); };
-  options.within = [&] { return lane->within_vram(*machine, max_vram_bytes); };
-  lane->connect(machine->device(0), std::move(options));
+  lane->connect(*machine, max_vram_bytes, std::move(options));
   while (true) {
-    GPUVM_TRY(const bool more, lane->replay().step());
+    GPUVM_TRY(const bool more, lane->step());
     if (!more) break;
     collector.after(machine->charged_ns(0));
-    GPUVM_TRY_STATUS(lane->within_vram(*machine, max_vram_bytes));
     if (collector.full()) return error("{}: more than {} launches; cut the trace", path, kMaxLaunches);
   }
   return collector.take(path);

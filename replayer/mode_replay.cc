@@ -55,10 +55,7 @@ Result<bool> ModeReplay::step() {
   ++events_;
   seq_ = item.seq;
   if (options_.watch) options_.watch(e);
-  if (options_.only_count && is_mmio(e.kind) && e.space >= result_.accesses.bar.size()) {
-    ++result_.accesses_elsewhere;
-    return true;
-  }
+  if (is_mmio(e.kind) && !count_access(e) && options_.only_count) return true;
   last_time_ns_ = e.time_ns;
   if ((is_mmio(e.kind) || is_config(e.kind)) && !is_access_width(e.width)) {
     return error("event {}: an access of {} bytes; the trace is damaged or was not made by a capture",
@@ -73,13 +70,11 @@ Result<bool> ModeReplay::step() {
   switch (e.kind) {
     case EventKind::kMmioRead:
       read_value(item, device_.bar_read(e.space, e.address, e.width));
-      if (e.space < result_.accesses.bar.size()) result_.accesses.add(e.space, false);
       if (feed_.overdue()) peer_.skip_missing(item.seq);
       break;
     case EventKind::kMmioWrite:
       if (options_.flushed && e.space == 0) note_flush(e);
       device_.bar_write(e.space, e.address, e.width, e.value);
-      if (e.space < result_.accesses.bar.size()) result_.accesses.add(e.space, true);
       if (feed_.overdue()) peer_.skip_missing(item.seq);
       break;
     case EventKind::kConfigRead:

@@ -50,6 +50,16 @@ class ModeReplay {
 
  private:
   Status catch_up(uint64_t time_ns);
+  // False: it is in no BAR of the card.
+  bool count_access(const Event& event) {
+    const bool in_a_bar = event.space < result_.accesses.bar.size();
+    if (in_a_bar) {
+      result_.accesses.add(event.space, event.kind == EventKind::kMmioWrite);
+    } else {
+      ++result_.accesses_elsewhere;
+    }
+    return in_a_bar;
+  }
   void read_value(const TraceFeed::Item& item, uint64_t got);
   void digest(const TraceFeed::Item& item);
   void mark(std::string_view text, uint64_t time_ns);

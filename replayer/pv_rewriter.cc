@@ -17,11 +17,13 @@ constexpr uint32_t kEntriesPerPage = kPage / 8;
 // Runs shorter than this go along with their scattered neighbours.
 constexpr size_t kShortRun = 4;
 
-bool is_register(uint64_t offset, Reg reg, unsigned* index) {
-  const Register& r = gf100::describe(reg);
-  if (offset < r.offset || offset >= r.end() || (offset - r.offset) % r.stride != 0) return false;
-  *index = static_cast<unsigned>((offset - r.offset) / r.stride);
-  return true;
+// The register whose first byte that is.
+gf100::Element register_at(unsigned bar, uint64_t offset) {
+  if (bar != 0 || offset % 4 != 0 || offset >= gf100::kMappedBytes) return {};
+  return gf100::RegisterIndex::shared().find(static_cast<uint32_t>(offset));
+}
+bool is(const gf100::Element& element, Reg reg) {
+  return element.reg == static_cast<uint16_t>(reg);
 }
 
 }  // namespace
@@ -61,8 +63,7 @@ void PvGuest::reset() {
 
 uint64_t PvGuest::bar_read(unsigned bar, uint64_t offset, unsigned width) {
   // Polls for the flush that a call has replaced.
-  unsigned index = 0;
-  const bool folded = bar == 0 && is_register(offset, Reg::kPffbVmCfg, &index);
+  const bool folded = is(register_at(bar, offset), Reg::kPffbVmCfg);
   gpu_.set_counting(!folded);
   const uint64_t value = gpu_.bar_read(bar, offset, width);
   gpu_.set_counting(true);
@@ -70,9 +71,9 @@ uint64_t PvGuest::bar_read(unsigned bar, uint64_t offset, unsigned width) {
 }
 
 void PvGuest::bar_write(unsigned bar, uint64_t offset, unsigned width, uint64_t value) {
-  unsigned index = 0;
-  const bool flush = bar == 0 && is_register(offset, Reg::kPffbVmFlush, &index);
-  const bool folded = flush || (bar == 0 && is_register(offset, Reg::kPffbVmPd, &index));
+  const gf100::Element element = register_at(bar, offset);
+  const bool flush = is(element, Reg::kPffbVmFlush);
+  const bool folded = flush || is(element, Reg::kPffbVmPd);
   if (width == 4) before_write(bar, offset, static_cast<uint32_t>(value));
   gpu_.set_counting(!folded);
   gpu_.bar_write(bar, offset, width, value);
@@ -103,11 +104,9 @@ void PvGuest::before_write(unsigned bar, uint64_t offset, uint32_t value) {
     if (fermi::instance_valid(pointer)) set_pgd(pointer, static_cast<int32_t>(place->slot), false);
     return;
   }
-  if (bar != 0) return;
-  const uint16_t number = gf100::RegisterIndex::shared().find_register(static_cast<uint32_t>(offset));
-  if (number == gf100::kNoRegister) return;
-  const auto reg = static_cast<Reg>(number);
-  unsigned index = 0;
+  const gf100::Element element = register_at(bar, offset);
+  if (!element.known()) return;
+  const auto reg = static_cast<Reg>(element.reg);
   switch (reg) {
     case Reg::kPbusBar1:
       if (fermi::instance_valid(value)) set_pgd(value, pv::kBar1);
@@ -116,10 +115,8 @@ void PvGuest::before_write(unsigned bar, uint64_t offset, uint32_t value) {
       if (fermi::instance_valid(value)) set_pgd(value, pv::kBar3);
       break;
     case Reg::kPfifoChan:
-      if (is_register(offset, reg, &index) && index < gpu_.partition().view().channels &&
-          fermi::instance_valid(value)) {
-        set_pgd(value, static_cast<int32_t>(index));
-      }
+      if (element.index < gpu_.partition().view().channels && fermi::instance_valid(value))
+        set_pgd(value, static_cast<int32_t>(element.index));
       break;
     case Reg::kFecsWrcmdData:  // held until the command
       break;

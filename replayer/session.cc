@@ -95,15 +95,16 @@ void Session::watch(Hypervisor& hypervisor) {
 }
 
 void Session::connect_lanes() {
+  const Hypervisor* hypervisor = machine_->hypervisor();
+  const uint64_t most_vram_bytes = options_.max_vram_bytes * (hypervisor != nullptr ? lanes_.size() : 1);
   for (unsigned vm = 0; vm < lanes_.size(); ++vm) {
     ModeReplayOptions options;
     options.until_divergence = options_.until_divergence;
-    options.within = [this, vm] { return lanes_[vm]->within_vram(*machine_, vram_limit()); };
-    if (const Hypervisor* hypervisor = machine_->hypervisor()) {
+    if (hypervisor != nullptr) {
       options.meters = [hypervisor, vm] { return reading(hypervisor->meters(vm)); };
       options.flushed = [this, vm](std::optional<uint64_t> directory) { check_->flushed(vm, directory); };
     }
-    lanes_[vm]->connect(machine_->device(vm), std::move(options));
+    lanes_[vm]->connect(*machine_, most_vram_bytes, std::move(options));
   }
 }
 
@@ -114,13 +115,11 @@ Status Session::run() {
   while (!running.lanes.empty()) {
     const size_t turn = running.earliest();
     Lane& lane = *running.lanes[turn];
-    ModeReplay& replay = lane.replay();
-    GPUVM_TRY(const bool more, replay.step());
-    GPUVM_TRY_STATUS(lane.within_vram(*machine_, vram_limit()));
+    GPUVM_TRY(const bool more, lane.step());
     if (!more) {
       running.erase(turn);
     } else if (running.lanes.size() > 1) {
-      running.next_ns[turn] = replay.next_time_ns();
+      running.next_ns[turn] = lane.replay().next_time_ns();
     }
     if (++events % kProgressEvents == 0 && options_.progress) tell_progress(events);
   }

@@ -32,7 +32,6 @@ class Session {
   void watch(Hypervisor& hypervisor);
   void connect_lanes();
   void tell_progress(uint64_t events) const;
-  uint64_t vram_limit() const { return options_.max_vram_bytes * lanes_.size(); }
 
   const Mode mode_;
   const ReplayOptions& options_;

@@ -6,13 +6,6 @@
 namespace gpuvm {
 namespace {
 
-TraceFeed::Item item_of(const OwnedBatch& batch, size_t index) {
-  const Event& event = batch.events[index];
-  const Bytes payload =
-      has_payload(event.kind) ? Bytes(batch.blob).subspan(event.value - batch.blob_base, event.aux) : Bytes();
-  return {&event, batch.first_seq + index, payload};
-}
-
 uint64_t bytes_of(const OwnedBatch& batch) {
   return batch.events.size() * sizeof(Event) + batch.blob.size();
 }
@@ -51,8 +44,8 @@ void TraceFeed::drop_finished() {
 }
 
 Result<bool> TraceFeed::find_event() {
+  if (at_event()) return true;
   if (current_ != nullptr) {
-    if (index_ < current_->events.size()) return true;
     current_ = nullptr;
     ++batch_;
     index_ = 0;
@@ -67,17 +60,6 @@ Result<bool> TraceFeed::find_event() {
     if (!current_->events.empty()) return true;
     ++batch_;
   }
-}
-
-Result<TraceFeed::Item> TraceFeed::next() {
-  GPUVM_TRY(const bool more, find_event());
-  if (!more) return Item{};
-  Item item = item_of(*current_, index_++);
-  if (is_device_driven(item.event->kind)) {
-    passed_ = item.seq + 1;
-    item.taken = passed_ <= taken_;
-  }
-  return item;
 }
 
 uint64_t TraceFeed::next_time_ns() {

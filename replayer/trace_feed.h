@@ -27,7 +27,18 @@ class TraceFeed {
     bool taken = false;  // device-driven, and the device has answered for it already
   };
   // The next event for the guest's side, in order. Valid until the next call.
-  Result<Item> next();
+  Result<Item> next() {
+    if (!at_event()) [[unlikely]] {
+      GPUVM_TRY(const bool more, find_event());
+      if (!more) return Item{};
+    }
+    Item item = item_of(*current_, index_++);
+    if (is_device_driven(item.event->kind)) {
+      passed_ = item.seq + 1;
+      item.taken = passed_ <= taken_;
+    }
+    return item;
+  }
   // When the next event is; the end, or a trace that cannot be read on, is at time 0: next() says which.
   uint64_t next_time_ns();
   // The next device-driven event that was not taken yet; peek, then take. None if there is none within
@@ -40,6 +51,14 @@ class TraceFeed {
  private:
   // False: there are no more.
   Result<bool> load();
+  static Item item_of(const OwnedBatch& batch, size_t index) {
+    const Event& event = batch.events[index];
+    Item item{&event, batch.first_seq + index, {}};
+    if (has_payload(event.kind)) [[unlikely]]
+      item.payload = Bytes(batch.blob).subspan(event.value - batch.blob_base, event.aux);
+    return item;
+  }
+  bool at_event() const { return current_ != nullptr && index_ < current_->events.size(); }
   // Moves the first cursor to a batch with an event left. False: the end.
   Result<bool> find_event();
   // Moves the second cursor to the next device-driven event of its batch; false: past the batch, there is

@@ -20,18 +20,17 @@ InstanceShadow::~InstanceShadow() {
   owner_.pages.free(page_, 1);
 }
 
-bool InstanceShadow::sync() {
+void InstanceShadow::sync() {
   Vram& vram = owner_.vram();
   const auto host = owner_.structure(Aperture::kVram, guest_, fermi::kInstanceBytes);
-  if (!host) return false;
+  if (!host) return;
   const uint64_t version = vram.page_version(*host / Vram::kPageBytes);
-  if (version_ == version) return false;
+  if (version_ == version) return;
   version_ = version;
   Block block;
   vram.read_bytes(*host, block);
   translate(block);
   vram.write_bytes(page_, block);
-  return true;
 }
 
 // What in an instance block is a physical address (docs/gpuvm.md): USERD and the page

@@ -27,8 +27,8 @@ class InstanceShadow {
   uint64_t guest() const { return guest_; }  // guest address of the guest's block
   uint64_t host() const { return page_; }    // card address of ours
 
-  // Copies and translates the guest's block if it has changed since it was last copied. True: it had.
-  bool sync();
+  // Copies and translates the guest's block if it has changed since it was last copied.
+  void sync();
   // The reference's barrier: stores what the guest stored as it is (S2).
   void store_raw(uint64_t offset, unsigned width, uint64_t value);
   // The address space that the guest's block names, its limit included.

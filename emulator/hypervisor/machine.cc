@@ -20,11 +20,7 @@ class BareCards : public Machine {
   }
   const GpuWork& work(unsigned guest) const override { return cards_[guest]->work(); }
   uint64_t charged_ns(unsigned guest) const override { return cards_[guest]->charged_ns(); }
-  uint64_t vram_resident_bytes() const override {
-    uint64_t sum = 0;
-    for (const auto& card : cards_) sum += card->vram().resident_bytes();
-    return sum;
-  }
+  const Vram& vram(unsigned guest) const override { return cards_[guest]->vram(); }
 
  private:
   std::vector<std::unique_ptr<Card>> cards_;
@@ -51,7 +47,7 @@ class SharedCard : public Machine {
   uint64_t charged_ns(unsigned guest) const override {
     return hypervisor_.card().charged_ns(hypervisor_.partition(guest).slot);
   }
-  uint64_t vram_resident_bytes() const override { return hypervisor_.card().vram().resident_bytes(); }
+  const Vram& vram(unsigned) const override { return hypervisor_.card().vram(); }
 
  private:
   mutable Hypervisor hypervisor_;

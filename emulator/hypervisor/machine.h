@@ -29,8 +29,8 @@ class Machine {
   virtual const GpuWork& work(unsigned guest) const = 0;
   // What that cost so far, in nanoseconds of the card's time.
   virtual uint64_t charged_ns(unsigned guest) const = 0;
-  // Host memory that the VRAM of all cards takes.
-  virtual uint64_t vram_resident_bytes() const = 0;
+  // Of the card that the guest is on.
+  virtual const Vram& vram(unsigned guest) const = 0;
 };
 
 // Errors: guests that cannot share a card.

@@ -251,8 +251,8 @@ void ShadowSpace::sync_pages(Half& half, const EntryRules& rules) {
   }
 }
 
-// Reads a whole page of a table, unless it is known to hold zeroes and so does the shadow: a new table is
-// made of such.
+// Reads a whole page of a table, without the lines that never held anything: nor does their shadow, as a new
+// one is made of zeroes, and a guest's memory is scrubbed only when its shadows are gone.
 void ShadowSpace::sync_page(Half& half, size_t p, const EntryRules& rules) {
   const Vram& vram = owner_.vram();
   const uint64_t page = half.guest / kPage + p;
@@ -262,7 +262,7 @@ void ShadowSpace::sync_page(Half& half, size_t p, const EntryRules& rules) {
     const uint32_t at = first + line * kBlockEntries;
     if (at >= half.entries) break;
     const uint32_t n = std::min(kBlockEntries, half.entries - at);
-    if (((filled >> line) & 1) == 0 && !half.table->occupied(at, n)) continue;
+    if (((filled >> line) & 1) == 0) continue;
     half.table->sync(vram.view(half.guest + uint64_t{at} * 8, uint64_t{n} * 8), at, rules, cost());
   }
   half.seen[p] = vram.page_version(page);

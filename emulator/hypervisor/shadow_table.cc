@@ -25,13 +25,6 @@ void ShadowTable::sync(std::span<const std::byte> guest, uint32_t first, const E
   }
 }
 
-bool ShadowTable::occupied(uint32_t first, uint32_t count) const {
-  for (uint32_t block = first / kBlockEntries; block * kBlockEntries < first + count; ++block) {
-    if (block_occupied(block)) return true;
-  }
-  return false;
-}
-
 void ShadowTable::store(std::span<const uint64_t> host_entries, uint32_t first, ShadowCost cost) {
   const uint64_t address = host_ + uint64_t{first} * 8;
   const std::byte* before = vram_.view(address, host_entries.size_bytes()).data();

@@ -30,8 +30,6 @@ class ShadowTable {
 
   uint64_t host() const { return host_; }
   uint32_t entries() const { return entries_; }
-  // May any of the entries be something other than zero?
-  bool occupied(uint32_t first, uint32_t count) const;
 
   // Makes entries [first, first + guest.size() / 8) the translation of the guest's. `first` is a multiple of
   // kBlockEntries. Every entry is looked at, those whose translation has changed are stored.

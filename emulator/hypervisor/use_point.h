@@ -4,7 +4,6 @@
 
 #include <compare>
 #include <cstdint>
-#include <string>
 
 #include "emulator/mmu/walker.h"
 
@@ -29,9 +28,6 @@ inline constexpr SpaceUser kBar1User{SpaceUser::Kind::kBar1};
 inline constexpr SpaceUser kBar3User{SpaceUser::Kind::kBar3};
 inline constexpr SpaceUser kEnginesUser{SpaceUser::Kind::kEngines};
 inline constexpr SpaceUser kSharersUser{SpaceUser::Kind::kSharers};
-
-// "channel 5", "BAR1"
-std::string describe(SpaceUser user);
 
 // kSync: a shadow has just been made to follow the guest's tables, before any further use of it.
 enum class UseKind : uint8_t { kDoorbell, kFecs, kCopyEngine, kBar, kSync };

@@ -290,8 +290,7 @@ void FollowedTables::note_roots_reused_by(const TrackedTable& table, const Track
     const ShadowMemory::Page* page = memory_.find(number);
     if (page == nullptr) continue;
     for (const TrackedTable* other : page->tables) {
-      if (other->kind == TableKind::kDirectory && other != spared && other != &table)
-        reused_.insert(other->address);
+      if (other->kind == TableKind::kDirectory && other != spared) reused_.insert(other->address);
     }
   }
 }

@@ -12,6 +12,7 @@
 
 #include "replayer/pv_rewriter.h"
 #include "replayer/use_point_check.h"
+#include "tests/support/space_user.h"
 #include "tests/support/vm_bench.h"
 
 namespace gpuvm::test {

@@ -69,16 +69,16 @@ Result<Scanner::Check> Scanner::check_at(uint64_t offset, uint64_t file_size, Sc
 
 // The next place at or after `from` with a believable chunk header or trailer.
 Result<std::optional<uint64_t>> Scanner::resynchronise(uint64_t from, uint64_t file_size) {
-  Buffer window(std::min<uint64_t>(kWindow, file_size - std::min(from, file_size)));
-  while (from < file_size) {
+  Buffer window(std::min<uint64_t>(kWindow, file_size));
+  for (;;) {
     GPUVM_TRY(size_t got, file_.read(from, window.data(), window.size()));
-    if (got == 0) break;  // it has become shorter meanwhile
+    if (got == 0) return std::optional<uint64_t>();
     ByteSpan bytes(window.data(), got);
     size_t at = 0;
     for (;;) {
       at = find_magic(bytes, at);
       // A header cut by the window's end is looked at again in the next window.
-      if (at >= got || (at > 0 && got - at < kChunkHeaderBytes && from + got < file_size)) break;
+      if (at >= got || (at > 0 && got - at < kChunkHeaderBytes && got == window.size())) break;
       ByteSpan rest = bytes.subspan(at);
       std::optional<ChunkHeader> header = load_chunk_header(rest);
       if (header && (!file_id_ || header->file_id == *file_id_)) return std::optional(from + at);
@@ -88,7 +88,6 @@ Result<std::optional<uint64_t>> Scanner::resynchronise(uint64_t from, uint64_t f
     }
     from += at;
   }
-  return std::optional<uint64_t>();
 }
 
 Result<ScannedPart> Scanner::next() {

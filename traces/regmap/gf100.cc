@@ -82,29 +82,24 @@ uint32_t offset_of(Reg reg, unsigned index) {
 RegisterIndex::RegisterIndex() : pages_(kMappedBytes >> 12, kUniform | kNoRegister) {
   constexpr uint32_t kPageWords = 1024;
   for (size_t i = 0; i < std::size(kRegisters); ++i) {
-    for (uint32_t n = 0; n < kRegisters[i].count; ++n) {
-      const uint32_t offset = kRegisters[i].offset + n * kRegisters[i].stride;
+    const Register& r = kRegisters[i];
+    for (uint32_t n = 0; n < r.count;) {
+      const uint32_t offset = r.offset + n * r.stride;
       uint32_t& page = pages_[offset >> 12];
+      // Pages of one register (windows) need no words of their own.
+      if (r.stride == 4 && (offset & 0xfff) == 0 && r.count - n >= kPageWords) {
+        page = kUniform | static_cast<uint32_t>(i);
+        n += kPageWords;
+        continue;
+      }
       if (page & kUniform) {
         page = static_cast<uint32_t>(words_.size());
         words_.resize(words_.size() + kPageWords, kNoRegister);
       }
       words_[page + ((offset & 0xfff) >> 2)] = static_cast<uint16_t>(i);
+      ++n;
     }
   }
-  // Pages of one register (windows) need no words of their own.
-  std::vector<uint16_t> kept;
-  for (uint32_t& page : pages_) {
-    if (page & kUniform) continue;
-    const auto words = std::span(words_).subspan(page, kPageWords);
-    if (std::ranges::all_of(words, [&](uint16_t w) { return w == words[0]; })) {
-      page = kUniform | words[0];
-    } else {
-      page = static_cast<uint32_t>(kept.size());
-      kept.insert(kept.end(), words.begin(), words.end());
-    }
-  }
-  words_ = std::move(kept);
 }
 
 const RegisterIndex& RegisterIndex::shared() {

@@ -43,6 +43,21 @@ TEST(PvRewriter, NeighbouringPagesTakeOneCallHoweverMany) {
   EXPECT_EQ(b.calls(0, PvOp::kUnmapBatch), 1u);
 }
 
+TEST(PvRewriter, EntriesAnywhereInADirectoryAreAskedFor) {
+  ModeBench b(Mode::kPv);
+  b.point(0, kInstance, kDirectory);
+  b.bind(0, 0, kInstance);
+  b.flush(0, kDirectory);
+  const std::vector<uint64_t> indices{0, 511, 512, 1023, 1024, 5000, 8191};
+  for (const uint64_t i : indices) b.store(0, kDirectory + 8 * i, uint64_t{1} << 32 | (kSmall >> 12) << 36);
+  b.store(0, kSmall + 8 * 3, pte(0x5000, Target::kVram));
+  b.flush(0, kDirectory);
+  for (const uint64_t i : indices) {
+    EXPECT_EQ(b.walk(0, 0, i << 27 | 0x3000).address, b.hv->partition(0).vram_base + 0x5000) << i;
+  }
+  EXPECT_EQ(b.calls(0, PvOp::kMapPgt), indices.size());
+}
+
 bool same(const Translation& a, const Translation& b) {
   return a.mapped == b.mapped &&
          (!a.mapped || (a.address == b.address && a.aperture == b.aperture && a.read_only == b.read_only));

@@ -63,6 +63,24 @@ class Tracker : public ::testing::Test {
   uint64_t seq = 0;
 };
 
+TEST_F(Tracker, ARegisterCanBeWrittenInParts) {
+  constexpr uint64_t kFarInstance = 0x12345000, kBar3 = 0x80000000 | (kFarInstance >> 12);
+  make_instance(kFarInstance);
+  size_t entries = 0;
+  for (const unsigned width : {1u, 2u, 4u, 8u}) {
+    write(0, 0x1714, 0);
+    if (width == 8) {
+      write(0, 0x1710, kBar3 << 32, 8);
+    } else {
+      for (unsigned at = 0; at < 4; at += width)
+        write(0, 0x1714 + at, kBar3 >> (8 * at) & width_mask(width), width);
+    }
+    pramin64(kDirectory + 8, kPde ^ uint64_t{width} << 40);
+    ASSERT_EQ(log.entries.size(), ++entries) << width;
+    EXPECT_EQ(log.entries.back().root, kDirectory);
+  }
+}
+
 TEST_F(Tracker, HalvesOfAnEntryAreOneRecord) {
   make_instance();
   bind_bar3();

@@ -1,6 +1,9 @@
 // What goes in comes out: all kinds, all values, any place.
+#include <numeric>
+
 #include "tests/unit/traces/format/test_events.h"
 #include "traces/format/layout.h"
+#include "traces/format/record_encoder.h"
 #include "traces/format/verify.h"
 
 namespace gpuvm {
@@ -55,7 +58,7 @@ TEST(RoundTrip, AllFlavoursLevelsUnits) {
   uint64_t seed = 1;
   for (Flavour flavour : {Flavour::kHostile, Flavour::kDriver, Flavour::kMixed}) {
     for (Compression compression : {Compression::kFast, Compression::kDefault, Compression::kBest}) {
-      for (uint64_t unit : {uint64_t{1}, uint64_t{1000}, uint64_t{7}}) {
+      for (uint64_t unit : {uint64_t{1}, uint64_t{1000}, uint64_t{1001}}) {
         for (unsigned threads : {0u, 1u, 3u}) {
           round_trip({flavour, compression, unit, 512, threads, 2000}, seed++);
         }
@@ -79,6 +82,33 @@ TEST(RoundTrip, ManySeeds) {
 
 TEST(RoundTrip, FullChunks) {
   round_trip({Flavour::kDriver, Compression::kDefault, 1000, 65536, 2, 200'000}, 5);
+}
+
+// More different accesses, each made again, than have numbers of two bytes.
+TEST(RoundTrip, RecordsWithLongNumbers) {
+  constexpr uint32_t kRecords = format::kTwoByteIds + 4000;
+  std::mt19937 random(1);
+  MemoryTrace trace;
+  std::vector<uint32_t> order(kRecords);
+  std::iota(order.begin(), order.end(), 0u);
+  for (int round = 0; round < 3; ++round) {
+    std::shuffle(order.begin(), order.end(), random);
+    for (const uint32_t n : order) {
+      ASSERT_TRUE(trace
+                      .write({.time_ns = trace.events().size(),
+                              .address = uint64_t{n} * 0x1004,
+                              .value = n * 0x9e3779b1u,
+                              .kind = EventKind::kMmioWrite,
+                              .width = 4})
+                      .ok());
+    }
+  }
+  format::RecordEncoder encoder;
+  ASSERT_GT(encoder.encode(trace.events()).records.size(), format::kTwoByteIds);
+  TempFile file;
+  write_file(file.path(), trace, {.time_unit_ns = 1, .chunk_events = 3 * kRecords, .encode_threads = 0});
+  auto reader = TraceReader::open(file.path()).value();
+  EXPECT_EQ(read_all(*reader).events(), trace.events());
 }
 
 TEST(RoundTrip, NoEvents) {

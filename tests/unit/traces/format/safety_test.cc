@@ -108,6 +108,41 @@ TEST(Killed, SlowUnthreadedRecorder) {
   expect_first(*TraceReader::open(file.path()).value(), 11);
 }
 
+// Chunks that are made for their age are not made sooner than half of it: small ones compress badly. As many
+// as fit into the time that has really passed, which is more on a busy machine.
+TEST(Pace, ASlowRecorderMakesFewChunks) {
+  constexpr auto kAge = 200ms;
+  TempFile file;
+  const auto begin = std::chrono::steady_clock::now();
+  auto writer = TraceWriter::create(file.path(), {.chunk_ms = 200, .encode_threads = 1}).value();
+  for (uint64_t n = 0; std::chrono::steady_clock::now() - begin < 5 * kAge; ++n) {
+    ASSERT_TRUE(writer->write(nth(n)).ok());
+    std::this_thread::sleep_for(5ms);
+  }
+  ASSERT_TRUE(writer->close().ok());
+  const auto ages = (std::chrono::steady_clock::now() - begin) / (kAge / 2);
+  auto reader = TraceReader::open(file.path()).value();
+  int64_t chunks = 0;
+  while (reader->next().value() != nullptr) ++chunks;
+  EXPECT_GT(chunks, 1);
+  EXPECT_LE(chunks, ages + 2);
+}
+
+TEST(Closed, NothingCanBeWrittenAnyMore) {
+  for (unsigned threads : {0u, 1u}) {
+    TempFile file;
+    auto writer = TraceWriter::create(file.path(), {.encode_threads = threads}).value();
+    ASSERT_TRUE(writer->write(nth(0)).ok());
+    ASSERT_TRUE(writer->close().ok());
+    for (const Status& refused :
+         {writer->write(nth(1)), writer->flush(), writer->attach("late", {}), writer->close()}) {
+      ASSERT_FALSE(refused.ok());
+      EXPECT_EQ(refused.error().message, "the trace was closed already");
+    }
+    expect_first(*TraceReader::open(file.path()).value(), 1);
+  }
+}
+
 TEST(Dropped, WriterWithoutCloseSaysSo) {
   for (unsigned threads : {0u, 1u, 4u}) {
     TempFile file;
