@@ -166,7 +166,7 @@ def find(path, text):
         if code[end - 1 : end] == ";":
             until = end
         before = normalised(code[begin:start]) , normalised(text[start:end]), normalised(code[end:until])
-        key = f"{path}: {before[0]} [{before[1]} => {normalised(replacement)}] {before[2]}"
+        key = f"{path}: {before[0]} [{before[1]} => {normalised(replacement)}] {before[2]}".rstrip()
         seen[key] = seen.get(key, 0) + 1
         if seen[key] > 1:
             key += f" #{seen[key]}"

@@ -434,8 +434,11 @@ TEST(ModeReplay, SurvivesKindsFromTheFuture) {
 
 // A log without DMA tells too little to compare with, and its device may have BARs that the card has not.
 TEST(ModeReplay, OnlyCountsWhatCannotBeCompared) {
-  const MemoryTrace trace = with({read(0, 1), mmio(EventKind::kMmioWrite, 0, 1, 4), write(0x1700, 1),
-                                  mmio(EventKind::kMmioRead, 0, 1, 5), mmio(EventKind::kMmioWrite, 0, 1, 6),
+  const MemoryTrace trace = with({read(0, 1),
+                                  mmio(EventKind::kMmioWrite, 0, 1, 4),
+                                  write(0x1700, 1),
+                                  mmio(EventKind::kMmioRead, 0, 1, 5),
+                                  mmio(EventKind::kMmioWrite, 0, 1, 6),
                                   {.value = 1, .kind = EventKind::kDigest, .space = kDigestVram}});
   const Outcome outcome = replay(trace, 65536, false, kConfig, true);
   EXPECT_EQ(outcome.error, "");

@@ -1,6 +1,9 @@
 // Cut, flipped and foreign bytes: always a clear answer, and everything that is whole is read.
+#include <array>
+
 #include "tests/unit/traces/format/test_events.h"
 #include "traces/format/layout.h"
+#include "traces/format/plain_codec.h"
 #include "traces/format/verify.h"
 
 namespace gpuvm {
@@ -273,6 +276,28 @@ TEST(Versions, One) {
   };
   EXPECT_EQ(hash(trace.events().data(), 300 * sizeof(Event)), 2036451097834526351u);
   EXPECT_EQ(hash(trace.batch().blob.data(), trace.batch().blob.size()), 5860500313828132852u);
+}
+
+// One event: as many bytes as a number can have, and one more.
+TEST(Versions, AColumnOfVersionOneIsNoLongerThanItCanBe) {
+  constexpr std::array<size_t, 5> kMost{4, 10, 10, 10, 5};  // kinds, times, addresses, values, lengths
+  format::StreamWriter writer(1);
+  for (uint8_t longest = 0; longest < kMost.size(); ++longest) {
+    for (const size_t more : {0, 1}) {
+      format::Buffer body;
+      for (uint8_t id = 0; id < kMost.size(); ++id) {
+        const size_t bytes = id == longest ? kMost[id] : id == 0 ? 4 : 1;
+        format::Buffer column(bytes, id == 0 ? 0 : 0x80);
+        column.back() = 0;
+        if (id == longest) column.resize(bytes + more);
+        writer.put(body, id, {column.data(), column.size()});
+      }
+      format::StreamReader streams;
+      ASSERT_TRUE(streams.open({body.data(), body.size()}).ok());
+      format::DecodedChunk chunk;
+      EXPECT_EQ(format::decode_plain({.count = 1}, streams, chunk).ok(), more == 0) << int{longest};
+    }
+  }
 }
 
 TEST(Versions, FromTheFuture) {
