@@ -87,6 +87,11 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
   verb->add_flag("--mmiotrace", options.mmiotrace,
                  "run the guest kernel's own tracer too, and compare the two records event for event");
   verb->add_option(
+          "--trace-program", options.trace_program,
+          "also trace the guest's client as `gpuvm trace` does, into this file; with --mmiotrace the "
+          "three records are compared event for event")
+      ->type_name("FILE.gvt");
+  verb->add_option(
           "--call-sites", options.call_site_rate,
           "ask which functions make the accesses: the first of each register and every RATE-th of all "
           "(0: only the first ones); 1 ms each")

@@ -31,6 +31,12 @@ int run_capture(const CaptureVerbOptions& options) {
   CaptureOptions& capture_options = common.value();
   warn_of(options.translation);
   capture_options.guest.kernel.mmiotrace = options.mmiotrace;
+  if (!options.trace_program.empty()) {
+    capture_options.guest.kernel.trace_program = true;
+    capture_options.program_outputs = output_names(options.trace_program, ".gvt", options.guests);
+    if (options.trace_program == options.output)
+      return fail(error("-o and --trace-program are both {}: name two files", options.output));
+  }
   capture_options.guest.kernel.symbols = options.call_site_rate.has_value();
   capture_options.outputs = output_names(options.output, ".gvt", options.guests);
   capture_options.call_site_rate = options.call_site_rate;

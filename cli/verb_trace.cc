@@ -31,6 +31,8 @@ std::filesystem::path agent_path() {
 void summarize(const TraceProgramOutcome& o, const std::string& output) {
   say(fmt::format("{} accesses, {} ioctls, {} mapped files in {}", thousands(o.counts.accesses),
                   thousands(o.counts.system_calls), o.files.size(), output));
+  if (o.counts.unnamed_calls > 0)
+    say(fmt::format("{} ioctls have no name that we know", thousands(o.counts.unnamed_calls)));
   if (o.agents == 0) say("the program ended before it could be traced");
   if (o.files.empty() && o.agents != 0)
     say("nothing that matches was mapped; --match GLOB chooses other files");

@@ -65,6 +65,7 @@ struct CaptureVerbOptions : GuestVerbOptions {
   std::string page_tables;  // page-table traffic as JSON lines while it happens; empty: none
   std::optional<uint64_t> call_site_rate;
   bool mmiotrace = false;
+  std::string trace_program;  // where the client's own trace goes; empty: it is not traced
 };
 // "a,b" -> {"a", "b"}
 std::vector<std::string> split_at_commas(const std::string& text);

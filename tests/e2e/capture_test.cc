@@ -13,6 +13,7 @@ namespace gpuvm {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -23,6 +24,7 @@ struct Case {
   uint64_t delay_us = 0;
   QemuMachine machine = QemuMachine::kPc;
   bool mmiotrace = false;
+  bool trace_program = false;
 };
 
 void PrintTo(const Case& one, std::ostream* out) {
@@ -31,7 +33,7 @@ void PrintTo(const Case& one, std::ostream* out) {
 
 const Case kCases[] = {
     {"LoadNoAccelWithMmiotrace", "load-noaccel", true, 0, QemuMachine::kPc, true},
-    {"CopyWithMmiotrace", "copy", true, 0, QemuMachine::kPc, true},
+    {"CopyWithThreeWitnesses", "copy", true, 0, QemuMachine::kPc, true, true},
     {"CopyLateByIntx", "copy", false, 50'000},
     {"CopyOnQ35LateByMsi", "copy", true, 50'000, QemuMachine::kQ35},
     {"Twod", "twod"},
@@ -67,6 +69,10 @@ GuestOutcome record(const Case& one, const std::string& path) {
   options.guest.kernel.workload = one.workload;
   options.guest.kernel.msi = one.msi;
   options.guest.kernel.mmiotrace = one.mmiotrace;
+  if (one.trace_program) {
+    options.guest.kernel.trace_program = true;
+    options.program_outputs = {path + ".program"};
+  }
   options.guest.machine = one.machine;
   options.card.delay_ns = one.delay_us * 1000;
   if (unsigned vram_mib = find_workload(one.workload)->vram_mib; vram_mib != 0)
@@ -87,6 +93,13 @@ TEST_P(Capture, WorkloadVerifiesAndTheKernelDoesNotComplain) {
   EXPECT_EQ(outcome.ignored_methods, 0u);
   if (GetParam().mmiotrace) {
     EXPECT_THAT(outcome.message, HasSubstr("mmiotrace agrees"));
+  }
+  if (GetParam().trace_program) {
+    // Every access to the card that the kernel's tracer did not see is in the program's own record, in order.
+    EXPECT_THAT(outcome.message, HasSubstr("65546 more came from user space, 0 after it was off"));
+    EXPECT_THAT(outcome.message, HasSubstr("the program's own trace agrees in all 65546"));
+    EXPECT_THAT(outcome.message, ContainsRegex("names all [0-9]+ ioctls"));
+    fs::remove(trace.path() + ".program");
   }
 
   auto opened = TraceReader::open(trace.path());

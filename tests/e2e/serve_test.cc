@@ -30,7 +30,7 @@ std::vector<std::string> users_qemu(const PreparedGuest& guest, const std::strin
                             "-device",  "x-pci-proxy-dev,id=gpu,fd=@FD@,addr=8",
                             "-serial",  "null"};
   const auto directory = guest.directory.path();
-  return qemu_command(config, {}, directory / kMmiotraceFile);
+  return qemu_command(config, {}, directory);
 }
 
 // Plays the host's part for the guest program, until it is done or has reached `until`. Returns its result.

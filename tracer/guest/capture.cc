@@ -7,6 +7,7 @@
 #include "tracer/guest/witness.h"
 #include "tracer/posix/one_cpu.h"
 #include "tracer/posix/stop_signals.h"
+#include "tracer/process/recorder/record_file.h"
 #include "tracer/recorder/page_table_tap.h"
 
 namespace gpuvm {
@@ -27,13 +28,61 @@ TraceMeta describe(const CaptureOptions& options, const PreparedGuest& prepared,
   return meta;
 }
 
-// After a capture with mmiotrace: what the two witnesses say of each other.
-Result<std::string> hear_witness(const std::string& trace, const std::string& mmiotrace) {
+// After a capture with a traced client: its records, in our run directory, as a trace. What is said of it.
+Result<std::string> write_program_trace(const CaptureOptions& options, const PreparedGuest& prepared,
+                                        const std::string& output) {
+  WriterOptions format = options.writer;
+  format.program_accesses = true;
+  GPUVM_TRY(const auto writer, TraceWriter::create(output, format));
+  TraceMeta meta;
+  meta.source = "trace in a guest";
+  meta.kernel = prepared.kernel.package;
+  meta.workload = std::string(prepared.workload->name);
+  meta.command = options.command_line;
+  meta.tool = tool_version();
+  meta.time_unit_ns = format.time_unit_ns;
+  GPUVM_TRY_STATUS(writer->attach(kMetaAttachment, as_bytes(to_json(meta))));
+  RecordTranslator translator(*writer, std::nullopt);
+  // A module of the guest is the file that we put into its image.
+  translator.set_host_file([&prepared](const std::string& path) -> std::string {
+    const auto file = prepared.files.find(path.substr(std::min<size_t>(1, path.size())));
+    return file == prepared.files.end() ? path : file->second.string();
+  });
+  const auto report = translate_record_file(prepared.directory.path() / kProgramRecordsFile, translator);
+  GPUVM_TRY_STATUS(writer->close());
+  if (!report) return report.error();
+  const trace_channel::EndCounts& end = report.value().end;
+  if (end.agents == 0) return error("the guest's client ended before it could be traced");
+  if (end.refused_access != 0 || end.unrecorded != 0) {
+    return error("{} accesses of the guest's client were refused and {} not recorded{}", end.refused_access,
+                 end.unrecorded, report.value().notes.empty() ? "" : ": " + report.value().notes.front());
+  }
+  return fmt::format("{} accesses of its program in {}", translator.counts().accesses, output);
+}
+
+// After a capture with mmiotrace: what the witnesses say of each other. `program`: the client's own trace, or
+// empty.
+Result<std::string> hear_witnesses(const std::string& trace, const std::string& mmiotrace,
+                                   const std::string& program) {
   GPUVM_TRY(const auto recorded, TraceReader::open(trace));
   GPUVM_TRY(const auto text, open_byte_source(mmiotrace));
-  GPUVM_TRY(const WitnessReport report, compare_with_mmiotrace(*recorded, *text));
-  return fmt::format("mmiotrace agrees in all {} accesses; {} more came from user space, {} after it was off",
-                     report.agreed, report.user_space, report.after_end);
+  ProgramAccesses accesses;
+  if (!program.empty()) {
+    GPUVM_TRY(const auto client, TraceReader::open(program));
+    GPUVM_TRY(accesses, program_accesses(*client));
+  }
+  GPUVM_TRY(const WitnessReport report,
+            compare_with_mmiotrace(*recorded, *text, program.empty() ? nullptr : &accesses));
+  std::string said =
+      fmt::format("mmiotrace agrees in all {} accesses; {} more came from user space, {} after it was off",
+                  report.agreed, report.user_space, report.after_end);
+  if (program.empty()) return said;
+  if (accesses.unnamed_ioctls != 0)
+    return error("{} of the program's {} ioctls have no name", accesses.unnamed_ioctls, accesses.ioctls);
+  return said +
+         fmt::format(
+             "; the program's own trace agrees in all {}, has {} more to memory, and names all {} ioctls",
+             accesses.on_card.size(), accesses.in_memory, accesses.ioctls);
 }
 
 // One guest of the capture.
@@ -126,11 +175,15 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
         session.close(describe(options, seats[i].prepared, machine->device(i).info()), machine->work(i));
     outcome.succeeded = session.succeeded() && closed.ok();
     outcome.message = closed ? session.message() : closed.error().message;
+    const auto add = [&outcome](const Result<std::string>& said) {
+      outcome.succeeded = said.ok();
+      outcome.message = said ? outcome.message + "; " + said.value() : said.error().message;
+    };
+    const std::string program = options.program_outputs.empty() ? "" : options.program_outputs.at(i);
+    if (outcome.succeeded && !program.empty()) add(write_program_trace(options, seats[i].prepared, program));
     if (outcome.succeeded && options.record && options.guest.kernel.mmiotrace) {
-      const auto heard =
-          hear_witness(options.outputs.at(i), seats[i].prepared.directory.path() / kMmiotraceFile);
-      outcome.succeeded = heard.ok();
-      outcome.message = heard ? outcome.message + "; " + heard.value() : heard.error().message;
+      add(hear_witnesses(options.outputs.at(i), seats[i].prepared.directory.path() / kMmiotraceFile,
+                         program));
     }
     outcome.events = session.events();
     outcome.work = machine->work(i);

@@ -35,6 +35,8 @@ struct CaptureOptions {
   unsigned guests = 1;                 // above 1 they share the card
   std::vector<std::string> workloads;  // one a guest; empty: that of `guest` for all
   std::vector<std::string> outputs;    // one trace a guest
+  std::vector<std::string>
+      program_outputs;  // one a guest: what its client did, by the agent in it; empty: not traced
   WriterOptions writer;
   std::optional<uint64_t>
       call_site_rate;  // ask who makes the accesses: each register's first, and every so many

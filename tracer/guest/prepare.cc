@@ -1,9 +1,18 @@
 #include "tracer/guest/prepare.h"
 
-#include "tracer/image/initramfs.h"
 #include "tracer/image/qemu_package.h"
 
 namespace gpuvm {
+namespace {
+
+std::string client_workloads() {
+  std::string names;
+  for (const std::string_view name : kClientWorkloads)
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
+  return names;
+}
+
+}  // namespace
 
 Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
   GPUVM_TRY(std::string arguments, guest_kernel_arguments(options.kernel));
@@ -21,13 +30,19 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
     return error("there is no firmware {}; OVMF is in Debian's package ovmf", options.firmware.string());
   }
   GPUVM_TRY(GuestKernel kernel, provide_kernel(options.package));
-  std::optional<ComputeImage> compute;
+  ImageFiles files;
   if (workload->mesa != MesaPart::kNone) {
-    compute.emplace();
-    const bool opencl = workload->mesa == MesaPart::kOpenCl;
-    GPUVM_TRY(compute->stack,
-              provide_graphics_stack({options.package.cache_directory, options.package.progress, opencl}));
-    GPUVM_TRY(compute->program, find_compute_program());
+    GPUVM_TRY(const GraphicsStack stack,
+              provide_graphics_stack({options.package.cache_directory, options.package.progress,
+                                      workload->mesa == MesaPart::kOpenCl}));
+    GPUVM_TRY(files, compute_files(stack));
+  }
+  if (options.kernel.trace_program) {
+    if (!is_client(workload->name)) {
+      return error("the workload {} has no program of its own to trace; choose one of {}", workload->name,
+                   client_workloads());
+    }
+    GPUVM_TRY(files, traced_client_files());
   }
   GPUVM_TRY(RunDirectory directory, RunDirectory::create(options.run_directory));
 
@@ -40,13 +55,14 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
   config.memory_mib = options.memory_mib.value_or(workload->memory_mib);
   config.icount_shift = options.icount_shift;
   config.mmiotrace = options.kernel.mmiotrace;
+  config.trace_program = options.kernel.trace_program;
   config.kernel = kernel.vmlinuz;
   config.initrd = directory.path() / "initrd";
   config.kernel_arguments = std::move(arguments);
   config.extra_arguments = options.qemu_arguments;
-  GPUVM_TRY_STATUS(build_initramfs(kernel, guest_program, compute ? &*compute : nullptr, config.initrd));
-  return PreparedGuest{std::move(directory), std::move(config), std::move(kernel), workload,
-                       std::move(qemu.version)};
+  GPUVM_TRY_STATUS(build_initramfs(kernel, guest_program, files, config.initrd));
+  return PreparedGuest{std::move(directory),    std::move(config), std::move(kernel), workload,
+                       std::move(qemu.version), std::move(files)};
 }
 
 }  // namespace gpuvm

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tracer/image/initramfs.h"
 #include "tracer/image/packages.h"
 #include "tracer/protocol/workloads.h"
 #include "tracer/qemu/qemu_command.h"
@@ -34,6 +35,7 @@ struct PreparedGuest {
   GuestKernel kernel;
   const WorkloadInfo* workload;
   std::string qemu_version;
+  ImageFiles files;  // of the image besides /init, by place
 };
 
 // Checks QEMU, fetches the kernel, builds the image. Downloads only when the kernel is not in the cache.

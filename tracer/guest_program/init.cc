@@ -9,6 +9,7 @@
 
 #include "tracer/guest_program/kernel.h"
 #include "tracer/guest_program/mmiotrace.h"
+#include "tracer/guest_program/program_trace.h"
 #include "tracer/guest_program/workloads.h"
 #include "tracer/protocol/protocol.h"
 #include "tracer/protocol/workloads.h"
@@ -67,7 +68,17 @@ Result<std::string> run(Reporter& reporter) {
   }
   const bool symbols_wanted = value_of(arguments, kSymbolsKey) == "1";
   GpuDriver driver(kGpuList, module_options(arguments, "nouveau"), symbols_wanted, reporter);
-  Result<std::string> outcome = run_workload(name, driver, reporter);
+  std::optional<ProgramTrace> program;
+  if (value_of(arguments, kTraceProgramKey) == "1") {
+    GPUVM_TRY(std::string port, find_port(kProgramPort));
+    GPUVM_TRY(program, ProgramTrace::start(port));
+  }
+  Result<std::string> outcome =
+      run_workload(name, driver, reporter, program ? program->environment() : std::vector<std::string>{});
+  if (program) {
+    const Status stopped = program->stop();
+    if (outcome && !stopped) outcome = stopped.error();
+  }
   if (mmiotrace) {
     GPUVM_TRY(std::string statistics, mmiotrace->stop());
     reporter.attach("mmiotrace-stats.txt", statistics);

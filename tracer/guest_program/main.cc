@@ -1,5 +1,8 @@
 // Process 1 of the guest. By hand, on a machine with a GPU that nouveau drives: gpuvm-guest-workload NAME
+// With a second argument it is a child of /init, which hears it on that descriptor.
 #include <unistd.h>
+
+#include <cstdlib>
 
 #include "tracer/guest_program/init.h"
 #include "tracer/guest_program/workloads.h"
@@ -8,6 +11,12 @@
 int main(int argc, char** argv) {
   using namespace gpuvm::guest;
   if (getpid() == 1) run_as_init();
+  if (argc == 3) {
+    LineReporter parent(gpuvm::UniqueFd(std::atoi(argv[2])));
+    gpuvm::Result<std::string> outcome = run_client(argv[1], parent);
+    parent.result(outcome.ok(), outcome.ok() ? outcome.value() : outcome.error().message);
+    return outcome.ok() ? 0 : 1;
+  }
   if (argc != 2) {
     fmt::print(stderr, "usage: {} WORKLOAD, one of:\n", argv[0]);
     for (const gpuvm::WorkloadInfo& workload : gpuvm::kWorkloads)

@@ -79,6 +79,25 @@ void PortReporter::done() {
   write_record(port_.get(), RecordType::kDone, "-", "");
 }
 
+void LineReporter::log(std::string_view line) {
+  write_all(socket_.get(), fmt::format("log {}\n", line));
+}
+Status LineReporter::mark(std::string_view text) {
+  write_all(socket_.get(), fmt::format("{}\n", text));
+  char answer = 0;
+  if (::read(socket_.get(), &answer, 1) == 1 && answer == kAck) return Ok{};
+  return error("the mark \"{}\" was not acknowledged", text);
+}
+void LineReporter::flood_marks(unsigned count) {
+  log(fmt::format("{} marks at once are not for a client", count));
+}
+void LineReporter::attach(std::string_view name, std::string_view bytes) {
+  log(fmt::format("{}, {} bytes, is not kept: it comes from a client", name, bytes.size()));
+}
+void LineReporter::result(bool ok, std::string_view text) {
+  write_all(socket_.get(), fmt::format("{} {}\n", ok ? "ok" : "failed", text));
+}
+
 void TerminalReporter::log(std::string_view line) {
   fmt::print(stderr, "{}\n", line);
 }

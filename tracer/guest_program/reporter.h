@@ -39,6 +39,22 @@ class PortReporter : public Reporter {
   UniqueFd port_;
 };
 
+// The lines that run_program (child_program.h) reads: a word, a space, text.
+class LineReporter : public Reporter {
+ public:
+  explicit LineReporter(UniqueFd socket) : socket_(std::move(socket)) {}
+  void log(std::string_view line) override;
+  Status mark(std::string_view text) override;
+  // Not for a client; they say so.
+  void flood_marks(unsigned count) override;
+  void attach(std::string_view name, std::string_view bytes) override;
+  void result(bool ok, std::string_view text) override;
+  void done() override {}
+
+ private:
+  UniqueFd socket_;
+};
+
 // Standard error; documents are only named.
 class TerminalReporter : public Reporter {
  public:

@@ -1,9 +1,10 @@
 #include "tracer/guest_program/workloads.h"
 
 #include "tracer/guest_program/bar0.h"
+#include "tracer/guest_program/child_program.h"
 #include "tracer/guest_program/client_workloads.h"
 #include "tracer/guest_program/kernel.h"
-#include "tracer/guest_program/mesa.h"
+#include "tracer/protocol/protocol.h"
 #include "tracer/protocol/workloads.h"
 
 namespace gpuvm::guest {
@@ -131,17 +132,35 @@ Status GpuDriver::unload() {
   return unload_module(files.back());
 }
 
-Result<std::string> run_workload(std::string_view name, GpuDriver& driver, Reporter& reporter) {
+Result<std::string> run_workload(std::string_view name, GpuDriver& driver, Reporter& reporter,
+                                 const std::vector<std::string>& client_environment) {
   for (const Workload& workload : kTable) {
     if (workload.name != name) continue;
     if (workload.loads_driver) GPUVM_TRY_STATUS(driver.load());
-    GPUVM_TRY(std::string did,
-              workload.run != nullptr ? workload.run(driver, reporter) : run_on_mesa(name, reporter));
+    const auto run = [&]() -> Result<std::string> {
+      // Mesa keeps no cache of shaders: the image has no home folder.
+      if (workload.run == nullptr)
+        return run_program(
+            kComputeProgram, name,
+            {"MESA_SHADER_CACHE_DISABLE=true", "LIBGL_DEBUG=verbose", "RUSTICL_ENABLE=nouveau"}, reporter);
+      if (!client_environment.empty() && is_client(name))
+        return run_program(kClientProgram, name, client_environment, reporter);
+      return workload.run(driver, reporter);
+    };
+    GPUVM_TRY(std::string did, run());
     // What the kernel does at power-off is nobody's phase.
     GPUVM_TRY_STATUS(reporter.phase("end"));
     return did;
   }
   return error("this guest image has no workload \"{}\"", name);
+}
+
+Result<std::string> run_client(std::string_view name, Reporter& reporter) {
+  GpuDriver loaded("", "", /*symbols_wanted=*/false, reporter);
+  for (const Workload& workload : kTable) {
+    if (workload.name == name && is_client(name)) return workload.run(loaded, reporter);
+  }
+  return error("\"{}\" is no workload of a client", name);
 }
 
 }  // namespace gpuvm::guest

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tracer/guest_program/kernel.h"
 #include "tracer/guest_program/reporter.h"
@@ -33,6 +34,11 @@ class GpuDriver {
 };
 
 // What a workload did, in a line for a person, or what went wrong.
-Result<std::string> run_workload(std::string_view name, GpuDriver& driver, Reporter& reporter);
+// `client_environment`: if it is not empty, a workload that is a client of the driver runs in a program of
+// its own, with these variables.
+Result<std::string> run_workload(std::string_view name, GpuDriver& driver, Reporter& reporter,
+                                 const std::vector<std::string>& client_environment = {});
+// In that program: the workload alone, without its driver.
+Result<std::string> run_client(std::string_view name, Reporter& reporter);
 
 }  // namespace gpuvm::guest

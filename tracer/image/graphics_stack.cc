@@ -63,20 +63,6 @@ Result<std::vector<std::string>> all_packages(const Part& part) {
   return names;
 }
 
-// Every shared library below `root`, by its file name.
-std::map<std::string, fs::path> libraries_below(const fs::path& root) {
-  std::map<std::string, fs::path> found;
-  for (const char* folder : {"lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64"}) {
-    std::error_code code;
-    for (fs::directory_iterator entry(root / folder, code), end; !code && entry != end;
-         entry.increment(code)) {
-      const std::string name = entry->path().filename().string();
-      if (name.find(".so") != std::string::npos) found.emplace(name, entry->path());
-    }
-  }
-  return found;
-}
-
 Status keep(const fs::path& from, const fs::path& to) {
   std::error_code code;
   fs::create_directories(to.parent_path(), code);

@@ -10,6 +10,8 @@
 
 #include "tracer/image/cpio.h"
 #include "tracer/image/kernel_modules.h"
+#include "tracer/image/shared_libraries.h"
+#include "tracer/protocol/protocol.h"
 
 namespace gpuvm {
 namespace {
@@ -37,18 +39,21 @@ Result<std::string> bytes_of(const fs::path& file) {
   return bytes;
 }
 
-Status add_compute(CpioWriter& image, const ComputeImage& compute) {
+Status add_files(CpioWriter& image, const ImageFiles& files) {
   std::set<std::string> folders;
-  for (const auto& [place, path] : compute.stack.files) {
+  for (const auto& [place, path] : files) {
     for (size_t slash = place.find('/'); slash != std::string::npos; slash = place.find('/', slash + 1)) {
       if (folders.insert(place.substr(0, slash)).second) image.add_directory(place.substr(0, slash));
     }
     GPUVM_TRY(const std::string bytes, bytes_of(path));
     image.add_file(place, bytes, /*executable=*/true);
   }
-  GPUVM_TRY(const std::string program, bytes_of(compute.program));
-  image.add_file(kImageComputeProgram, program, /*executable=*/true);
   return Ok{};
+}
+
+// "/compute" is at "compute" in the archive.
+std::string place_of(std::string_view path) {
+  return std::string(path.substr(1));
 }
 
 }  // namespace
@@ -56,11 +61,29 @@ Status add_compute(CpioWriter& image, const ComputeImage& compute) {
 Result<fs::path> find_guest_program() {
   return beside_us("gpuvm-guest-workload");
 }
-Result<fs::path> find_compute_program() {
-  return beside_us("gpuvm-guest-compute");
+
+Result<ImageFiles> compute_files(const GraphicsStack& stack) {
+  ImageFiles files = stack.files;
+  GPUVM_TRY(files[place_of(kComputeProgram)], beside_us("gpuvm-guest-compute"));
+  return files;
 }
 
-Status build_initramfs(const GuestKernel& kernel, const fs::path& guest_program, const ComputeImage* compute,
+Result<ImageFiles> traced_client_files() {
+  ImageFiles files;
+  GPUVM_TRY(const fs::path program, beside_us("gpuvm-guest-client"));
+  GPUVM_TRY(const fs::path agent, beside_us("libgpuvm-agent.so"));
+  files[place_of(kClientProgram)] = program;
+  files[place_of(kAgentLibrary)] = agent;
+  const auto available = libraries_below("/");
+  GPUVM_TRY(const auto needed, library_closure({program, agent}, available));
+  for (const auto& [name, path] : needed) files["lib/x86_64-linux-gnu/" + name] = path;
+  const auto loader = available.find("ld-linux-x86-64.so.2");
+  if (loader == available.end()) return error("this machine has no program loader for {}", program.string());
+  files["lib64/ld-linux-x86-64.so.2"] = loader->second;
+  return files;
+}
+
+Status build_initramfs(const GuestKernel& kernel, const fs::path& guest_program, const ImageFiles& more,
                        const fs::path& file) {
   std::ifstream program(guest_program, std::ios::binary);
   std::string program_bytes(std::istreambuf_iterator<char>(program), {});
@@ -95,7 +118,7 @@ Status build_initramfs(const GuestKernel& kernel, const fs::path& guest_program,
   }
   image.add_file(kImageTransportList, transport_list);
   image.add_file(kImageGpuList, gpu_list);
-  if (compute != nullptr) GPUVM_TRY_STATUS(add_compute(image, *compute));
+  GPUVM_TRY_STATUS(add_files(image, more));
 
   std::string bytes = image.finish();
   std::ofstream out(file, std::ios::binary);

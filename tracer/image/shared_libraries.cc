@@ -86,4 +86,17 @@ Result<std::map<std::string, fs::path>> library_closure(const std::vector<fs::pa
   return found;
 }
 
+std::map<std::string, fs::path> libraries_below(const fs::path& root) {
+  std::map<std::string, fs::path> found;
+  for (const char* folder : {"lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64"}) {
+    std::error_code code;
+    for (fs::directory_iterator entry(root / folder, code), end; !code && entry != end;
+         entry.increment(code)) {
+      const std::string name = entry->path().filename().string();
+      if (name.find(".so") != std::string::npos) found.emplace(name, entry->path());
+    }
+  }
+  return found;
+}
+
 }  // namespace gpuvm

@@ -20,4 +20,7 @@ Result<std::map<std::string, std::filesystem::path>> library_closure(
     const std::vector<std::filesystem::path>& roots,
     const std::map<std::string, std::filesystem::path>& available);
 
+// Every shared library below `root` where Debian puts them, by its file name.
+std::map<std::string, std::filesystem::path> libraries_below(const std::filesystem::path& root);
+
 }  // namespace gpuvm

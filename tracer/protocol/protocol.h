@@ -14,6 +14,11 @@ namespace gpuvm {
 
 inline constexpr char kGuestPort[] = "out";            // the port's name in the guest
 inline constexpr char kMmiotracePort[] = "mmiotrace";  // raw text of the kernel's tracer, if asked for
+inline constexpr char kProgramPort[] = "program";      // records of the traced program, if asked for
+// Programs in the image, and the library that records what the second one does.
+inline constexpr char kComputeProgram[] = "/compute";
+inline constexpr char kClientProgram[] = "/client";
+inline constexpr char kAgentLibrary[] = "/libgpuvm-agent.so";
 inline constexpr char kAck = 'A';
 inline constexpr char kGuestProtocolVersion[] = "gpuvm-guest-1";
 

@@ -55,6 +55,15 @@ inline constexpr WorkloadInfo kWorkloads[] = {
     {"rescan", "load, remove the card from the bus and find it again, then copy", "", 1024, 0, 600},
 };
 
+// Those that are a client of the driver, and so can be a program of its own as well.
+inline constexpr std::string_view kClientWorkloads[] = {"copy",  "twod",   "channels",
+                                                        "fault", "stress", "intruder"};
+constexpr bool is_client(std::string_view name) {
+  for (const std::string_view client : kClientWorkloads)
+    if (client == name) return true;
+  return false;
+}
+
 constexpr const WorkloadInfo* find_workload(std::string_view name) {
   for (const WorkloadInfo& workload : kWorkloads)
     if (workload.name == name) return &workload;
@@ -64,6 +73,7 @@ constexpr const WorkloadInfo* find_workload(std::string_view name) {
 // Keys on the guest's kernel command line.
 inline constexpr std::string_view kWorkloadKey = "gpuvm.workload";
 inline constexpr std::string_view kMmiotraceKey = "gpuvm.mmiotrace";
-inline constexpr std::string_view kSymbolsKey = "gpuvm.symbols";  // =1: attach kallsyms
+inline constexpr std::string_view kTraceProgramKey = "gpuvm.trace-program";  // =1: trace the client
+inline constexpr std::string_view kSymbolsKey = "gpuvm.symbols";             // =1: attach kallsyms
 
 }  // namespace gpuvm

@@ -44,7 +44,7 @@ const QemuMachineInfo* find_machine(std::string_view name) {
 }
 
 std::vector<std::string> qemu_command(const QemuConfig& config, const QemuDescriptors& descriptors,
-                                      const std::filesystem::path& mmiotrace_file) {
+                                      const std::filesystem::path& run_directory) {
   std::string memory = fmt::format("{}M", config.memory_mib);
   // clang-format off
   std::vector<std::string> command = {
@@ -69,13 +69,21 @@ std::vector<std::string> qemu_command(const QemuConfig& config, const QemuDescri
   if (descriptors.qtest >= 0)  // log=none: else two lines to stderr for every interrupt
     add({"-chardev", fmt::format("socket,id=qtest,fd={}", descriptors.qtest), "-object",
          "qtest,id=qtest0,chardev=qtest,log=none"});
-  if (descriptors.guest_port >= 0 || config.mmiotrace) add({"-device", "virtio-serial"});
+  if (descriptors.guest_port >= 0 || config.mmiotrace || config.trace_program)
+    add({"-device", "virtio-serial"});
   if (descriptors.guest_port >= 0)
     add({"-chardev", fmt::format("socket,id=guest,fd={}", descriptors.guest_port), "-device",
          fmt::format("virtserialport,chardev=guest,name={}", kGuestPort)});
-  if (config.mmiotrace)
-    add({"-chardev", fmt::format("file,id=mmiotrace,path={}", escape_commas(mmiotrace_file.string())),
-         "-device", fmt::format("virtserialport,chardev=mmiotrace,name={}", kMmiotracePort)});
+  const auto add_file_port = [&](const char* name, const char* file) {
+    add({"-chardev", fmt::format("file,id={},path={}", name, escape_commas((run_directory / file).string())),
+         "-device", fmt::format("virtserialport,chardev={0},name={0}", name)});
+  };
+  if (config.mmiotrace) add_file_port(kMmiotracePort, kMmiotraceFile);
+  if (config.trace_program) {
+    add_file_port(kProgramPort, kProgramRecordsFile);
+    // The agent keeps vector state by XSAVE. Without XSAVEOPT, too, Linux does not get through its start.
+    add({"-cpu", "qemu64,+xsave,+xsaveopt"});
+  }
   if (descriptors.gpu >= 0)
     add({"-device", fmt::format("{},id=gpu,fd={},addr={}", kProxyDevice, descriptors.gpu, config.gpu_slot)});
   if (!config.gpu_socket.empty()) {
@@ -102,6 +110,7 @@ Result<std::string> guest_kernel_arguments(const GuestKernelOptions& options) {
   // size. The kernel's test of its timer takes a busy host for broken hardware.
   std::string arguments = "console=ttyS0 quiet panic=-1 oops=panic loglevel=4 log_buf_len=4M no_timer_check";
   if (options.mmiotrace) arguments += fmt::format(" mmiotrace.trace_pc=1 {}=1", kMmiotraceKey);
+  if (options.trace_program) arguments += fmt::format(" {}=1", kTraceProgramKey);
   if (options.symbols) arguments += fmt::format(" {}=1", kSymbolsKey);
   arguments += fmt::format(" {}={}", kWorkloadKey, workload->name);
 

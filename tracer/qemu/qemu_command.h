@@ -36,7 +36,8 @@ struct QemuConfig {
   Transport transport = Transport::kProxy;
   std::filesystem::path gpu_socket;  // where vfio-user connects; empty: no GPU by that way
   unsigned gpu_slot = 8;             // PCI slot; nothing else may share its INTx line
-  bool mmiotrace = false;            // second port for the guest's own tracer, written to mmiotrace_file
+  bool mmiotrace = false;            // a port for the guest's own tracer, written to kMmiotraceFile
+  bool trace_program = false;        // one for the records of a traced program, to kProgramRecordsFile
   std::filesystem::path firmware;    // empty: QEMU's own, SeaBIOS
   std::filesystem::path kernel;
   std::filesystem::path initrd;
@@ -53,13 +54,18 @@ struct QemuDescriptors {
   int console = -1;
 };
 
+// Files that QEMU writes, in the directory of a run.
+inline constexpr char kMmiotraceFile[] = "mmiotrace.txt";
+inline constexpr char kProgramRecordsFile[] = "program.records";
+
 std::vector<std::string> qemu_command(const QemuConfig& config, const QemuDescriptors& descriptors,
-                                      const std::filesystem::path& mmiotrace_file);
+                                      const std::filesystem::path& run_directory);
 
 struct GuestKernelOptions {
   std::string workload = "copy";
   bool msi = true;
   bool mmiotrace = false;
+  bool trace_program = false;       // the client runs as a program of its own, under the agent of `trace`
   bool symbols = false;             // it reports its kallsyms, so that call sites can be named
   std::string module_options = {};  // further options of nouveau, separated by spaces: "noaccel=1 debug=info"
   std::string kernel_arguments = {};  // further arguments, as they are

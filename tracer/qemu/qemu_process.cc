@@ -101,7 +101,7 @@ Result<QemuProcess> QemuProcess::start(const QemuConfig& config, UniqueFd gpu_en
   std::vector<int> inherited = {descriptors.qmp, descriptors.guest_port, descriptors.console};
   if (qtest.theirs.valid()) inherited.push_back(descriptors.qtest);
   if (gpu_end.valid()) inherited.push_back(descriptors.gpu);
-  std::vector<std::string> command = qemu_command(config, descriptors, directory / kMmiotraceFile);
+  std::vector<std::string> command = qemu_command(config, descriptors, directory);
   GPUVM_TRY(ChildProcess child,
             ChildProcess::spawn(command, {.output_fd = log.get(), .inherited_fds = inherited}));
   QemuProcess process(std::move(child), std::move(guest.ours), std::move(qmp.ours),

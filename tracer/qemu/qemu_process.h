@@ -22,8 +22,7 @@ namespace gpuvm {
 // Files of a run, in its directory.
 inline constexpr char kSerialLogFile[] = "serial.log";  // the guest's console, see ConsoleLog
 inline constexpr char kQemuLogFile[] = "qemu.log";
-inline constexpr char kGpuSocketFile[] = "gpu.sock";       // where QEMU connects by vfio-user
-inline constexpr char kMmiotraceFile[] = "mmiotrace.txt";  // text of the guest kernel's tracer, if it ran
+inline constexpr char kGpuSocketFile[] = "gpu.sock";  // where QEMU connects by vfio-user
 
 // A directory for the files of one run; removed with everything in it unless it was asked for by name. One
 // that could not be removed, since its run was killed, is by the next run.

@@ -297,13 +297,13 @@ TEST_F(GuestImage, ImageIsWrittenOrTheErrorSaysWhy) {
     write(root_ / "modules" / (std::string(name) + ".ko"), module_with(""));
   write(root_ / "program", "static program");
   GuestKernel kernel{.vmlinuz = root_ / "vmlinuz", .modules = root_ / "modules"};
-  Status built = build_initramfs(kernel, root_ / "program", nullptr, root_ / "initrd");
+  Status built = build_initramfs(kernel, root_ / "program", {}, root_ / "initrd");
   ASSERT_TRUE(built.ok()) << built.error().message;
   EXPECT_GT(fs::file_size(root_ / "initrd"), 1000u);
-  EXPECT_THAT(build_initramfs(kernel, root_ / "nothing", nullptr, root_ / "initrd").error().message,
+  EXPECT_THAT(build_initramfs(kernel, root_ / "nothing", {}, root_ / "initrd").error().message,
               HasSubstr("guest program"));
   if (fs::exists("/dev/full")) {
-    EXPECT_THAT(build_initramfs(kernel, root_ / "program", nullptr, "/dev/full").error().message,
+    EXPECT_THAT(build_initramfs(kernel, root_ / "program", {}, "/dev/full").error().message,
                 HasSubstr("is the disk full?"));
   }
 }

@@ -48,6 +48,7 @@ TEST(QemuCommand, HasWhatTheSpecificationSays) {
   config.icount_shift = 2;
   config.machine = QemuMachine::kQ35;
   config.mmiotrace = true;
+  config.trace_program = true;
   config.extra_arguments = {"-trace", "x"};
   std::vector<std::string> command = qemu_command(config, {5, 6, 7, 8, 9}, "/tmp/a,b");
   EXPECT_THAT(command, Contains("x-pci-proxy-dev,id=gpu,fd=5,addr=8"));
@@ -55,9 +56,11 @@ TEST(QemuCommand, HasWhatTheSpecificationSays) {
   EXPECT_THAT(command, Contains("qtest,id=qtest0,chardev=qtest,log=none"));
   EXPECT_THAT(command, Contains("virtserialport,chardev=guest,name=out"));
   EXPECT_THAT(command, Contains("virtserialport,chardev=mmiotrace,name=mmiotrace"));
+  EXPECT_THAT(command, Contains("virtserialport,chardev=program,name=program"));
+  EXPECT_THAT(command, Contains("file,id=program,path=/tmp/a,,b/program.records"));
   EXPECT_THAT(command, Contains("q35,memory-backend=mem"));
   EXPECT_THAT(command, Contains("memory-backend-memfd,id=mem,size=1024M,share=on"));
-  EXPECT_THAT(command, Contains("file,id=mmiotrace,path=/tmp/a,,b"));
+  EXPECT_THAT(command, Contains("file,id=mmiotrace,path=/tmp/a,,b/mmiotrace.txt"));
   EXPECT_THAT(command, Contains("socket,id=console,fd=9"));
   EXPECT_THAT(command, Contains("shift=2,sleep=off"));
   EXPECT_THAT(command, Contains("on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"));

@@ -30,11 +30,24 @@ class Witness : public testing::Test {
     (void)trace_.write({.kind = EventKind::kMark}, as_bytes("phase end")).ok();
     (void)trace_.write(access(EventKind::kMmioWrite, 0, 0x200, 3)).ok();
   }
-  Result<WitnessReport> compare(const std::string& lines) {
+  Result<WitnessReport> compare(const std::string& lines, const ProgramAccesses* program = nullptr) {
     text_ = kHeader + lines;
     auto source = memory_byte_source(text_, "test");
     MemorySource events(trace_);
-    return compare_with_mmiotrace(events, *source.value());
+    return compare_with_mmiotrace(events, *source.value(), program);
+  }
+  // A program with one buffer in VRAM at 0x10000 of the device's file and one in memory at 0x20000.
+  static Result<ProgramAccesses> program(std::initializer_list<Event> accesses) {
+    MemoryTrace trace;
+    for (const char* buffer : {"domain=0x2 info.size=0x1000 info.offset=0x0 info.map_handle=0x10000",
+                               "domain=0x4 info.size=0x1000 info.offset=0x0 info.map_handle=0x20000"}) {
+      const std::string note =
+          fmt::format("ioctl /dev/dri/renderD128 DRM_IOCTL_NOUVEAU_GEM_NEW {{}} => {{info.{}}} = 0", buffer);
+      (void)trace.write({.kind = EventKind::kNote}, as_bytes(note)).ok();
+    }
+    for (const Event& event : accesses) (void)trace.write(event).ok();
+    MemorySource source(trace);
+    return program_accesses(source);
   }
   MemoryTrace trace_;
   std::string text_;
@@ -59,6 +72,33 @@ TEST_F(Witness, DifferencesAreNamed) {
               HasSubstr("mmiotrace saw a 4-byte read of BAR0+0x0, value 0xc0c00a4"));
   EXPECT_THAT(compare(kRead + kKernelBar1 + kLast + "W 4 1.400000 1 0xfc000300 0x2 0x0 0\n").error().message,
               HasSubstr("event 5 is"));
+}
+
+TEST_F(Witness, TheProgramHasWhatTheKernelsTracerCannotSee) {
+  const std::string kernel = kRead + kKernelBar1 + kLast;
+  const Event in_vram = access(EventKind::kMmioWrite, kNoBar, (1ull << 40) + 0x10020, 7);
+  const Event in_memory = access(EventKind::kMmioWrite, kNoBar, (1ull << 40) + 0x20020, 9);
+  const auto good = program({in_memory, in_vram});
+  ASSERT_TRUE(good.ok()) << good.error().message;
+  EXPECT_EQ(good.value().in_memory, 1u);
+  EXPECT_EQ(good.value().ioctls, 2u);
+  EXPECT_EQ(good.value().unnamed_ioctls, 0u);
+  const auto report = compare(kernel, &good.value());
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_EQ(report.value().user_space, 1u);
+
+  const auto told = [&](std::initializer_list<Event> accesses) {
+    const auto other = program(accesses);
+    return other ? compare(kernel, &other.value()).error().message : other.error().message;
+  };
+  EXPECT_THAT(told({in_memory}), HasSubstr("event 2 is a 4-byte write of BAR1+0x20, value 0x7, but the "
+                                           "program's own trace has no further access"));
+  Event other_value = in_vram, elsewhere = in_vram, astray = in_vram;
+  other_value.value = 8, elsewhere.address += 4, astray.address += 0x5000;
+  EXPECT_THAT(told({other_value}), HasSubstr("value 0x8 (within its buffer 0) in that place"));
+  EXPECT_THAT(told({elsewhere}), HasSubstr("in that place"));  // a buffer begins with a page
+  EXPECT_THAT(told({in_vram, in_vram}), HasSubstr("which is not in the recording"));
+  EXPECT_THAT(told({astray}), HasSubstr("in no buffer"));
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 namespace gpuvm {
 
 using trace_channel::Control;
-using trace_channel::kRingBytes;
 using trace_channel::Record;
+using trace_channel::RingReader;
 
 Result<std::unique_ptr<ChannelReader>> ChannelReader::create(const std::vector<std::string>& patterns,
                                                              const std::string& agent_path) {
@@ -23,6 +23,7 @@ Result<std::unique_ptr<ChannelReader>> ChannelReader::create(const std::vector<s
   if (at == MAP_FAILED)
     return error("cannot map the memory that a traced program records into: {}", std::strerror(errno));
   reader->control_ = static_cast<Control*>(at);
+  reader->ring_.emplace(reader->control_);
   Control& c = *reader->control_;
   c.version = trace_channel::kVersion;
   c.recorder_pid = static_cast<uint32_t>(getpid());
@@ -48,30 +49,20 @@ std::string ChannelReader::path() const {
 }
 
 Result<const Record*> ChannelReader::next() {
-  Control& c = *control_;
-  uint64_t tail = c.tail.load(std::memory_order_relaxed);
-  const uint64_t head = c.head.load(std::memory_order_acquire);
-  const auto damaged = [&] {
-    return error("a traced program has overwritten the memory that it records into");
-  };
-  if (head - tail > kRingBytes) return damaged();
-  if (head == tail) return nullptr;
+  const uint8_t* at = nullptr;
   uint32_t size = 0;
-  std::memcpy(&size, c.ring + tail % kRingBytes, sizeof size);
-  if (size == 0) {
-    tail += kRingBytes - tail % kRingBytes;
-    if (tail > head) return damaged();
-    c.tail.store(tail, std::memory_order_release);
-    if (tail == head) return nullptr;
-    std::memcpy(&size, c.ring + tail % kRingBytes, sizeof size);
+  switch (ring_->front(&at, &size)) {
+    case RingReader::State::kDamaged:
+      return error("a traced program has overwritten the memory that it records into");
+    case RingReader::State::kEmpty:
+      return nullptr;
+    case RingReader::State::kRecord:
+      break;
   }
-  const uint64_t at = tail % kRingBytes;
-  if (size < sizeof(Record) || size > head - tail || at + size > kRingBytes || size % 8 != 0)
-    return damaged();
-  std::memcpy(&record_, c.ring + at, sizeof record_);
-  const auto* bytes = reinterpret_cast<const std::byte*>(c.ring + at + sizeof record_);
+  std::memcpy(&record_, at, sizeof record_);
+  const auto* bytes = reinterpret_cast<const std::byte*>(at + sizeof record_);
   data_.assign(bytes, bytes + (size - sizeof record_));
-  c.tail.store(tail + size, std::memory_order_release);
+  ring_->pop();
   return &record_;
 }
 

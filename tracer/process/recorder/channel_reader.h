@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "tracer/process/shared/channel.h"
+#include "tracer/process/shared/ring_reader.h"
 #include "traces/core/result.h"
 #include "traces/core/unique_fd.h"
 #include "traces/stream.h"
@@ -34,6 +36,7 @@ class ChannelReader {
 
   UniqueFd fd_;
   trace_channel::Control* control_ = nullptr;
+  std::optional<trace_channel::RingReader> ring_;
   trace_channel::Record record_{};
   std::vector<std::byte> data_;
 };

@@ -1,12 +1,15 @@
 #include "tracer/process/recorder/record_translator.h"
 
+#include <linux/ioctl.h>
+
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "tracer/code/code_sites.h"
 #include "tracer/code/elf_file.h"
-#include "tracer/process/recorder/ioctl_names.h"
+#include "tracer/process/recorder/ioctls.h"
 #include "tracer/process/recorder/pci_files.h"
 #include "traces/context.h"
 #include "traces/map_record.h"
@@ -35,6 +38,12 @@ std::string_view text_of(const Record& record, Bytes data) {
 
 }  // namespace
 
+uint64_t RecordTranslator::time_of(const Record& record) {
+  start_ns_ = start_ns_ ? start_ns_ : record.time_ns;
+  latest_ns_ = std::max(latest_ns_, record.time_ns - std::min(record.time_ns, *start_ns_));
+  return latest_ns_;
+}
+
 Status RecordTranslator::translate(const Record& record, Bytes data) {
   switch (record.type) {
     case RecordType::kAccess:
@@ -49,9 +58,11 @@ Status RecordTranslator::translate(const Record& record, Bytes data) {
       return Ok{};
     case RecordType::kProcess:
       return process(record, data);
+    case RecordType::kEnd:  // of a file: who reads it knows it
+      break;
     case RecordType::kNote: {
       if (notes_.size() < kMaxNotes) notes_.emplace_back(text_of(record, data));
-      return sink_.write({.time_ns = record.time_ns - start_ns_, .kind = EventKind::kNote},
+      return sink_.write({.time_ns = time_of(record), .kind = EventKind::kNote},
                          as_bytes(text_of(record, data)));
     }
   }
@@ -59,8 +70,8 @@ Status RecordTranslator::translate(const Record& record, Bytes data) {
   return Ok{};
 }
 
-Event RecordTranslator::event_at(const Record& record, EventKind kind) const {
-  Event event{.time_ns = record.time_ns - start_ns_, .address = record.offset, .kind = kind, .space = kNoBar};
+Event RecordTranslator::event_at(const Record& record, EventKind kind) {
+  Event event{.time_ns = time_of(record), .address = record.offset, .kind = kind, .space = kNoBar};
   if (const auto mapping = mappings_.find(record.map); mapping != mappings_.end()) {
     const TracedFile& file = files_[mapping->second.file];
     event.space = file.space;
@@ -137,7 +148,7 @@ size_t RecordTranslator::file_of(const std::string& path) {
   if (pci && (pci_address_.empty() || pci_address_ == pci->address)) {
     if (pci_address_.empty()) {
       pci_address_ = pci->address;
-      device_ = read_pci_device(pci->address);
+      if (!host_file_) device_ = read_pci_device(pci->address);
     }
     file.space = pci->bar;
   } else {
@@ -164,28 +175,30 @@ Status RecordTranslator::map(const Record& record, Bytes data) {
                      as_bytes(encode_map(mapped)));
 }
 
-// One line: "ioctl PATH NAME BEFORE => AFTER = RESULT", the argument's bytes in hexadecimal.
+// One line: "ioctl PATH NAME BEFORE => AFTER = RESULT by THREAD at PLACE": the argument's fields, of those
+// directions that the request names. An ioctl that we do not know: its number and the argument's bytes.
 Status RecordTranslator::call(const Record& record, Bytes data) {
   ++counts_.system_calls;
   const auto request = static_cast<uint32_t>(record.offset);
   const size_t image = std::min<size_t>(record.bytes, data.size() / 2);
   std::string_view path = as_text(data.subspan(2 * image));
   path = path.substr(0, path.find('\0'));
-  const std::string_view name = ioctl_name(request);
-  std::string line = fmt::format("ioctl {} ", path);
-  line += name.empty() ? fmt::format("0x{:08x}", request) : std::string(name);
-  const auto append = [&line](Bytes bytes) {
-    for (const std::byte b : bytes) line += fmt::format("{:02x}", static_cast<uint8_t>(b));
+  const Ioctl* known = find_ioctl(request);
+  if (known == nullptr) ++counts_.unnamed_calls;
+  const auto describe = [known](Bytes bytes) {
+    if (known != nullptr) return describe_argument(*known, bytes);
+    std::string text;
+    for (const std::byte b : bytes) text += fmt::format("{:02x}", static_cast<uint8_t>(b));
+    return text;
   };
+  std::string line = fmt::format("ioctl {} ", path);
+  line += known == nullptr ? fmt::format("0x{:08x}", request) : std::string(known->name);
   if (image == 0) line += fmt::format(" 0x{:x}", record.value);
-  if (image != 0) {
-    line += ' ';
-    append(data.first(image));
-    line += " => ";
-    append(data.subspan(image, image));
-  }
+  if (image != 0 && (_IOC_DIR(request) & _IOC_WRITE) != 0) line += " " + describe(data.first(image));
+  if (image != 0 && (_IOC_DIR(request) & _IOC_READ) != 0)
+    line += " => " + describe(data.subspan(image, image));
   line += fmt::format(" = {} by {} at {}", record.map, record.tid, label_of(record.pid, record.pc));
-  return sink_.write({.time_ns = record.time_ns - start_ns_, .kind = EventKind::kNote}, as_bytes(line));
+  return sink_.write({.time_ns = time_of(record), .kind = EventKind::kNote}, as_bytes(line));
 }
 
 Status RecordTranslator::process(const Record& record, Bytes data) {
@@ -198,11 +211,12 @@ Status RecordTranslator::process(const Record& record, Bytes data) {
   const std::string program(text_of(record, data));
   const std::string text = record.value == 1 ? fmt::format("process {} fork of {}", record.pid, record.offset)
                                              : fmt::format("process {} {} {}", record.pid, what, program);
-  return sink_.write({.time_ns = record.time_ns - start_ns_, .kind = EventKind::kMark}, as_bytes(text));
+  return sink_.write({.time_ns = time_of(record), .kind = EventKind::kMark}, as_bytes(text));
 }
 
 void RecordTranslator::site(const Record& record, Bytes data) {
-  const std::string path(text_of(record, data));
+  std::string path(text_of(record, data));
+  if (host_file_ && !path.empty()) path = host_file_(path);
   Process& process = processes_[record.pid];
   if (process.sites.size() >= kMaxSites) process.sites.clear();
   process.sites[record.pc] =
@@ -241,9 +255,8 @@ Result<uint32_t> RecordTranslator::context_of(const Record& record) {
   context_order_.push_back(key);
   const ContextRecord context{
       .map_id = record.map, .thread = record.tid, .pc = record.pc, .label = label_of(record.pid, record.pc)};
-  GPUVM_TRY_STATUS(
-      sink_.write({.time_ns = record.time_ns - start_ns_, .address = id, .kind = EventKind::kContext},
-                  as_bytes(encode_context(context))));
+  GPUVM_TRY_STATUS(sink_.write({.time_ns = time_of(record), .address = id, .kind = EventKind::kContext},
+                               as_bytes(encode_context(context))));
   return id;
 }
 

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -26,14 +28,18 @@ struct TracedFile {
 struct TranslatorCounts {
   uint64_t accesses = 0;
   uint64_t system_calls = 0;
+  uint64_t unnamed_calls = 0;  // of these, those whose request we do not know
   uint64_t processes = 0;
   uint64_t unknown = 0;  // records of a kind that we do not know
 };
 
 class RecordTranslator {
  public:
-  // `start_ns`: CLOCK_MONOTONIC at time 0 of the trace.
-  RecordTranslator(EventSink& sink, uint64_t start_ns) : sink_(sink), start_ns_(start_ns) {}
+  // `start_ns`: CLOCK_MONOTONIC at time 0 of the trace; nothing: the first record's.
+  RecordTranslator(EventSink& sink, std::optional<uint64_t> start_ns) : sink_(sink), start_ns_(start_ns) {}
+  // For records of another machine: which file of this one a module of that one is. Nothing else of this
+  // machine is looked at.
+  void set_host_file(std::function<std::string(const std::string&)> find) { host_file_ = std::move(find); }
 
   // Errors: those of the sink.
   Status translate(const trace_channel::Record& record, Bytes data);
@@ -79,10 +85,14 @@ class RecordTranslator {
   // The id of the context; writes its event if it is new.
   Result<uint32_t> context_of(const trace_channel::Record& record);
   size_t file_of(const std::string& path);
-  Event event_at(const trace_channel::Record& record, EventKind kind) const;
+  Event event_at(const trace_channel::Record& record, EventKind kind);
+  // Never before that of an earlier record.
+  uint64_t time_of(const trace_channel::Record& record);
 
   EventSink& sink_;
-  uint64_t start_ns_;
+  std::optional<uint64_t> start_ns_;
+  uint64_t latest_ns_ = 0;
+  std::function<std::string(const std::string&)> host_file_;
   TranslatorCounts counts_;
   std::vector<TracedFile> files_;
   std::map<std::string, size_t> file_by_path_;

@@ -13,6 +13,7 @@
 
 #include "tracer/process/recorder/channel_reader.h"
 #include "tracer/process/recorder/program_file.h"
+#include "tracer/process/shared/default_patterns.h"
 
 namespace gpuvm {
 namespace {
@@ -155,9 +156,8 @@ class Session {
 }  // namespace
 
 const std::vector<std::string>& default_patterns() {
-  static const std::vector<std::string> patterns = {
-      "/sys/bus/pci/devices/*/resource*", "/dev/dri/*", "/dev/nvidia*", "/dev/vfio/*",
-      "anon_inode:[vfio-device]",         "/dev/uio*",  "/dev/mem"};
+  static const std::vector<std::string> patterns(std::begin(trace_channel::kDefaultPatterns),
+                                                 std::end(trace_channel::kDefaultPatterns));
   return patterns;
 }
 

@@ -32,6 +32,14 @@ enum class RecordType : uint8_t {
   kSite = 5,     // data: path of the module; offset: of the instruction in that file
   kProcess = 6,  // a program begins: value 0 first, 1 fork, 2 exec; offset: pid of the parent
   kNote = 7,     // data: one line for the user
+  kEnd = 8,      // the last one of a file of records; data: EndCounts
+};
+
+// A file of records begins with this; the records follow as they are in the ring.
+inline constexpr char kFileMagic[16] = "gpuvm-records-1";
+
+struct EndCounts {
+  uint64_t unseen_calls, refused_access, unrecorded, agents;  // as in Control
 };
 
 enum class Operation : uint8_t { kRead = 0, kWrite = 1, kUpdate = 2 };

@@ -1,4 +1,4 @@
-#include "tracer/guest_program/mesa.h"
+#include "tracer/guest_program/child_program.h"
 
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -15,21 +15,19 @@
 namespace gpuvm::guest {
 namespace {
 
-constexpr char kProgram[] = "/compute";
-
 struct Verdict {
   bool ok;
   std::string text;
 };
 
-// One line of the program's; see compute/session.h.
+// One line of the program's.
 Status take(std::string_view line, int fd, Reporter& reporter, std::optional<Verdict>& verdict) {
   const size_t space = std::min(line.find(' '), line.size());
   const std::string_view word = line.substr(0, space);
   const std::string text(line.substr(std::min(space + 1, line.size())));
   if (word == "phase") {
     GPUVM_TRY_STATUS(reporter.phase(text));
-    if (write(fd, "A", 1) != 1) return error("the compute program does not listen: {}", strerror(errno));
+    if (write(fd, "A", 1) != 1) return error("the workload's program does not listen: {}", strerror(errno));
   } else if (word == "ok" || word == "failed") {
     verdict = Verdict{word == "ok", text};
   } else {
@@ -38,28 +36,29 @@ Status take(std::string_view line, int fd, Reporter& reporter, std::optional<Ver
   return Ok{};
 }
 
-[[noreturn]] void become_program(const std::string& workload, int fd) {
+[[noreturn]] void become_program(const char* path, const std::string& workload,
+                                 const std::vector<std::string>& environment, int fd) {
   const std::string number = std::to_string(fd);
-  const char* argv[] = {kProgram, workload.c_str(), number.c_str(), nullptr};
-  // Mesa keeps no cache of shaders: the image has no home folder.
-  const char* environment[] = {"MESA_SHADER_CACHE_DISABLE=true", "LIBGL_DEBUG=verbose",
-                               "RUSTICL_ENABLE=nouveau", nullptr};
-  execve(kProgram, const_cast<char**>(argv), const_cast<char**>(environment));
+  const char* argv[] = {path, workload.c_str(), number.c_str(), nullptr};
+  std::vector<const char*> variables;
+  for (const std::string& variable : environment) variables.push_back(variable.c_str());
+  variables.push_back(nullptr);
+  execve(path, const_cast<char**>(argv), const_cast<char**>(variables.data()));
   _exit(127);
 }
 
 }  // namespace
 
-Result<std::string> run_on_mesa(std::string_view workload, Reporter& reporter) {
-  if (access(kProgram, X_OK) != 0)
-    return error("this guest's image has no {}; run gpuvm-guest-compute", kProgram);
+Result<std::string> run_program(const char* path, std::string_view workload,
+                                const std::vector<std::string>& environment, Reporter& reporter) {
+  if (access(path, X_OK) != 0) return error("this guest's image has no {}", path);
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair.data()) != 0) return error("no socket: {}", strerror(errno));
   const pid_t child = fork();
   if (child < 0) return error("cannot fork: {}", strerror(errno));
   if (child == 0) {
     close(pair[0]);
-    become_program(std::string(workload), pair[1]);
+    become_program(path, std::string(workload), environment, pair[1]);
   }
   close(pair[1]);
   const UniqueFd ours(pair[0]);
@@ -81,9 +80,8 @@ Result<std::string> run_on_mesa(std::string_view workload, Reporter& reporter) {
   waitpid(child, &how, 0);
   if (!status) return status.error();
   if (!verdict) {
-    return WIFSIGNALED(how)
-               ? error("the compute program was killed by signal {}", WTERMSIG(how))
-               : error("the compute program ended with status {} and no result", WEXITSTATUS(how));
+    return WIFSIGNALED(how) ? error("{} was killed by signal {}", path, WTERMSIG(how))
+                            : error("{} ended with status {} and no result", path, WEXITSTATUS(how));
   }
   if (!verdict->ok) return error("{}", verdict->text);
   return verdict->text;
