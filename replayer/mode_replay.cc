@@ -193,6 +193,9 @@ void ModeReplay::close_phase(uint64_t time_ns) {
                   now.shadow.entries_scanned - phase_meters_.shadow.entries_scanned,
                   now.shadow.entries_written - phase_meters_.shadow.entries_written};
   phase.duration_ns = time_ns - phase_start_ns_;
+  const ShaderCounters shaders = options_.shaders ? options_.shaders() : ShaderCounters{};
+  phase.shaders = shaders.since(phase_shaders_);
+  phase_shaders_ = shaders;
   add_phase(result_.phases, std::move(phase));
   phase_start_ns_ = time_ns;
   phase_accesses_ = result_.accesses;

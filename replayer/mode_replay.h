@@ -23,7 +23,8 @@ struct ModeReplayOptions {
   bool until_divergence = false;
   // The trace does not hold all that the device's answers follow from: they are not compared.
   bool only_count = false;
-  std::function<MeterReading()> meters = {};  // empty: no hypervisor
+  std::function<MeterReading()> meters = {};     // empty: no hypervisor
+  std::function<ShaderCounters()> shaders = {};  // of the card, for this trace's guest. May be empty
   // Told of every TLB flush before it is done: of a page directory's guest address, or of all. May be empty.
   std::function<void(std::optional<uint64_t> directory)> flushed = {};
   // Told of every event before the device sees it. May be empty.
@@ -84,6 +85,7 @@ class ModeReplay {
   uint64_t phase_start_ns_ = 0;
   BarCounts phase_accesses_;
   MeterReading phase_meters_;
+  ShaderCounters phase_shaders_;
 };
 
 }  // namespace gpuvm

@@ -100,6 +100,7 @@ void Session::connect_lanes() {
   for (unsigned vm = 0; vm < lanes_.size(); ++vm) {
     ModeReplayOptions options;
     options.until_divergence = options_.until_divergence;
+    options.shaders = [this, vm] { return machine_->work(vm).shaders; };
     if (hypervisor != nullptr) {
       options.meters = [hypervisor, vm] { return reading(hypervisor->meters(vm)); };
       options.flushed = [this, vm](std::optional<uint64_t> directory) { check_->flushed(vm, directory); };

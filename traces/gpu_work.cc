@@ -34,6 +34,13 @@ ShaderCounters& ShaderCounters::operator+=(const ShaderCounters& other) {
   return *this;
 }
 
+ShaderCounters ShaderCounters::since(const ShaderCounters& earlier) const {
+  ShaderCounters out;
+  for (const Counter& counter : kCounters)
+    out.*counter.member = this->*counter.member - earlier.*counter.member;
+  return out;
+}
+
 GpuWork& GpuWork::operator+=(const GpuWork& other) {
   shaders += other.shaders;
   for (const auto& [what, count] : other.undone) undone[what] += count;

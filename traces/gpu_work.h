@@ -24,6 +24,8 @@ struct ShaderCounters {
   uint64_t lines = 0;  // transfers of up to 128 bytes that these took
 
   ShaderCounters& operator+=(const ShaderCounters& other);
+  // `earlier`: of the same card.
+  ShaderCounters since(const ShaderCounters& earlier) const;
   friend bool operator==(const ShaderCounters&, const ShaderCounters&) = default;
 };
 

@@ -29,14 +29,21 @@ json shadow(const ShadowWork& work) {
 }
 
 json phase(const PhaseResult& p) {
-  return {{"name", p.name},
-          {"traps", p.traps.total()},
-          {"accesses", p.accesses.total()},
-          {"traps_by_bar", bars(p.traps, true)},
-          {"tlb_flushes", p.tlb_flushes},
-          {"hypercalls", p.hypercalls},
-          {"shadow", shadow(p.shadow)},
-          {"duration_us", p.duration_ns / 1000}};
+  json j{{"name", p.name},
+         {"traps", p.traps.total()},
+         {"accesses", p.accesses.total()},
+         {"traps_by_bar", bars(p.traps, true)},
+         {"tlb_flushes", p.tlb_flushes},
+         {"hypercalls", p.hypercalls},
+         {"shadow", shadow(p.shadow)},
+         {"duration_us", p.duration_ns / 1000}};
+  if (p.shaders.grids != 0) {
+    j["shaders"] = {{"grids", p.shaders.grids},
+                    {"thread_instructions", p.shaders.thread_instructions},
+                    {"bytes_read", p.shaders.bytes_read},
+                    {"bytes_written", p.shaders.bytes_written}};
+  }
+  return j;
 }
 
 json mode(const ModeResult& m) {
@@ -103,6 +110,7 @@ void add_counts(PhaseResult& sum, const PhaseResult& more) {
   add(sum.accesses, more.accesses);
   add(sum.traps, more.traps);
   add(sum.shadow, more.shadow);
+  sum.shaders += more.shaders;
   sum.tlb_flushes += more.tlb_flushes;
   sum.hypercalls += more.hypercalls;
 }

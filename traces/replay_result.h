@@ -43,6 +43,7 @@ struct PhaseResult {
   uint64_t tlb_flushes = 0;
   uint64_t hypercalls = 0;
   ShadowWork shadow;
+  ShaderCounters shaders;
   uint64_t duration_ns = 0;  // in the recording
 };
 

@@ -192,6 +192,29 @@ Element traps_section(const ReplayResult& replay, DataStyle& style) {
   return out;
 }
 
+// What the shader cores did in each phase in which they did something. Every mode runs the same grids.
+Element shaders_table(const ReplayResult& replay) {
+  Element body("tbody");
+  size_t rows = 0;
+  for (const PhaseResult& phase : replay.modes.front().phases) {
+    if (phase.shaders.grids == 0 || rows++ >= kMaxPhaseRows) continue;
+    Element row("tr");
+    row.add(Element("th").attr("scope", "row").text(phase.name));
+    for (const uint64_t count : {phase.shaders.grids, phase.shaders.warps, phase.shaders.thread_instructions,
+                                 phase.shaders.bytes_read, phase.shaders.bytes_written})
+      row.add(number_cell(count, "n"));
+    body.add(row);
+  }
+  Element out("div");
+  if (rows == 0) return out;
+  Element top("tr");
+  top.add(head("phase"));
+  for (const char* name : {"grids", "warps", "instructions by threads", "bytes read", "bytes written"})
+    top.add(head(name, "n"));
+  out.add(Element("h3").text("What the shader cores did"));
+  return out.add(Element("div", "scroll").add(Element("table").add(Element("thead").add(top)).add(body)));
+}
+
 Element phases_section(const ReplayResult& replay) {
   Element out = section("phases", "When it traps",
                         Element("p", "lead")
@@ -223,6 +246,7 @@ Element phases_section(const ReplayResult& replay) {
     out.add(Element("p", "note")
                 .text(fmt::format("{} further phases are not shown.", rows.size() - kMaxPhaseRows)));
   }
+  out.add(shaders_table(replay));
   return out;
 }
 

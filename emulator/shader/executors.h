@@ -21,6 +21,6 @@ ExecuteFunction execute_fadd, execute_fmul, execute_ffma, execute_fmnmx, execute
     execute_ldc, execute_bra, execute_jmp, execute_cal, execute_jcal, execute_exit, execute_ret, execute_brk,
     execute_cont, execute_ssy, execute_pbk, execute_pcnt, execute_pret, execute_tex, execute_tex_bias,
     execute_tex_level, execute_txd, execute_tld, execute_tld4, execute_tmml, execute_txq, execute_quadop,
-    execute_quadon, execute_quadpop;
+    execute_quadon, execute_quadpop, execute_imnmx_low, execute_imnmx_high;
 
 }  // namespace gpuvm::shader

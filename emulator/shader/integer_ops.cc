@@ -231,17 +231,47 @@ void execute_lop32i(Executor& e, const Instruction& i, uint32_t mask) {
   logic(e, i, mask, bit(i.word, 58));
 }
 
-void execute_imnmx(Executor& e, const Instruction& i, uint32_t mask) {
+namespace {
+
+// Which lanes take a: the lesser one, or if the predicate does not hold the greater one.
+uint32_t takes_a(Executor& e, const Instruction& i, bool is_signed) {
   const Lanes &a = e.a(i), &b = e.b(i);
-  const bool is_signed = bit(i.word, 5);
-  const uint32_t minimum = e.warp().predicate(bits(i.word, 49, 3), bit(i.word, 52));
+  const uint32_t flip = is_signed ? 1u << 31 : 0;
+  const uint32_t less = lane_bits([&](unsigned l) { return (a[l] ^ flip) < (b[l] ^ flip); });
+  return ~(less ^ e.warp().predicate(bits(i.word, 49, 3), bit(i.word, 52)));
+}
+Lanes chosen(Executor& e, const Instruction& i, uint32_t take_a) {
+  const Lanes &a = e.a(i), &b = e.b(i);
   Lanes out;
-  for (unsigned l = 0; l < kLanes; ++l) {
-    const bool less = is_signed ? static_cast<int32_t>(a[l]) < static_cast<int32_t>(b[l]) : a[l] < b[l];
-    out[l] = less == static_cast<bool>((minimum >> l) & 1) ? a[l] : b[l];
-  }
+  for (unsigned l = 0; l < kLanes; ++l) out[l] = (take_a >> l) & 1 ? a[l] : b[l];
+  return out;
+}
+
+}  // namespace
+
+void execute_imnmx(Executor& e, const Instruction& i, uint32_t mask) {
+  const Lanes out = chosen(e, i, takes_a(e, i, bit(i.word, 5)));
   e.warp().set(i.destination, out, mask);
   if (bit(i.word, 48)) e.warp().set_flags(flags_of(out, e.warp().flags().carry, 0), mask);
+}
+// The upper word decides for the lower one, unless both are the same; the flags carry that over: zero for the
+// same, the carry for a. A lower word has no sign, whatever the instruction says.
+void execute_imnmx_high(Executor& e, const Instruction& i, uint32_t mask) {
+  const Lanes &a = e.a(i), &b = e.b(i);
+  const uint32_t take_a = takes_a(e, i, bit(i.word, 5));
+  const uint32_t same = lane_bits([&](unsigned l) { return a[l] == b[l]; });
+  const Lanes out = chosen(e, i, take_a);
+  e.warp().set(i.destination, out, mask);
+  if (bit(i.word, 48)) {
+    Warp::Flags flags = flags_of(out, take_a, 0);
+    flags.zero = same;
+    e.warp().set_flags(flags, mask);
+  }
+}
+void execute_imnmx_low(Executor& e, const Instruction& i, uint32_t mask) {
+  const Warp::Flags& flags = e.warp().flags();
+  const uint32_t take_a = (flags.zero & takes_a(e, i, false)) | (~flags.zero & flags.carry);
+  e.warp().set(i.destination, chosen(e, i, take_a), mask);
 }
 
 void execute_prmt(Executor& e, const Instruction& i, uint32_t mask) {

@@ -67,8 +67,12 @@ constexpr Opcode kOpcodes[] = {
     op(3, 0x16, 0x3f, "SHR", kAbc, kArith, execute_shr),
     op(3, 0x18, 0x3f, "SHL", kAbc, kArith, execute_shl),
     op(3, 0x1a, 0x3f, "LOP", kAbc, kArith, execute_lop),
-    // Bits 6 and 7 make a part of a 64-bit one of it, which is not modelled.
+    // Bits 7 and 6: the words of a longer number, the highest first. The middle ones, which nothing emits,
+    // are
+    // not modelled.
     op(3, 0x02, 0x3f, "IMNMX", kAbc, kArith, execute_imnmx, 0xc0),
+    op(3, 0x02, 0x3f, "IMNMX.LO", kAbc, kArith, execute_imnmx_low, 0xc0, 0x40),
+    op(3, 0x02, 0x3f, "IMNMX.HI", kAbc, kArith, execute_imnmx_high, 0xc0, 0xc0),
     op(3, 0x04, 0x3e, "ISET", kAbc, kArith, execute_iset),
     op(3, 0x06, 0x3e, "ISETP", kAbc, kArith, execute_isetp),
     op(3, 0x0c, 0x3e, "ISLCT", kAbc, kArith, execute_islct),

@@ -103,6 +103,10 @@ TEST(Report, FullPage) {
   EXPECT_EQ(count(traps, "<tr>"), 9u);
   EXPECT_EQ(count(traps, "<svg"), 16u);                         // linear and logarithmic, of each mode
   EXPECT_EQ(count(traps, "aria-label"), count(traps, "<svg"));  // none without words
+  // One phase had grids.
+  const std::string shaders = between(html, "What the shader cores did", "</section>");
+  EXPECT_EQ(count(shaders, "<tr>"), 2u);
+  EXPECT_NE(shaders.find("1,234,567"), std::string::npos);
   const std::string correctness = between(html, "<section id=\"correctness\">", "</section>");
   EXPECT_NE(correctness.find("No divergence."), std::string::npos);
   EXPECT_EQ(count(correctness, "faithful"), 8u);

@@ -293,6 +293,46 @@ TEST_F(InstructionsTest, SpecialFunctionsAreAccurate) {
       "rsq", 5, [](double x) { return 1 / std::sqrt(x); }, 0.001, 10, unit);
 }
 
+TEST_F(InstructionsTest, WideMinimaAndMaxima) {
+  // R4 and R5 against R6 and R7, the upper words first, which set the flags; the lower ones are unsigned.
+  for (const bool is_signed : {false, true}) {
+    for (const bool maximum : {false, true}) {
+      const auto half = [&](unsigned d, unsigned a, unsigned b, unsigned part, bool with_sign) {
+        return Word(3, 0x02)
+            .set(14, d)
+            .set(20, a)
+            .set(26, b)
+            .set(5, with_sign)
+            .set(6, part)
+            .set(49, kPt)
+            .set(52, maximum);
+      };
+      std::vector<uint64_t> code{s2r(0, 0x00), shift_left(0, 0, 5)};
+      for (unsigned n = 0; n < 4; ++n) code.push_back(load(4 + n, 0, static_cast<int32_t>(4 * n)));
+      code.insert(code.end(), {half(9, 5, 7, 3, is_signed).set(48, 1), half(8, 4, 6, 1, is_signed),
+                               store(0, 8, 16), store(0, 9, 20), exit_now()});
+      ShaderBench bench;
+      bench.program(code);
+      for (int round = 0; round < 20; ++round) {
+        for (unsigned l = 0; l < kLanes; ++l) {
+          for (unsigned n = 0; n < 4; ++n) bench.memory.set_word(32 * l + 4 * n, random_word());
+          if (l % 3 == 0) bench.memory.set_word(32 * l + 12, bench.memory.word(32 * l + 4));
+        }
+        ASSERT_FALSE(bench.run().trap());
+        for (unsigned l = 0; l < kLanes; ++l) {
+          const auto at = [&](unsigned n) {
+            return uint64_t{bench.memory.word(32 * l + 4 * n + 4)} << 32 | bench.memory.word(32 * l + 4 * n);
+          };
+          const uint64_t a = at(0), b = at(2);
+          const bool less = is_signed ? static_cast<int64_t>(a) < static_cast<int64_t>(b) : a < b;
+          ASSERT_EQ(at(4), less != maximum ? a : b)
+              << is_signed << maximum << std::hex << " " << a << " " << b;
+        }
+      }
+    }
+  }
+}
+
 TEST_F(InstructionsTest, ConstantsAreLoadedInEveryWidth) {
   // c[3][R0 + 16]; the four words are 1 to 4, with a sign in the last.
   const auto loaded = [](unsigned type) {
