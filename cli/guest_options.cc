@@ -86,8 +86,9 @@ void add_guest_options(CLI::App* verb, GuestVerbOptions& options, const std::str
       ->type_name("KERNEL");
   verb->add_option("--firmware", options.firmware, "the guest's firmware, e.g. OVMF.fd (default: QEMU's own)")
       ->type_name("FILE");
-  verb->add_option("--qemu", options.qemu, "the QEMU to run: a program, or debian:SUITE")
-      ->capture_default_str()
+  verb->add_option("--qemu", options.qemu,
+                   "the QEMU to run: a program, or debian:SUITE (default: $GPUVM_QEMU, or "
+                   "qemu-system-x86_64)")
       ->type_name("QEMU");
   static const Choices<std::optional<Transport>> kTransports = {
       {"auto", std::nullopt}, {"proxy", Transport::kProxy}, {"vfio-user", Transport::kVfioUser}};

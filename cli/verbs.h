@@ -50,8 +50,8 @@ struct GuestVerbOptions : DeviceVerbOptions {
   std::string module_options;
   std::string kernel_arguments;
   std::string kernel;
-  std::string firmware;  // empty: QEMU's own
-  std::string qemu = "qemu-system-x86_64";
+  std::string firmware;                // empty: QEMU's own
+  std::string qemu;                    // empty: the usual one
   std::optional<Transport> transport;  // else by what QEMU has
   std::string run_directory;           // kept if named
   std::string cache_directory;         // empty: the user's

@@ -1,5 +1,7 @@
 #include "tracer/guest/prepare.h"
 
+#include <cstdlib>
+
 #include "tracer/image/qemu_package.h"
 
 namespace gpuvm {
@@ -12,6 +14,13 @@ std::string client_workloads() {
   return names;
 }
 
+constexpr const char* kQemuVariable = "GPUVM_QEMU";
+
+std::string usual_qemu() {
+  const char* named = std::getenv(kQemuVariable);
+  return named != nullptr && *named != '\0' ? named : "qemu-system-x86_64";
+}
+
 }  // namespace
 
 Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
@@ -19,7 +28,8 @@ Result<PreparedGuest> prepare_guest(const GuestOptions& options) {
   const WorkloadInfo* workload = find_workload(options.kernel.workload);
   GPUVM_CHECK(workload != nullptr);
   GPUVM_TRY(const std::string program,
-            provide_qemu(options.qemu, options.package.cache_directory, options.package.progress));
+            provide_qemu(options.qemu.empty() ? usual_qemu() : options.qemu, options.package.cache_directory,
+                         options.package.progress));
   GPUVM_TRY(QemuProgram qemu, check_qemu(program, options.transport));
   std::filesystem::path guest_program = options.guest_program;
   if (guest_program.empty()) {

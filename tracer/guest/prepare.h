@@ -18,7 +18,7 @@ namespace gpuvm {
 struct GuestOptions {
   GuestKernelOptions kernel = {};
   KernelRequest package = {};
-  std::string qemu = "qemu-system-x86_64";
+  std::string qemu = {};  // empty: what the environment's GPUVM_QEMU says, or qemu-system-x86_64
   std::optional<Transport> transport = {};  // else by what QEMU has
   QemuMachine machine = QemuMachine::kPc;
   std::filesystem::path firmware = {};      // e.g. OVMF.fd; empty: QEMU's own
