@@ -88,6 +88,7 @@ class Executor {
   ConstantCache constants;
   TextureCache textures;
   ShaderCounters counters;
+  uint64_t texels = 0;           // that texture units unpacked
   uint64_t unknown_formats = 0;  // of textures that were read as zeroes: a bit each
   std::optional<Trap> trap;
   Block* block = nullptr;

@@ -95,9 +95,10 @@ uint64_t Grid::run_warp(uint64_t budget) {
     warp.set_pc(pc + kInstructionBytes);
     ++executor_.counters.warp_instructions;
     executor_.counters.thread_instructions += static_cast<uint64_t>(std::popcount(mask));
-    const uint64_t lines = executor_.counters.lines;
+    const uint64_t lines = executor_.counters.lines, texels = executor_.texels;
     instruction.opcode->execute(executor_, instruction, mask);
-    spent += cost_of(instruction) + (executor_.counters.lines - lines) * costs_.line;
+    spent += cost_of(instruction) + (executor_.counters.lines - lines) * costs_.line +
+             (executor_.texels - texels) * costs_.texel;
     if (executor_.trap) break;
     if (instruction.join && warp.state() != Warp::State::kDone && warp.has(Warp::Token::kSync)) {
       warp.leave(Warp::Token::kSync, mask);

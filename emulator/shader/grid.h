@@ -13,7 +13,8 @@ namespace gpuvm::shader {
 // Costs in units of one addition by a warp (docs/compute.md).
 struct CostModel {
   uint32_t arithmetic = 1, double_precision = 2, special = 8, memory = 2, flow = 1;
-  uint32_t line = 4;  // more for every line of global memory
+  uint32_t line = 4;   // more for every line of global memory
+  uint32_t texel = 1;  // more for every texel that a texture unit unpacks
 };
 
 class Grid {

@@ -119,6 +119,7 @@ void for_each_lane(Executor& e, const Instruction& i, uint32_t mask, const Field
     const Texel texel = result(l, *texture, sampling);
     for (unsigned n = 0; n < 4; ++n) out[n][l] = texel[n];
   }
+  e.texels += reader.texels();
   if (reader.fault()) return e.fail(Trap::Kind::kMemory, *reader.fault());
   unsigned to = i.destination;
   for (unsigned n = 0; n < 4; ++n) {

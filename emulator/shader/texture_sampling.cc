@@ -89,6 +89,7 @@ int TextureSampling::clamped_lod(int lod) const {
 
 Texel TextureSampling::components(const TextureLevel& level, uint32_t x, uint32_t y, uint32_t z,
                                   uint32_t layer) {
+  reader_.count_texel();
   const TexelFormat& format = *texture_.format;
   std::array<std::byte, 16> memory{};
   // Up to 16 bytes of a line follow each other; the texels of 12 bytes may begin anywhere in them.

@@ -21,6 +21,8 @@ class TexelReader {
     for (Line& line : lines_) line.base = kNoLine;
   }
   void read(uint64_t va, std::span<std::byte> out);
+  void count_texel() { ++texels_; }
+  uint64_t texels() const { return texels_; }
   const std::optional<uint64_t>& fault() const { return fault_; }  // the address
 
  private:
@@ -32,6 +34,7 @@ class TexelReader {
   GlobalMemory& memory_;
   ShaderCounters& counters_;
   std::optional<uint64_t> fault_;
+  uint64_t texels_ = 0;
   std::array<Line, 64> lines_;
 };
 

@@ -449,6 +449,21 @@ TEST_F(TextureTest, WhatAHeaderSaysCannotLeadAstray) {
   EXPECT_EQ(far.trap()->address, kTexture + 0x10000000u);
 }
 
+// The card's time bounds what the interpreter takes: a filter's texels count, also where one line has them
+// all.
+TEST_F(TextureTest, EveryTexelCosts) {
+  const Header header{.width = 8, .height = 8};
+  const auto cost = [&](bool linear) {
+    set(header, {.linear = linear});
+    start(texture(kTex, 2).set(kLevelBit, 1));
+    shader::Grid grid(bench.launch, bench.memory);
+    return grid.run(1 << 24);
+  };
+  fill(header);
+  each_lane([](unsigned) { return Inputs{u(3.0f / 8), u(5.0f / 8)}; });
+  EXPECT_EQ(cost(true), cost(false) + kLanes * 3);
+}
+
 TEST_F(TextureTest, RandomHeadersAndWords) {
   set({});
   for (int round = 0; round < 3000; ++round) {
