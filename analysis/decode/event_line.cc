@@ -1,6 +1,8 @@
 #include "analysis/decode/event_line.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "traces/context.h"
 #include "traces/export/text.h"
@@ -15,23 +17,17 @@ namespace {
 constexpr size_t kShownBytes = 32;   // of a DMA payload
 constexpr size_t kShownText = 4096;  // of a mark or a note
 
-void append_padded(uint64_t value, size_t columns, std::string* out) {
-  const size_t start = out->size();
-  append_decimal(value, out);
-  const size_t length = out->size() - start;
-  if (length < columns) out->insert(start, columns - length, ' ');
+// Seconds with six decimals; nanoseconds only where there are some.
+char* write_seconds(uint64_t time_ns, char* at) {
+  at = write_decimal(time_ns / 1'000'000'000, 5, at);
+  *at++ = '.';
+  const uint64_t rest = time_ns % 1'000'000'000;
+  return rest % 1000 == 0 ? write_digits(rest / 1000, 6, at) : write_digits(rest, 9, at);
 }
 
-// Seconds with six decimals; nanoseconds only where there are some.
-void append_seconds(uint64_t time_ns, std::string* out) {
-  append_padded(time_ns / 1'000'000'000, 5, out);
-  out->push_back('.');
-  uint64_t rest = time_ns % 1'000'000'000;
-  const int digits = rest % 1000 == 0 ? 6 : 9;
-  if (digits == 6) rest /= 1000;
-  char text[9];
-  for (int i = digits - 1; i >= 0; --i, rest /= 10) text[i] = static_cast<char>('0' + rest % 10);
-  out->append(text, static_cast<size_t>(digits));
+char* write_text(std::string_view text, char* at) {
+  std::memcpy(at, text.data(), text.size());
+  return at + text.size();
 }
 
 void append_printable(std::string_view text, std::string* out) {
@@ -54,24 +50,23 @@ void append_name(const Event& event, AccessNamer* names, bool with_meaning, std:
   *out += meaning;
 }
 
-void append_place(const Event& event, char letter, std::string* out) {
-  out->push_back(letter);
-  append_decimal(event.width, out);
-  if (event.space == kNoBar) {
-    *out += " ---- ";
-    append_hex(event.address, 10, out);
-  } else {
-    *out += " BAR";
-    append_decimal(event.space, out);
-    *out += '+';
-    append_hex(event.address, 6, out);
-  }
+// Room for a line up to the value of an access.
+constexpr size_t kHeadRoom = 160;
+
+char* write_place(const Event& event, char letter, char* at) {
+  *at++ = letter;
+  at = write_decimal(event.width, 0, at);
+  if (event.space == kNoBar) return write_hex(event.address, 10, write_text(" ---- ", at));
+  at = write_decimal(event.space, 0, write_text(" BAR", at));
+  *at++ = '+';
+  return write_hex(event.address, 6, at);
 }
 
 // "U4 BAR1+0x000040 0x00000001 => 0x00000002"
 void append_program_access(const Event& event, Bytes payload, std::string* out) {
   const char letter = event.kind == EventKind::kUpdate ? 'U' : event.kind == EventKind::kWideRead ? 'R' : 'W';
-  append_place(event, letter, out);
+  std::array<char, kHeadRoom> place;
+  out->append(place.data(), write_place(event, letter, place.data()));
   const Result<ProgramAccess> access = decode_program_access(event, payload);
   *out += letter == 'U' ? " " : letter == 'R' ? " -> " : " <- ";
   if (!access) return append_printable(access.error().message, out);
@@ -81,16 +76,16 @@ void append_program_access(const Event& event, Bytes payload, std::string* out) 
   append_hex_number(access.value().after, out);
 }
 
-void append_access(const Event& event, AccessNamer* names, std::string* out) {
+// `head`: the line so far, which began at `line`.
+void append_access(const Event& event, AccessNamer* names, const char* line, char* head, std::string* out) {
   const bool read = event.kind == EventKind::kMmioRead;
-  append_place(event, read ? 'R' : 'W', out);
+  head = write_place(event, read ? 'R' : 'W', head);
   if ((event.flags & kFlagValueUnknown) != 0) {
-    *out += " ?? instruction ";
-    append_hex(event.value, 6, out);
+    head = write_hex(event.value, 6, write_text(" ?? instruction ", head));
   } else {
-    *out += read ? " -> " : " <- ";
-    append_hex(event.value, 2u * event.width, out);
+    head = write_hex(event.value, 2u * event.width, write_text(read ? " -> " : " <- ", head));
   }
+  out->append(line, static_cast<size_t>(head - line));
   const BadValue bad = bad_value(event);
   // The fields of what is no value mean nothing.
   append_name(event, names, bad != BadValue::kBusError, out);
@@ -175,14 +170,15 @@ void append_other(const Event& event, Bytes payload, AccessNamer* names, std::st
 
 void append_event_line(const Event& event, Bytes payload, uint64_t seq, AccessNamer* names, std::string* out,
                        std::string_view label) {
-  append_padded(seq, 9, out);
-  *out += ' ';
-  append_seconds(event.time_ns, out);
-  *out += "  ";
+  std::array<char, kHeadRoom> line;
+  char* head = write_decimal(seq, 9, line.data());
+  *head++ = ' ';
+  head = write_text("  ", write_seconds(event.time_ns, head));
   if (is_mmio(event.kind) || is_program_access(event.kind)) {
     if (is_mmio(event.kind)) {
-      append_access(event, names, out);
+      append_access(event, names, line.data(), head, out);
     } else {
+      out->append(line.data(), head);
       append_program_access(event, payload, out);
     }
     if (!label.empty()) {
@@ -190,6 +186,7 @@ void append_event_line(const Event& event, Bytes payload, uint64_t seq, AccessNa
       append_printable(label, out);
     }
   } else {
+    out->append(line.data(), head);
     append_other(event, payload, names, out);
   }
   if (event.flags != 0) {

@@ -1,12 +1,13 @@
 // Perfetto's protobuf trace: a track per BAR and per kind of event, phases as slices, accesses as instants
-// with offset, value and register. It opens in ui.perfetto.dev and trace_processor.
+// with register, place and value. It opens in ui.perfetto.dev and trace_processor.
 #pragma once
 
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <vector>
 
 #include "traces/export/export.h"
+#include "traces/export/perfetto_track.h"
 
 namespace gpuvm {
 
@@ -19,20 +20,43 @@ class PerfettoExporter : public Exporter {
   Status end(ByteSink& sink) override;
 
  private:
-  enum Track : uint64_t { kProcess = 1, kPhases, kConfig, kDma, kInterrupts, kMarks, kLosses, kBar0 };
-  void descriptor(uint64_t track, std::string_view name);
+  // Of tracks_, counted from 1.
+  enum Track : uint32_t {
+    kProcess = 1,
+    kPhases,
+    kConfig,
+    kDma,
+    kInterrupts,
+    kMarks,
+    kLosses,
+    kBar0,
+    kOutside = kBar0 + 7
+  };
+  PerfettoTrack& track(uint32_t number) { return tracks_[number - 1]; }
+  PerfettoTrack& track_of(const Event& event);
   void phase_edge(uint64_t time_ns, std::string_view name, bool begin);
-  std::string event_name(const Event& event, Bytes payload);
-  // The number that stands for a name; 0 if there are too many names already.
-  uint64_t intern(const std::string& name, bool* fresh);
+  void note(PerfettoKey key, PerfettoNote::Form form, uint64_t value) {
+    notes_.push_back({key, form, value});
+  }
+  void note(PerfettoKey key, PerfettoNote::Form form, std::string_view text) {
+    notes_.push_back({key, form, 0, text});
+  }
+  // To name_: whether it says where the access went.
+  bool name_access(const Event& event);
+  void note_access(const Event& event, Bytes payload);
+  void note_program_access(const Event& event, Bytes payload);
   Status flush(ByteSink& sink, bool all);
 
   const ExportInput& input_;
   std::optional<AccessNamer> names_;
-  std::unordered_map<std::string, uint64_t> interned_;
-  bool first_packet_ = true;
+  std::vector<PerfettoTrack> tracks_;
   bool in_phase_ = false;
   uint64_t last_time_ = 0;
+  uint64_t next_seq_ = 0;  // of an event whose number need not be said
+  uint64_t told_seq_ = 0;  // the last one that was said
+  bool told_any_ = false;
+  std::vector<PerfettoNote> notes_;
+  std::string name_, old_, value_;  // of the event at hand
   std::string out_;
 };
 

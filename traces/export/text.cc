@@ -1,7 +1,9 @@
 #include "traces/export/text.h"
 
+#include <algorithm>
 #include <array>
-#include <charconv>
+#include <bit>
+#include <cstring>
 
 #include "traces/core/printable.h"
 #include "traces/event.h"
@@ -11,27 +13,67 @@ namespace {
 
 constexpr std::string_view kDigits = "0123456789abcdef";
 
+// The two digits of every number below `size`.
+template <size_t size, size_t base>
+constexpr std::array<char, 2 * size> pairs() {
+  std::array<char, 2 * size> text{};
+  for (size_t i = 0; i < size; ++i) text[2 * i] = kDigits[i / base], text[2 * i + 1] = kDigits[i % base];
+  return text;
+}
+constexpr auto kHexPairs = pairs<256, 16>();
+constexpr auto kDecimalPairs = pairs<100, 10>();
+
+constexpr auto kPowersOfTen = [] {
+  std::array<uint64_t, 20> powers{1};
+  for (size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+  return powers;
+}();
+
+unsigned decimal_digits(uint64_t value) {
+  // log10 from log2, at most one too small.
+  const unsigned estimate = static_cast<unsigned>(std::bit_width(value | 1)) * 1233 >> 12;
+  return estimate + (value >= kPowersOfTen[estimate]) + (value == 0);
+}
+
 }  // namespace
 
+char* write_hex(uint64_t value, unsigned digits, char* at) {
+  const unsigned needed = (static_cast<unsigned>(std::bit_width(value)) + 3) / 4;
+  digits = std::clamp(digits, std::max(needed, 1u), 16u);
+  at[0] = '0', at[1] = 'x';
+  at += 2;
+  if (digits % 2 != 0) *at++ = kDigits[value >> 4 * (digits - 1) & 15];
+  for (unsigned left = digits / 2; left > 0; --left, at += 2)
+    std::memcpy(at, &kHexPairs[2 * (value >> 8 * (left - 1) & 255)], 2);
+  return at;
+}
+
+char* write_digits(uint64_t value, unsigned digits, char* at) {
+  char* const end = at + digits;
+  char* to = end;
+  for (; to - at >= 2 && value > UINT32_MAX; value /= 100)
+    std::memcpy(to -= 2, &kDecimalPairs[2 * (value % 100)], 2);
+  // Most numbers are small, and 32 bits divide faster.
+  auto low = static_cast<uint32_t>(value > UINT32_MAX ? value % 10 : value);
+  for (; to - at >= 2; low /= 100) std::memcpy(to -= 2, &kDecimalPairs[size_t{2} * (low % 100)], 2);
+  if (to != at) *at = kDigits[low % 10];
+  return end;
+}
+
+char* write_decimal(uint64_t value, unsigned columns, char* at) {
+  const unsigned digits = decimal_digits(value);
+  for (; columns > digits; --columns) *at++ = ' ';
+  return write_digits(value, digits, at);
+}
+
 void append_hex(uint64_t value, unsigned digits, std::string* out) {
-  std::array<char, 18> buffer;
-  char* const end = buffer.data() + buffer.size();
-  char* at = end;
-  unsigned count = 0;
-  do {
-    *--at = kDigits[value & 15];
-    value >>= 4;
-    ++count;
-  } while (value != 0 || (count < digits && count < 16));
-  *--at = 'x';
-  *--at = '0';
-  out->append(at, static_cast<size_t>(end - at));
+  std::array<char, kHexRoom> text;
+  out->append(text.data(), write_hex(value, digits, text.data()));
 }
 
 void append_decimal(uint64_t value, std::string* out) {
-  std::array<char, 20> buffer;
-  const auto [end, problem] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
-  out->append(buffer.data(), static_cast<size_t>(end - buffer.data()));
+  std::array<char, kDecimalRoom> text;
+  out->append(text.data(), write_decimal(value, 0, text.data()));
 }
 
 void append_microseconds(uint64_t time_ns, std::string* out) {

@@ -1,6 +1,7 @@
 // Small pieces of text that the exporters and dump share.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,6 +13,14 @@ namespace gpuvm {
 // Lower-case hexadecimal with "0x", at least `digits` digits.
 void append_hex(uint64_t value, unsigned digits, std::string* out);
 void append_decimal(uint64_t value, std::string* out);
+// The same into memory that has room for it: kHexRoom, kDecimalRoom or `columns` if that is more, `digits`.
+// They return the end.
+inline constexpr size_t kHexRoom = 18, kDecimalRoom = 20;
+char* write_hex(uint64_t value, unsigned digits, char* at);
+// Blanks in front up to `columns`.
+char* write_decimal(uint64_t value, unsigned columns, char* at);
+// The last `digits` decimal digits, with zeros in front.
+char* write_digits(uint64_t value, unsigned digits, char* at);
 // Nanoseconds as microseconds, with three decimals only if they are needed: "12", "12.345".
 void append_microseconds(uint64_t time_ns, std::string* out);
 // Two digits a byte, without 0x.

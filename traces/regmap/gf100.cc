@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "traces/core/result.h"
+#include "traces/export/text.h"
 #include "traces/regmap/gf100_fields.h"
 
 namespace gpuvm::gf100 {
@@ -141,12 +142,22 @@ std::string decode(uint32_t offset, uint32_t value) {
       const bool flag = f.low == f.high;
       if (flag && bits == 0) continue;
       text += text.empty() ? "{ " : " | ";
-      text += flag ? std::string(f.name) : fmt::format("{} = 0x{:x}", f.name, bits);
+      text += f.name;
+      if (flag) continue;
+      text += " = ";
+      append_hex(bits, 1, &text);
     }
   }
-  if (text.empty()) return fmt::format("0x{:x}", value);
-  if (rest != 0) text += fmt::format(" | 0x{:x}", rest);
-  return text + " }";
+  if (text.empty()) {
+    append_hex(value, 1, &text);
+    return text;
+  }
+  if (rest != 0) {
+    text += " | ";
+    append_hex(rest, 1, &text);
+  }
+  text += " }";
+  return text;
 }
 
 }  // namespace gpuvm::gf100

@@ -1,7 +1,6 @@
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
-#include <protozero/pbf_reader.hpp>
 #include <sstream>
 
 #include "tests/unit/traces/export/export_helpers.h"
@@ -69,54 +68,6 @@ TEST(CsvExport, AFormulaIsDefused) {
   EXPECT_THAT(export_text(trace, "csv", {}), ::testing::HasSubstr(",\"'=HYPERLINK(1)\",,,\r\n"));
 }
 
-TEST(PerfettoExport, PacketsAreWellFormed) {
-  const MemoryTrace trace = small_trace();
-  ExportInput input = input_of(trace);
-  const Gf100Namer namer;
-  input.namer = &namer;
-  const std::string bytes = export_text(trace, "perfetto", input);
-  size_t tracks = 0, instants = 0, begins = 0, ends = 0;
-  std::vector<std::string> names;
-  protozero::pbf_reader file(bytes);
-  while (file.next(1)) {
-    protozero::pbf_reader packet = file.get_message();
-    while (packet.next()) {
-      if (packet.tag() == 60) {
-        ++tracks;
-        packet.skip();
-      } else if (packet.tag() == 12) {
-        protozero::pbf_reader interned = packet.get_message();
-        while (interned.next(2)) {
-          protozero::pbf_reader entry = interned.get_message();
-          while (entry.next()) {
-            if (entry.tag() == 2)
-              names.push_back(entry.get_string());
-            else
-              entry.skip();
-          }
-        }
-      } else if (packet.tag() == 11) {
-        protozero::pbf_reader event = packet.get_message();
-        while (event.next()) {
-          if (event.tag() != 9) {
-            event.skip();
-            continue;
-          }
-          const int type = event.get_enum();
-          begins += type == 1, ends += type == 2, instants += type == 3;
-        }
-      } else {
-        packet.skip();
-      }
-    }
-  }
-  EXPECT_EQ(tracks, 15u);
-  EXPECT_EQ(begins, 1u);
-  EXPECT_EQ(ends, 1u);
-  EXPECT_EQ(instants, 6u);
-  EXPECT_THAT(names, ::testing::Contains("W PFIFO.PLAYLIST_WR"));
-}
-
 TEST(ExportText, Numbers) {
   std::string out;
   append_hex(0, 1, &out), out += ' ';
@@ -125,6 +76,27 @@ TEST(ExportText, Numbers) {
   append_microseconds(12'345'006, &out), out += ' ';
   append_microseconds(12'000, &out);
   EXPECT_EQ(out, "0x0 0x000000 0xffffffffffffffff 12345.006 12");
+}
+
+TEST(ExportText, NumbersOfEveryLengthAreAsPrintfHasThem) {
+  std::vector<uint64_t> values = {0, ~uint64_t{0}};
+  for (uint64_t power = 1;; power *= 10) {
+    values.insert(values.end(), {power - 1, power, power + 1});
+    if (power > ~uint64_t{0} / 10) break;
+  }
+  for (unsigned bit = 0; bit < 64; ++bit)
+    values.insert(values.end(), {(uint64_t{1} << bit) - 1, uint64_t{1} << bit});
+  for (const uint64_t value : values) {
+    char text[64];
+    EXPECT_EQ(std::string(text, write_decimal(value, 0, text)), fmt::format("{}", value));
+    EXPECT_EQ(std::string(text, write_decimal(value, 9, text)), fmt::format("{:9}", value));
+    EXPECT_EQ(std::string(text, write_digits(value, 7, text)), fmt::format("{:07}", value % 10'000'000));
+    EXPECT_EQ(std::string(text, write_digits(value, 20, text)), fmt::format("{:020}", value));
+    for (const unsigned digits : {0u, 1u, 2u, 7u, 8u, 16u, 200u}) {
+      EXPECT_EQ(std::string(text, write_hex(value, digits, text)),
+                fmt::format("0x{:0{}x}", value, std::min(digits, 16u)));
+    }
+  }
 }
 
 TEST(ExportText, JsonStringsAreAlwaysValid) {
