@@ -1,11 +1,11 @@
 #include "analysis/evaluation/store.h"
 
 #include <filesystem>
-#include <fstream>
 
 #include <nlohmann/json.hpp>
 
 #include "traces/core/output_file.h"
+#include "traces/core/small_file.h"
 #include "traces/core/small_json.h"
 
 namespace gpuvm {
@@ -15,7 +15,6 @@ using nlohmann::json;
 
 constexpr size_t kMaxResult = 64 << 20;
 constexpr unsigned kMaxDepth = 16;
-constexpr size_t kChunk = 64 << 10;
 
 }  // namespace
 
@@ -27,14 +26,7 @@ Status write_file(const std::string& path, std::string_view text) {
 }
 
 Result<std::string> read_whole_file(const std::string& path, size_t most) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return error("{}: cannot be read; check the path", path);
-  std::string text, chunk(kChunk, '\0');
-  while (in && text.size() <= most) {
-    in.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
-    text.append(chunk, 0, static_cast<size_t>(in.gcount()));
-  }
-  if (in.bad()) return error("{}: cannot be read", path);
+  GPUVM_TRY(std::string text, read_small_file(path, most));
   if (text.size() > most) return error("{}: longer than {} bytes", path, most);
   return text;
 }

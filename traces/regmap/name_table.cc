@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
-#include <cstdio>
-#include <cstring>
 #include <map>
-#include <memory>
 #include <optional>
 
 #include "traces/core/printable.h"
+#include "traces/core/small_file.h"
 
 namespace gpuvm {
 namespace {
@@ -338,12 +335,7 @@ Result<NameTable> parse_name_table(std::string_view text, const std::string& fil
 }
 
 Result<std::string> read_name_table(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
-  if (file == nullptr) return error("{}: {}", path, std::strerror(errno));
-  std::string text(kMaxNameTableBytes + 1, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-  if (std::ferror(file.get()) != 0) return error("{}: {}", path, std::strerror(errno));
-  return text;
+  return read_small_file(path, kMaxNameTableBytes);
 }
 
 }  // namespace gpuvm

@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <pugixml.hpp>
 #include <set>
 
+#include "traces/core/small_file.h"
 #include "traces/regmap/rnndb_model.h"
 
 namespace gpuvm::rnn {
@@ -14,7 +14,6 @@ namespace {
 
 constexpr size_t kMaxBytes = 16 << 20;  // of text, all files together; envytools has 1.4 MB
 constexpr size_t kMaxFiles = 4096;
-constexpr size_t kPiece = 64 << 10;
 constexpr int kMaxDepth = 64;
 constexpr size_t kMaxNodes = 1 << 19;   // elements, fields and values in all; envytools has 22,000
 constexpr size_t kMaxAttribute = 1024;  // characters; envytools has 72
@@ -371,20 +370,6 @@ bool leads_outside(const std::string& name) {
          std::any_of(path.begin(), path.end(), [](const auto& part) { return part == ".."; });
 }
 
-Result<std::string> read_whole(const std::filesystem::path& path) {
-  std::error_code problem;
-  if (!std::filesystem::is_regular_file(path, problem)) return error("{}: no such file", path.string());
-  std::ifstream in(path, std::ios::binary);
-  std::string text;
-  std::vector<char> piece(kPiece);
-  while (in && text.size() <= kMaxBytes) {
-    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    text.append(piece.data(), static_cast<size_t>(in.gcount()));
-  }
-  if (in.bad() || (!in && !in.eof())) return error("{}: cannot read", path.string());
-  return text;
-}
-
 }  // namespace
 
 Result<Database> load(const std::string& path) {
@@ -411,7 +396,9 @@ Result<Database> load(const std::string& path) {
   Database database;
   const ReadFile read = [&](const std::string& name) -> Result<std::string> {
     if (leads_outside(name)) return error("{}: leads out of the folder of the register database", name);
-    return read_whole(base / name);
+    const fs::path file = base / name;
+    if (!fs::is_regular_file(file, problem)) return error("{}: no such file", file.string());
+    return read_small_file(file.string(), kMaxBytes);
   };
   Parser parser(database, read);
   for (const std::string& root : roots) GPUVM_TRY_STATUS(parser.file(root, 0));
