@@ -15,7 +15,7 @@ constexpr uint64_t kEndingNapNs = 20 * kMs;  // a look at a guest that is ending
 
 }  // namespace
 
-CaptureLoop::CaptureLoop(std::vector<GuestSession*> guests, const CardClock& clock, StopSignals& signals,
+CaptureLoop::CaptureLoop(std::vector<GuestSession*> guests, CardClock& clock, StopSignals& signals,
                          std::chrono::seconds limit, std::function<void(const CaptureProgress&)> progress)
     : guests_(std::move(guests)),
       clock_(clock),

@@ -19,7 +19,7 @@ namespace gpuvm {
 class CaptureLoop {
  public:
   // All outlive the loop. The limit is of the machine's time.
-  CaptureLoop(std::vector<GuestSession*> guests, const CardClock& clock, StopSignals& signals,
+  CaptureLoop(std::vector<GuestSession*> guests, CardClock& clock, StopSignals& signals,
               std::chrono::seconds limit, std::function<void(const CaptureProgress&)> progress);
 
   // Until all guests have ended: by themselves, or because of a signal or the limit.
@@ -48,7 +48,7 @@ class CaptureLoop {
   void show_progress(uint64_t now);
 
   const std::vector<GuestSession*> guests_;
-  const CardClock& clock_;
+  CardClock& clock_;
   StopSignals& signals_;
   const uint64_t limit_ns_;
   const std::function<void(const CaptureProgress&)> progress_;

@@ -20,13 +20,15 @@ class CardClock {
 
   uint64_t unit_ns() const { return unit_ns_; }
   // The machine's time: what limits and people count in.
-  uint64_t machine_ns() const { return machine_(); }
-  uint64_t now() const {
-    const uint64_t ns = machine_() - behind_ns_;
+  uint64_t machine_ns() { return last_ns_ = machine_(); }
+  // When that was last asked for, by whomever: a look at the clock is a good part of what an access costs.
+  uint64_t last_machine_ns() const { return last_ns_; }
+  uint64_t now() {
+    const uint64_t ns = machine_ns() - behind_ns_;
     return ns - ns % unit_ns_;
   }
   // The card has come to `card_ns` (a multiple of the unit, at most now()), and goes on from there.
-  void stand_at(uint64_t card_ns) { behind_ns_ = machine_() - card_ns; }
+  void stand_at(uint64_t card_ns) { behind_ns_ = machine_ns() - card_ns; }
   // The moment of the card's time that is being recorded.
   uint64_t moment() const { return moment_ns_; }
   void set_moment(uint64_t card_ns) { moment_ns_ = card_ns; }
@@ -40,6 +42,7 @@ class CardClock {
  private:
   const uint64_t unit_ns_;
   const Source machine_;
+  uint64_t last_ns_ = 0;
   uint64_t behind_ns_ = 0;
   uint64_t moment_ns_ = 0;
   uint64_t work_ns_ = 0;

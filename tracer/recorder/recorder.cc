@@ -60,7 +60,7 @@ void RecordingDevice::catch_up(CardClock& clock, uint64_t target) {
 
 void RecordingDevice::settle() {
   CardClock* clock = recorder_.clock();
-  if (clock != nullptr && clock->now() > recorder_.current() + kLongAccessNs)
+  if (clock != nullptr && clock->machine_ns() - clock->behind_ns() > recorder_.current() + kLongAccessNs)
     clock->stand_at(recorder_.current());
 }
 

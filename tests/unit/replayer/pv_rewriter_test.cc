@@ -43,7 +43,7 @@ TEST(PvRewriter, NeighbouringPagesTakeOneCallHoweverMany) {
   EXPECT_EQ(b.calls(0, PvOp::kUnmapBatch), 1u);
 }
 
-TEST(PvRewriter, EntriesAnywhereInADirectoryAreAskedFor) {
+TEST(PvRewriter, EntriesAnywhereInDirectoryAndTableAreAskedFor) {
   ModeBench b(Mode::kPv);
   b.point(0, kInstance, kDirectory);
   b.bind(0, 0, kInstance);
@@ -56,6 +56,11 @@ TEST(PvRewriter, EntriesAnywhereInADirectoryAreAskedFor) {
     EXPECT_EQ(b.walk(0, 0, i << 27 | 0x3000).address, b.hv->partition(0).vram_base + 0x5000) << i;
   }
   EXPECT_EQ(b.calls(0, PvOp::kMapPgt), indices.size());
+  for (const uint64_t i : {0, 511, 512, 1023, 1024, 32767}) {
+    b.store(0, kSmall + 8 * i, pte(0x7000, Target::kVram));
+    b.flush(0, kDirectory);
+    EXPECT_EQ(b.walk(0, 0, i << 12).address, b.hv->partition(0).vram_base + 0x7000) << i;
+  }
 }
 
 bool same(const Translation& a, const Translation& b) {

@@ -166,7 +166,7 @@ TEST(RecorderWithAFullDisk, StopsAtTheFirstErrorAndKeepsIt) {
 }
 
 TEST(CardClock, MovesInStepsOfTheUnit) {
-  const CardClock clock(1000);
+  CardClock clock(1000);
   uint64_t before = 0;
   for (int i = 0; i < 1000; ++i) {
     const uint64_t time = clock.now();
