@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 install(TARGETS gpuvm COMPONENT tool)
 install(TARGETS gpuvm-agent LIBRARY DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/gpuvm COMPONENT tool)
 # Not for users to call: `capture` finds it beside itself or here.
-install(TARGETS gpuvm-guest-workload gpuvm-guest-client gpuvm-guest-compute DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/gpuvm COMPONENT tool)
+install(TARGETS gpuvm-static-host gpuvm-guest-workload gpuvm-guest-client gpuvm-guest-compute DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/gpuvm COMPONENT tool)
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT tool)
 # The program writes its own manual pages and completions, so that none of its options can be missing.

@@ -71,10 +71,18 @@ void tick(int) {
   *shared_word = *shared_word + 1;
   ticks = ticks + 1;
 }
+// What a thread has to itself is that in its handlers, too.
+thread_local volatile int own_word = 0;
+volatile sig_atomic_t foreign_words = 0;
+void tick_while_waiting(int) {
+  foreign_words = foreign_words + (own_word != 42);
+  ticks = ticks + 1;
+}
 sigjmp_buf jump;
 volatile uintptr_t fault_address;
 void segv(int, siginfo_t* info, void*) {
   fault_address = reinterpret_cast<uintptr_t>(info->si_addr);
+  foreign_words = foreign_words + (own_word != 42);
   siglongjmp(jump, 1);
 }
 void fpe(int, siginfo_t*, void*) {
@@ -105,6 +113,19 @@ void signals() {
   *other = 7;
   CHECK(*other == 7);
   sigprocmask(SIG_SETMASK, &old, nullptr);
+  own_word = 42;
+  action.sa_handler = tick_while_waiting;
+  sigaction(SIGALRM, &action, nullptr);
+  ticks = 0;
+  timer = {{0, 0}, {0, 20'000}};
+  setitimer(ITIMER_REAL, &timer, nullptr);
+  int ends[2];
+  char none = 0;
+  CHECK(pipe(ends) == 0);
+  iovec to_bar{bar + 128, 1};
+  // Stopped by the filter, and interrupted while it waits.
+  CHECK(readv(ends[0], &to_bar, 1) == -1 && errno == EINTR && ticks == 1);
+  CHECK(write(ends[1], &none, 1) == 1);
   // Its own handler of SIGSEGV sees its own faults, and only these.
   struct sigaction own {
   }, was{};
@@ -117,7 +138,7 @@ void signals() {
     *nowhere = 1;
     CHECK(false);
   }
-  CHECK(fault_address == 0x10);
+  CHECK(fault_address == 0x10 && foreign_words == 0);
   *other = 9;
   CHECK(*other == 9);
   // A mapping without write permission faults at its own address.

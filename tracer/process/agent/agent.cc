@@ -11,7 +11,9 @@
 #include "tracer/process/agent/plan.h"
 #include "tracer/process/agent/recorder.h"
 #include "tracer/process/agent/signals.h"
+#include "tracer/process/agent/thread_base.h"
 #include "tracer/process/agent/thunk.h"
+#include "tracer/process/shared/static_program.h"
 
 namespace gpuvm::agent {
 namespace {
@@ -91,7 +93,9 @@ __attribute__((constructor(101))) void start() {
   attach_thread(nullptr);
   if (!init_thunks(state_offset()) || !init_plans())
     die("no memory that is writable and executable (a security policy?)");
-  if (!install_handlers()) die("the kernel refuses our signal handlers");
+  const char* static_program = variable(trace_channel::kStaticVariable);
+  if (static_program != nullptr) begin_two_bases(state_offset());
+  if (!install_handlers(static_program != nullptr)) die("the kernel refuses our signal handlers");
   remember_environment(process.control->agent_path, path);
   const bool inherited = path[text_length(path) - 1] == '+';
   if (!inherited) {
@@ -103,7 +107,14 @@ __attribute__((constructor(101))) void start() {
   record.value = inherited ? 2 : 0;
   record.offset = static_cast<uint64_t>(kernel_call(SYS_getppid));
   char program[1024];
-  const long length = kernel_call(SYS_readlink, as_long("/proc/self/exe"), as_long(program), sizeof program);
+  long length = 0;
+  if (static_program == nullptr) {
+    length = kernel_call(SYS_readlink, as_long("/proc/self/exe"), as_long(program), sizeof program);
+  } else {
+    length = static_cast<long>(text_length(static_program));
+    if (length > static_cast<long>(sizeof program)) length = sizeof program;
+    copy_bytes(program, static_program, static_cast<size_t>(length));
+  }
   record.bytes = length > 0 ? static_cast<uint32_t>(length) : 0;
   record_now(record, program, record.bytes);
 }

@@ -9,6 +9,7 @@
 #include "tracer/process/agent/recorder.h"
 #include "tracer/process/agent/regions.h"
 #include "tracer/process/agent/signals.h"
+#include "tracer/process/agent/thread_base.h"
 
 namespace gpuvm::agent {
 namespace {
@@ -231,11 +232,14 @@ long reissue(Call* call) {
   auto* mask = reinterpret_cast<uint64_t*>(&call->frame->context()->uc_sigmask);
   uint64_t during = *mask & ~kNeverBlocked;
   uint64_t ours = 0;
+  const uint64_t theirs = program_base(), base = our_base();
+  set_base(theirs);
   kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, as_long(&during), as_long(&ours), 8);
   const long result = kernel_call(call->number, static_cast<long>(args[0]), static_cast<long>(args[1]),
                                   static_cast<long>(args[2]), static_cast<long>(args[3]),
                                   static_cast<long>(args[4]), static_cast<long>(args[5]));
   kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, as_long(&ours), 0, 8);
+  if (theirs != 0) set_base(base);
   return result;
 }
 

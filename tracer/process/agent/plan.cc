@@ -6,6 +6,7 @@
 #include "tracer/process/agent/kernel.h"
 #include "tracer/process/agent/raw.h"
 #include "tracer/process/agent/recorder.h"
+#include "tracer/process/agent/thread_base.h"
 #include "tracer/process/agent/thunk.h"
 
 namespace gpuvm::agent {
@@ -258,8 +259,8 @@ void record_site(uint64_t rip);
 
 uint64_t segment_base(const Plan& plan) {
   if (plan.instruction.segment == 0x64) {
-    uint64_t base = 0;
-    asm("mov %%fs:0, %0" : "=r"(base));
+    uint64_t base = program_base();
+    if (base == 0) asm("mov %%fs:0, %0" : "=r"(base));
     return base;
   }
   if (plan.instruction.segment == 0x65) {

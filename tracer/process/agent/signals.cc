@@ -10,6 +10,7 @@
 #include "tracer/process/agent/raw.h"
 #include "tracer/process/agent/recorder.h"
 #include "tracer/process/agent/regions.h"
+#include "tracer/process/agent/thread_base.h"
 #include "tracer/process/agent/thunk.h"
 
 asm(R"(
@@ -123,7 +124,7 @@ bool emulate_fault(siginfo_t* info, Frame* frame) {
   return true;
 }
 
-void on_signal(int signal, siginfo_t* info, void* context) {
+__attribute__((noinline)) void on_signal(int signal, siginfo_t* info, void* context) {
   Frame frame(static_cast<ucontext_t*>(context));
   const bool fault = info->si_code > 0;
   if (fault) {
@@ -141,7 +142,22 @@ void on_signal(int signal, siginfo_t* info, void* context) {
   deliver(signal, info, &frame, fault);
 }
 
+// In a static program. Not one function with on_signal: the place of thread_state changes in between.
+void on_signal_of_static(int signal, siginfo_t* info, void* context) {
+  const uint64_t theirs = enter_base();
+  on_signal(signal, info, context);
+  set_base(theirs);
+}
+
 }  // namespace
+
+uint32_t owner_of_stack(const void* address) {
+  for (size_t i = 0; i < stacks.used; ++i) {
+    const auto* begin = static_cast<const char*>(stacks.entries[i].stack);
+    if (address >= begin && address < begin + kAlternateStackBytes) return stacks.entries[i].tid;
+  }
+  return 0;
+}
 
 long set_kernel_action(int signal, const KernelAction* action, KernelAction* old) {
   return kernel_call(SYS_rt_sigaction, signal, as_long(action), as_long(old), 8);
@@ -154,10 +170,10 @@ bool is_virtual(int signal) {
   return false;
 }
 
-bool install_handlers() {
+bool install_handlers(bool static_program) {
   for (const int signal : kVirtualSignals) {
     KernelAction action{};
-    action.handler = reinterpret_cast<void*>(on_signal);
+    action.handler = reinterpret_cast<void*>(static_program ? on_signal_of_static : on_signal);
     // A fault within a thunk must find its handler: nothing that the processor raises is masked, all else is.
     action.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | kSaRestorer;
     action.restorer = reinterpret_cast<void*>(gpuvm_restore);
@@ -212,7 +228,10 @@ void deliver(int signal, siginfo_t* info, Frame* frame, bool fault) {
   const uint64_t during =
       (*mask | action.mask | ((action.flags & SA_NODEFER) != 0 ? 0 : signal_bit(signal))) & ~kNeverBlocked;
   kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, as_long(&during), 0, 8);
+  const uint64_t theirs = program_base(), base = our_base();
+  set_base(theirs);
   reinterpret_cast<void (*)(int, siginfo_t*, void*)>(action.handler)(signal, info, frame->context());
+  if (theirs != 0) set_base(base);
   const uint64_t ours = ~kSynchronous;
   kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, as_long(&ours), 0, 8);
   *mask &= ~kNeverBlocked;

@@ -7,7 +7,7 @@
 namespace gpuvm::agent {
 
 // Takes over the virtual signals. False: the kernel refuses.
-bool install_handlers();
+bool install_handlers(bool static_program);
 // Gives the program a signal as if the agent were not there. `fault`: by the instruction that stands there,
 // which must not go on; else one that was sent.
 void deliver(int signal, siginfo_t* info, Frame* frame, bool fault);

@@ -34,6 +34,7 @@ struct alignas(64) ThreadState {
   stack_t program_stack;  // what the program believes its alternate stack is
   bool has_program_stack;
   bool order_held;
+  uint64_t program_base;  // of a static program: its %fs; 0: it has not set one yet
 };
 // In the static TLS block of the program: its place is one constant distance from %fs:0 in every thread.
 extern __thread ThreadState thread_state __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -59,7 +60,6 @@ struct ProcessState {
   std::atomic<uint32_t>* fork_mark;  // on a page that a fork wipes
   KernelAction actions[65];          // the program's, of the virtual signals
   uint32_t xsave_offset[8];          // of each component of the XSAVE image
-  uint64_t fs_state_offset;
 };
 extern ProcessState process __attribute__((visibility("hidden")));
 

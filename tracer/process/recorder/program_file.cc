@@ -64,7 +64,7 @@ Result<std::string> find_program(const std::string& name) {
   return found;
 }
 
-Status check_traceable(const std::string& path) {
+Result<Linkage> check_traceable(const std::string& path) {
   std::string file = path;
   for (int depth = 0; depth < kMostInterpreters; ++depth) {
     GPUVM_TRY_STATUS(check_file(file));
@@ -74,9 +74,10 @@ Status check_traceable(const std::string& path) {
     head.resize(static_cast<size_t>(in.gcount()));
     switch (kind_of_program(reinterpret_cast<const uint8_t*>(head.data()), head.size())) {
       case ProgramKind::kDynamic:
-        return Ok{};
+        return Linkage::kDynamic;
       case ProgramKind::kStatic:
-        return error("cannot trace {}: it is a static program", file);
+        if (depth == 0) return Linkage::kStatic;
+        return error("cannot trace {}: its interpreter is a static program; run {} {}", path, file, path);
       case ProgramKind::kOtherMachine:
         return error("cannot trace {}: it is no 64-bit x86 program", file);
       case ProgramKind::kScript:

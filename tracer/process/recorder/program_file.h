@@ -1,6 +1,7 @@
 // Finding a program as a shell does, and telling whether it can be traced.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "traces/core/result.h"
@@ -9,7 +10,9 @@ namespace gpuvm {
 
 // The path of the program. Errors: not there, not executable.
 Result<std::string> find_program(const std::string& name);
-// Errors: set-user-id, no 64-bit x86 program, ...; one line each.
-Status check_traceable(const std::string& path);
+enum class Linkage : uint8_t { kDynamic, kStatic };
+// Of the program, or of the interpreter of a script. Errors: set-user-id, no 64-bit x86 program, a script of
+// a static interpreter, ...; one line each.
+Result<Linkage> check_traceable(const std::string& path);
 
 }  // namespace gpuvm

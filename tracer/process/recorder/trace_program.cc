@@ -10,10 +10,12 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "tracer/process/recorder/channel_reader.h"
 #include "tracer/process/recorder/program_file.h"
 #include "tracer/process/shared/default_patterns.h"
+#include "tracer/process/shared/static_program.h"
 
 namespace gpuvm {
 namespace {
@@ -53,7 +55,12 @@ class ForegroundSignals {
   }, quit_{}, terminate_{};
 };
 
-[[noreturn]] void become(const TraceProgramOptions& options, const std::string& program,
+// Of a static program, the one that runs it.
+std::string host_of(const TraceProgramOptions& options) {
+  return std::filesystem::path(options.agent_path).replace_filename(trace_channel::kStaticHost);
+}
+
+[[noreturn]] void become(const TraceProgramOptions& options, const std::string& program, Linkage linkage,
                          const std::string& channel, int report) {
   const char* before = getenv("LD_PRELOAD");
   const std::string preload =
@@ -61,9 +68,14 @@ class ForegroundSignals {
   setenv("LD_PRELOAD", preload.c_str(), 1);
   setenv(trace_channel::kVariable, channel.c_str(), 1);
   std::vector<char*> argv;
+  const std::string host = host_of(options);
+  if (linkage == Linkage::kStatic) {
+    setenv(trace_channel::kStaticVariable, program.c_str(), 1);
+    argv = {const_cast<char*>(host.c_str()), const_cast<char*>(program.c_str())};
+  }
   for (const std::string& argument : options.command) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
-  execv(program.c_str(), argv.data());
+  execv(linkage == Linkage::kStatic ? host.c_str() : program.c_str(), argv.data());
   const int why = errno;
   if (write(report, &why, sizeof why) < 0) _exit(127);
   _exit(127);
@@ -75,7 +87,7 @@ struct Child {
   int status = 0;
 };
 
-Result<pid_t> start(const TraceProgramOptions& options, const std::string& program,
+Result<pid_t> start(const TraceProgramOptions& options, const std::string& program, Linkage linkage,
                     const std::string& channel, const ForegroundSignals& signals) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return error("cannot make a pipe: {}", std::strerror(errno));
@@ -85,7 +97,7 @@ Result<pid_t> start(const TraceProgramOptions& options, const std::string& progr
   if (pid < 0) return error("cannot start a process: {}", std::strerror(errno));
   if (pid == 0) {
     signals.restore();
-    become(options, program, channel, writes.get());
+    become(options, program, linkage, channel, writes.get());
   }
   writes.reset();
   int why = 0;
@@ -164,10 +176,13 @@ const std::vector<std::string>& default_patterns() {
 Result<TraceProgramOutcome> trace_program(const TraceProgramOptions& options, TraceWriter& writer,
                                           void (*say)(const std::string& line)) {
   GPUVM_TRY(const std::string program, find_program(options.command.front()));
-  GPUVM_TRY_STATUS(check_traceable(program));
+  GPUVM_TRY(const Linkage linkage, check_traceable(program));
   if (access(options.agent_path.c_str(), R_OK) != 0) {
     return error("the agent {} is not there: it belongs beside the gpuvm program", options.agent_path);
   }
+  if (linkage == Linkage::kStatic && access(host_of(options).c_str(), X_OK) != 0)
+    return error("{} is not there, which runs static programs: it belongs beside the agent",
+                 host_of(options));
   GPUVM_TRY(const auto channel,
             ChannelReader::create(options.patterns.empty() ? default_patterns() : options.patterns,
                                   options.agent_path));
@@ -182,7 +197,7 @@ Result<TraceProgramOutcome> trace_program(const TraceProgramOptions& options, Tr
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   const ForegroundSignals signals;
   Session session(*channel, writer, say);
-  GPUVM_TRY(const pid_t pid, start(options, program, channel->path(), signals));
+  GPUVM_TRY(const pid_t pid, start(options, program, linkage, channel->path(), signals));
   Child child{.pid = pid};
   for (unsigned idle = 0; reap(&child);) {
     if (stop_request != 0) {
