@@ -7,12 +7,7 @@ namespace gpuvm::cli {
 Result<SchedulingRun> contend_traces(const std::vector<std::string>& traces,
                                      const ContentionVerbOptions& options, uint64_t max_vram_bytes) {
   SchedulingRun run;
-  GPUVM_TRY(run.scheduler.kind, scheduler_from_name(options.scheduler));
-  GPUVM_TRY(run.scheduler.variant, variant_from_name(options.variant));
-  run.scheduler.weights = options.weights;
-  run.scheduler.period_ns = options.period_us * 1000;
-  run.scheduler.wait_ns = options.wait_us * 1000;
-  GPUVM_TRY(run.scheduler, checked(run.scheduler, static_cast<unsigned>(traces.size())));
+  GPUVM_TRY(run.scheduler, named_scheduler(options, static_cast<unsigned>(traces.size())));
   const ProgramChanges changes{.launch_ns = options.launch_us * 1000,
                                .guest_speed = options.guest_speed,
                                .every_waits = options.every_waits,

@@ -6,16 +6,12 @@
 #include <vector>
 
 #include "analysis/evaluation/scheduling.h"
+#include "cli/schedule_text.h"
 #include "traces/core/result.h"
 
 namespace gpuvm::cli {
 
-struct ContentionVerbOptions {
-  std::string scheduler;  // empty: none
-  std::string variant = "2015";
-  std::vector<uint32_t> weights;
-  uint64_t period_us = 0;  // 0: the variant's
-  uint64_t wait_us = 500;
+struct ContentionVerbOptions : SchedulerVerbOptions {
   uint64_t launch_us = 0;  // 0: as recorded
   double guest_speed = 1;
   double seconds = 0;  // 0: every program once

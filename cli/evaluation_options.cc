@@ -2,15 +2,13 @@
 
 namespace gpuvm::cli {
 
-void add_contention_options(CLI::App* verb, ContentionVerbOptions& options) {
-  verb->add_option("--scheduler", options.scheduler,
-                   "let the traces contend for the card as machines: direct, fifo, credit, band, timeslice")
-      ->type_name("S");
+void add_scheduler_options(CLI::App* verb, SchedulerVerbOptions& options, const char* help) {
+  verb->add_option("--scheduler", options.scheduler, help)->type_name("S");
   verb->add_option("--scheduler-variant", options.variant, "whose constants: main or 2015")
       ->capture_default_str()
       ->type_name("V");
   verb->add_option("--weights", options.weights,
-                   "parts of the card, one for each trace, with commas between them")
+                   "parts of the card, one for each machine, with commas between them")
       ->delimiter(',')
       ->type_name("W");
   verb->add_option("--period-us", options.period_us, "between two replenishings (default: the variant's)")
@@ -20,6 +18,12 @@ void add_contention_options(CLI::App* verb, ContentionVerbOptions& options) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1'000'000))
       ->type_name("US");
+}
+
+void add_contention_options(CLI::App* verb, ContentionVerbOptions& options) {
+  add_scheduler_options(
+      verb, options,
+      "let the traces contend for the card as machines: direct, fifo, credit, band, timeslice");
   verb->add_option("--launch-us", options.launch_us,
                    "every launch takes so long (default: what the card charged)")
       ->check(CLI::Range(int64_t{1}, int64_t{3'600'000'000}))

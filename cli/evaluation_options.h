@@ -8,6 +8,7 @@
 
 namespace gpuvm::cli {
 
+void add_scheduler_options(CLI::App* verb, SchedulerVerbOptions& options, const char* help);
 void add_contention_options(CLI::App* verb, ContentionVerbOptions& options);
 void add_evaluation_options(CLI::App* verb, EvaluateVerbOptions& options);
 

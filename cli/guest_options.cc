@@ -1,5 +1,6 @@
 #include "cli/guest_options.h"
 
+#include "cli/evaluation_options.h"
 #include "tracer/protocol/workloads.h"
 
 namespace gpuvm::cli {
@@ -54,6 +55,9 @@ void add_device_options(CLI::App* verb, DeviceVerbOptions& options) {
       ->capture_default_str()
       ->check(CLI::Range(0, 10'000'000))
       ->type_name("US");
+  add_scheduler_options(verb, options.scheduling,
+                        "who gets the card, and work takes its time: fifo, credit, band, timeslice; direct "
+                        "(default): doorbells reach the card at once");
   verb->add_option("--time-unit", options.writer.time_unit_ns, "resolution of time stamps")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000'000))

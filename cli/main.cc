@@ -79,6 +79,12 @@ void add_capture(CLI::App& app, Action& action, const std::string& command_line)
   auto& options = *verb.options;
   options.command_line = command_line;
   verb->add_option("-o,--output", options.output, "the trace to write")->required()->type_name("OUT.gvt");
+  verb->add_option("--scale", options.scales,
+                   "so many times the launches of nop and loop, the bytes of cpy and pincpy; with several "
+                   "guests, one for all or one for each")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 64))
+      ->type_name("K");
   verb->add_option("--guests", options.guests,
                    "this many guests share the card; OUT-0.gvt, OUT-1.gvt, ... are written")
       ->capture_default_str()

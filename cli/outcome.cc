@@ -6,6 +6,7 @@
 #include "cli/gpu_work.h"
 #include "cli/page_tables.h"
 #include "cli/print.h"
+#include "cli/schedule_text.h"
 
 namespace gpuvm::cli {
 namespace {
@@ -60,6 +61,7 @@ Result<CaptureOptions> capture_of(const GuestVerbOptions& options, unsigned gues
   }
   GPUVM_TRY(capture.mode, mode_from_name(options.mode));
   capture.translation = options.translation;
+  GPUVM_TRY(capture.scheduler, scheduler_of(options.scheduling, guests));
   capture.writer = options.writer;
   capture.time_limit = std::chrono::seconds(options.time_limit_s);
   capture.command_line = options.command_line;
@@ -107,6 +109,8 @@ void print_outcome(const GuestOutcome& o) {
   }
   if (o.ignored_methods != 0) print("  {} methods that no engine took\n", thousands(o.ignored_methods));
   for (const std::string& line : lines_of(o.work)) print("  {}\n", line);
+  for (const std::string& line : o.schedule ? lines_of(*o.schedule) : std::vector<std::string>{})
+    print("  {}\n", line);
   if (o.unknown_registers.empty()) return;
   print("  {} registers that the map does not name (offset: reads, writes):\n", o.unknown_registers.size());
   size_t shown = 0;

@@ -22,6 +22,23 @@ std::vector<std::string> output_names(const std::string& output, std::string_vie
   return names;
 }
 
+// One scale for all guests, or one for each, where their workloads have one.
+Status set_scales(const CaptureVerbOptions& options, CaptureOptions& capture_options) {
+  if (options.scales.empty()) return Ok{};
+  capture_options.scales = options.scales;
+  if (options.scales.size() == 1) capture_options.scales.resize(options.guests, options.scales.front());
+  if (capture_options.scales.size() != options.guests) {
+    return error("{} scales for {} guests: name one for all, or one for each", options.scales.size(),
+                 options.guests);
+  }
+  for (unsigned i = 0; i < options.guests; ++i) {
+    const WorkloadInfo* workload = find_workload(capture_options.workloads[i]);
+    if (capture_options.scales[i] != 1 && !workload->scales)
+      return error("workload {} has no scale; nop, loop, cpy and pincpy have", workload->name);
+  }
+  return Ok{};
+}
+
 }  // namespace
 
 int run_capture(const CaptureVerbOptions& options) {
@@ -38,6 +55,7 @@ int run_capture(const CaptureVerbOptions& options) {
       return fail(error("-o and --trace-program are both {}: name two files", options.output));
   }
   capture_options.guest.kernel.symbols = options.call_site_rate.has_value();
+  if (const Status scaled = set_scales(options, capture_options); !scaled) return fail(scaled.error());
   capture_options.outputs = output_names(options.output, ".gvt", options.guests);
   capture_options.call_site_rate = options.call_site_rate;
   Progress progress("capture");

@@ -7,6 +7,7 @@
 #include "cli/gpu_work.h"
 #include "cli/page_tables.h"
 #include "cli/print.h"
+#include "cli/schedule_text.h"
 #include "cli/verbs.h"
 #include "traces/format/gvt.h"
 #include "traces/kind_name.h"
@@ -248,12 +249,23 @@ int run_info(const InfoOptions& options) {
     if (!parsed) return fail(parsed.error());
     work = parsed.value();
   }
+  std::optional<ScheduleUsage> schedule;
+  if (std::ranges::find(attached, kScheduleAttachment) != attached.end()) {
+    const auto text = reader.attachment(kScheduleAttachment);
+    if (!text) return fail(text.error());
+    auto parsed = schedule_usage_from_json(text.value());
+    if (!parsed) return fail(parsed.error());
+    schedule = std::move(parsed).value();
+  }
   if (options.json) {
     json info = info_json(options.trace, reader.summary(), reader.meta(), page_table, bad);
     if (!work.empty()) info["gpu_work"] = json::parse(to_json(work));
+    if (schedule) info["schedule"] = json::parse(to_json(*schedule));
     print_json(info.dump(1, ' ', false, json::error_handler_t::replace));
   } else {
     print_info(options.trace, reader, page_table, bad, lines_of(work));
+    for (const std::string& line : schedule ? lines_of(*schedule) : std::vector<std::string>{})
+      print("  {}\n", line);
   }
   return kDone;
 }

@@ -67,6 +67,19 @@ void print_result(const ReplayResult& result) {
   if (!result.modes.empty()) {
     for (const std::string& line : lines_of(result.modes.front().work)) print("{}\n", line);
   }
+  // The same in every mode that repeats the schedule.
+  for (const ModeResult& m : result.modes) {
+    std::vector<const ModeResult*> scheduled;
+    if (m.schedule) scheduled.push_back(&m);
+    for (const ModeResult& vm : m.vms) {
+      if (vm.schedule) scheduled.push_back(&vm);
+    }
+    for (const ModeResult* vm : scheduled) {
+      print("\n{}\n", printable_text(vm->trace));
+      for (const std::string& line : lines_of(*vm->schedule)) print("  {}\n", line);
+    }
+    if (!scheduled.empty()) break;
+  }
   if (!result.modes.empty() && !result.modes[0].not_recorded.empty()) {
     const ModeResult& m = *std::ranges::max_element(result.modes, {}, &ModeResult::oracle_checks);
     std::string missing;

@@ -35,6 +35,9 @@ int run_serve(const ServeVerbOptions& options) {
   serve_options.mode = mode.value();
   serve_options.translation = options.translation;
   warn_of(options.translation);
+  auto scheduler = scheduler_of(options.scheduling, 1);
+  if (!scheduler) return fail(scheduler.error());
+  serve_options.scheduler = std::move(scheduler).value();
   serve_options.socket = options.socket;
   serve_options.command = options.command;
   serve_options.qtest = options.qtest;

@@ -9,6 +9,7 @@
 
 #include "cli/code_options.h"
 #include "cli/contention.h"
+#include "cli/schedule_text.h"
 #include "tracer/transport/device_transport.h"
 #include "traces/format/gvt.h"
 #include "traces/mode.h"
@@ -40,6 +41,7 @@ struct DeviceVerbOptions {
   bool vga = false;
   uint32_t vram_mib = 1024;
   uint32_t delay_us = 200;
+  SchedulerVerbOptions scheduling;
   WriterOptions writer;
   std::string command_line;  // as typed, kept in the trace
 };
@@ -62,7 +64,8 @@ struct GuestVerbOptions : DeviceVerbOptions {
 struct CaptureVerbOptions : GuestVerbOptions {
   std::string output;
   unsigned guests = 1;
-  std::string page_tables;  // page-table traffic as JSON lines while it happens; empty: none
+  std::vector<unsigned> scales;  // one for all guests, or one for each; empty: 1
+  std::string page_tables;       // page-table traffic as JSON lines while it happens; empty: none
   std::optional<uint64_t> call_site_rate;
   bool mmiotrace = false;
   std::string trace_program;  // where the client's own trace goes; empty: it is not traced

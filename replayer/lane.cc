@@ -45,7 +45,12 @@ void Lane::report(Divergence d) {
 Result<MachineGuest> Lane::guest(bool para_virtual, bool compare_all) {
   const TraceMeta& meta = reader_->meta();
   GPUVM_TRY(CardConfig config, config_of(meta.device));
-  if (!compare_all) result_.not_recorded = not_recorded(meta);
+  if (!compare_all) {
+    result_.not_recorded = not_recorded(meta);
+    if (lacks_its_schedule_)
+      result_.not_recorded.push_back(fmt::format("the other machines of its schedule ({}, {} machines)",
+                                                 meta.schedule.scheduler, meta.schedule.machines));
+  }
   if (only_counted()) {
     peer_.only_count();
     // Tables may lie anywhere in the memory of a card of which only the accesses are known.

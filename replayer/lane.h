@@ -21,6 +21,10 @@ class Lane {
                                             std::vector<Divergence>& divergences);
   Lane(const Lane&) = delete;
 
+  const TraceMeta& meta() const { return reader_->meta(); }
+  // The other machines of the trace's schedule are not there, so it cannot be repeated: the trace is only
+  // counted. To be said before guest().
+  void lacks_its_schedule() { lacks_its_schedule_ = true; }
   // What the machine must be built on for this lane: the card of the trace; DMA and interrupts come here.
   // `para_virtual`: with room for the arguments of calls behind the guest's memory. A trace that lacks what
   // the device's answers follow from is only counted from now on, unless `compare_all`. Errors: the emulator
@@ -53,6 +57,7 @@ class Lane {
   const unsigned vm_;
   std::vector<Divergence>& divergences_;
   size_t reported_ = 0;
+  bool lacks_its_schedule_ = false;
   ModeResult result_;
   std::unique_ptr<TraceReader> reader_;
   TraceFeed feed_;

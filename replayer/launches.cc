@@ -96,6 +96,12 @@ Result<RecordedLaunches> launches_of(const std::string& path, uint64_t max_vram_
   std::vector<Divergence> divergences;
   const Mode mode = Mode::kPassthrough;
   GPUVM_TRY(const std::unique_ptr<Lane> lane, Lane::open(path, policy_of(mode).name, 0, divergences));
+  if (!lane->meta().schedule.none()) {
+    return error(
+        "{}: recorded under scheduler {}, so its times have the waits for other machines in them; let "
+        "recordings of a single machine contend",
+        path, lane->meta().schedule.scheduler);
+  }
   GPUVM_TRY(const MachineGuest guest, lane->guest(false, false));
   if (!lane->result().not_recorded.empty()) {
     return error(

@@ -65,14 +65,40 @@ Status Session::open_lanes(const std::vector<std::string>& paths) {
   return Ok{};
 }
 
+// The scheduler that the recordings were made under, if they are all of its machines, in their order, and the
+// mode has a hypervisor. A recording of which that is not so can only be counted.
+Result<std::optional<SchedulerOptions>> Session::recorded_schedule() {
+  bool whole = mode_ != Mode::kPassthrough;
+  const ScheduleInfo& first = lanes_.front()->meta().schedule;
+  for (unsigned vm = 0; vm < lanes_.size(); ++vm) {
+    ScheduleInfo expected = first;
+    expected.machine = vm;
+    whole = whole && lanes_[vm]->meta().schedule == expected;
+  }
+  whole = whole && !first.none() && first.machines == lanes_.size();
+  if (!whole) {
+    for (const auto& lane : lanes_) {
+      if (!lane->meta().schedule.none()) lane->lacks_its_schedule();
+    }
+    return std::optional<SchedulerOptions>();
+  }
+  auto options = options_of(first);
+  if (!options) {
+    return error("{}: its schedule cannot be repeated: {}", lanes_.front()->result().trace,
+                 options.error().message);
+  }
+  return std::optional<SchedulerOptions>(std::move(options).value());
+}
+
 Status Session::build_machine() {
   const ModePolicy& policy = policy_of(mode_);
+  GPUVM_TRY(const std::optional<SchedulerOptions> scheduler, recorded_schedule());
   std::vector<MachineGuest> guests;
   for (const auto& lane : lanes_) {
     GPUVM_TRY(const MachineGuest guest, lane->guest(policy.para_virtual, options_.compare_all));
     guests.push_back(guest);
   }
-  GPUVM_TRY(machine_, make_machine(mode_, guests, options_.translation));
+  GPUVM_TRY(machine_, make_machine(mode_, guests, options_.translation, scheduler));
   if (!policy.para_virtual) return Ok{};
   const bool other_batch = mode_ == Mode::kPvMulticall && options_.pv_batch != 0;
   for (const auto& lane : lanes_) {
@@ -144,6 +170,7 @@ void Session::collect(ReplayResult& all) {
       lane.result().unknown_registers[offset] = count.reads + count.writes;
     }
     lane.result().work = machine_->work(vm);
+    lane.result().schedule = machine_->schedule_usage(vm);
     all.events += lane.replay().events();
     results.push_back(std::move(lane.result()));
   }

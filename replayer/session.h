@@ -29,6 +29,7 @@ class Session {
   Session(Mode mode, const ReplayOptions& options) : mode_(mode), options_(options) {}
   Status open_lanes(const std::vector<std::string>& paths);
   Status build_machine();
+  Result<std::optional<SchedulerOptions>> recorded_schedule();
   void watch(Hypervisor& hypervisor);
   void connect_lanes();
   void tell_progress(uint64_t events) const;

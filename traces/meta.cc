@@ -28,9 +28,12 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DeviceInfo, vendor, device, subs
                                                 vram_bytes, delay_ns, bars)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SessionInfo, first_seq, events, start_ns, duration_ns,
                                                 wall_clock_us, device)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ScheduleInfo, scheduler, variant, weights, period_ns, wait_ns,
+                                                slice_ns, balance_ns, stages, machines, machine)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TraceMeta, device, driver, kernel, workload, mode,
                                                 translation, command, tool, source, time_unit_ns,
-                                                guest_ram_bytes, wall_clock_us, not_recorded, sessions)
+                                                guest_ram_bytes, wall_clock_us, not_recorded, sessions,
+                                                schedule)
 
 std::string to_json(const TraceMeta& meta) {
   TraceMeta cut = meta;
@@ -45,13 +48,16 @@ std::string to_json(const TraceMeta& meta) {
     }
   }
   if (cut.command.size() > kMaxCommand) cut.command = cut.command.substr(0, kMaxCommand) + " ...";
-  return json(cut).dump(1, ' ', false, json::error_handler_t::replace);
+  if (cut.schedule.weights.size() > kMaxSessions) cut.schedule.weights.resize(kMaxSessions);
+  json out(cut);
+  if (cut.schedule.none()) out.erase("schedule");
+  return out.dump(1, ' ', false, json::error_handler_t::replace);
 }
 
 bool is_reserved_attachment(std::string_view name) {
   constexpr std::string_view kReserved[] = {kMetaAttachment,    kGuestLogAttachment, kLogHeaderAttachment,
                                             kImportAttachment,  kNamesAttachment,    kGpuWorkAttachment,
-                                            kModulesAttachment, kMappingsAttachment};
+                                            kModulesAttachment, kMappingsAttachment, kScheduleAttachment};
   return std::ranges::find(kReserved, name) != std::end(kReserved);
 }
 

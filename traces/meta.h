@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "traces/core/result.h"
+#include "traces/schedule.h"
 #include "traces/stream.h"
 
 namespace gpuvm {
@@ -70,6 +71,7 @@ struct TraceMeta {
   // seen.
   std::vector<std::string> not_recorded;
   std::vector<SessionInfo> sessions;  // empty: one
+  ScheduleInfo schedule;              // of the machines that shared the card
   friend bool operator==(const TraceMeta&, const TraceMeta&) = default;
 };
 

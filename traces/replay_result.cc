@@ -85,6 +85,7 @@ json mode(const ModeResult& m) {
          {"unknown_registers", unknown},
          {"estimated_overhead_us", m.estimated_overhead_us}};
   if (!m.work.empty()) j["gpu_work"] = json::parse(to_json(m.work));
+  if (m.schedule) j["schedule"] = json::parse(to_json(*m.schedule));
   if (!m.not_recorded.empty()) {
     j["not_recorded"] = m.not_recorded;
     j["reads"]["answered"] = m.reads_answered;

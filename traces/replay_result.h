@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "traces/gpu_work.h"
+#include "traces/schedule.h"
 
 namespace gpuvm {
 
@@ -91,6 +92,7 @@ struct ModeResult {
   uint64_t accesses_elsewhere = 0;                 // in no BAR of the card, passed over
   std::map<uint32_t, uint64_t> unknown_registers;  // BAR0 offset to accesses
   GpuWork work;                                    // of the card's shaders, and what it left undone
+  std::optional<ScheduleUsage> schedule;           // of a machine that was scheduled
   std::vector<ModeResult> vms;
 
   bool holds() const {

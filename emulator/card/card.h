@@ -43,6 +43,12 @@ class Card : public PciDevice {
   // Guests that share the card pay for their own work: guest i for that of `channels_each` channels from i *
   // channels_each on.
   void share_among_guests(unsigned channels_each) { fifo_.share_among_guests(channels_each); }
+  // Who runs is `gate`'s to say, and work takes its time (Fifo::set_gate).
+  void set_gate(WorkGate& gate) { fifo_.set_gate(gate); }
+  bool let_in(unsigned chid) { return fifo_.let_in(chid); }
+  bool busy() const { return fifo_.busy(); }
+  // For who drives the card: something to do later, in the card's time.
+  void schedule(uint64_t due_ns, Timeline::Work work) { timeline_.schedule(due_ns, std::move(work)); }
   const GpuWork& work(unsigned guest = 0) const { return fifo_.work(guest); }
   uint64_t charged_ns(unsigned guest = 0) const { return fifo_.charged_ns(guest); }
   uint64_t ignored_methods() const { return fifo_.ignored_methods(); }

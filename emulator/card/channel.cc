@@ -46,6 +46,7 @@ Channel::Outcome Channel::run(const Services& services, fermi::Geometry geometry
   // switch.
   space_ = address_space_of(services.memory, fermi::instance_aperture(instance_pointer_),
                             fermi::instance_address(instance_pointer_), geometry);
+  began_ = services.memory.cost();
   Outcome outcome = Outcome::kIdle;
   while (!dead_) {
     if (services.memory.cost() >= limit_) {
@@ -175,6 +176,7 @@ Channel::Step Channel::method(unsigned subchannel, uint32_t method, uint32_t val
     if (method >= kSemaphoreA && method < kSemaphoreD) semaphore_[(method - kSemaphoreA) / 4] = value;
     if (method == kSemaphoreD) return semaphore(value);
     if (method == kNonStallInterrupt) {
+      if (too_early()) return Step::kAgain;
       services_->memory.charge(kCostOfAccess);
       services_->events.nonstall(chid_);
     }
@@ -196,6 +198,7 @@ Channel::Step Channel::method(unsigned subchannel, uint32_t method, uint32_t val
 Channel::Step Channel::semaphore(uint32_t operation) {
   const uint64_t va = (uint64_t{semaphore_[0] & 0xff} << 32 | semaphore_[1]) & ~uint64_t{3};
   const uint32_t payload = semaphore_[2];
+  if ((operation & 0xf) == kRelease && too_early()) return Step::kAgain;
   services_->memory.charge(kCostOfAccess);
   GpuMemory memory(services_->memory);
   if ((operation & 0xf) == kRelease) {
@@ -228,6 +231,12 @@ Channel::Step Channel::semaphore(uint32_t operation) {
       break;
   }
   return holds ? Step::kDone : Step::kWaiting;
+}
+
+// Has this run done anything yet whose time has to pass first? Fetching and a few small things do not count.
+bool Channel::too_early() const {
+  constexpr uint64_t kNothing = 4'000;
+  return services_->in_time && services_->memory.cost() - began_ > kNothing;
 }
 
 void Channel::fail(const MmuFault& fault, FaultUnit unit) {

@@ -21,6 +21,9 @@ class Channel {
     PhysicalMemory& memory;
     ChannelEvents& events;
     GpuWork& work;  // of the guest
+    // A semaphore's release and an interrupt come when what is before them has had its time, not within the
+    // same run().
+    bool in_time = false;
   };
   // Reads the channel's state image (RAMFC) from its instance block.
   Channel(unsigned chid, uint32_t instance_pointer, PhysicalMemory& memory);
@@ -57,6 +60,7 @@ class Channel {
   Step execute(uint32_t word);
   Step method(unsigned subchannel, uint32_t method, uint32_t value);
   Step semaphore(uint32_t operation);
+  bool too_early() const;
   void fail(const MmuFault& fault, FaultUnit unit);
   void publish();
 
@@ -88,6 +92,7 @@ class Channel {
   AddressSpace space_;
   uint64_t now_ns_ = 0;
   uint64_t limit_ = 0;  // of the memory's meter
+  uint64_t began_ = 0;  // the meter before the first step
 };
 
 }  // namespace gpuvm

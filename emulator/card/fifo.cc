@@ -122,6 +122,10 @@ void Fifo::schedule_at(unsigned chid, uint64_t due_ns) {
 
 void Fifo::run(unsigned chid) {
   if (!runnable(chid) || events_ == nullptr) return;
+  if (gate_ != nullptr) {
+    slots_[chid].scheduled = true;
+    return gate_->wants_in(chid);
+  }
   Guest& guest = guest_of(chid);
   // Behind the guest's other channels that wait.
   if (!guest.waiting.empty() || guest.account.balance(timeline_.now_ns()) <= 0) {
@@ -145,14 +149,62 @@ void Fifo::execute(Guest& guest, unsigned chid) {
       wait_for_turn(guest, chid);
       break;
     case Channel::Outcome::kWaiting:
-      if (++slot.polls > kMaxPolls) break;
-      schedule(chid, kFirstPollNs << std::min(slot.polls, kMaxPollShift));
+      poll_later(chid);
       break;
     case Channel::Outcome::kIdle:
     case Channel::Outcome::kDead:
       slot.polls = 0;
       break;
   }
+}
+
+void Fifo::poll_later(unsigned chid) {
+  Slot& slot = slots_[chid];
+  if (++slot.polls <= kMaxPolls) schedule(chid, kFirstPollNs << std::min(slot.polls, kMaxPollShift));
+}
+
+bool Fifo::let_in(unsigned chid) {
+  GPUVM_CHECK(!inside_);
+  slots_[chid].scheduled = false;
+  if (!runnable(chid)) return false;
+  slots_[chid].scheduled = true;  // it asks no more before it has come out
+  inside_ = Inside{chid, slots_[chid].generation};
+  work_on();
+  return true;
+}
+
+// A slice of work is done at once, and then the engines are busy for the time that it takes.
+void Fifo::work_on() {
+  const auto [chid, generation] = *inside_;
+  Slot& slot = slots_[chid];
+  if (slot.generation != generation || !runnable(chid)) return come_out();
+  Guest& guest = guest_of(chid);
+  const Channel::Services services{memory_, *events_, guest.work, /*in_time=*/true};
+  const fermi::Geometry geometry = fermi::geometry_of(registers_.peek(Reg::kPffbVmCfg));
+  const uint64_t before = memory_.cost();
+  const Channel::Outcome outcome = slot.channel->run(services, geometry, timeline_.now_ns(), kEngineSliceNs);
+  const uint64_t took = memory_.cost() - before;
+  guest.charged_ns += took;
+  const uint64_t due = after(took);
+  if (due == kForever) return;  // there is no time left for it to end in
+  timeline_.schedule(due, [this, outcome] { after_slice(outcome); });
+}
+
+void Fifo::after_slice(Channel::Outcome outcome) {
+  if (outcome == Channel::Outcome::kMore) return work_on();
+  const auto [chid, generation] = *inside_;
+  Slot& slot = slots_[chid];
+  const bool same = slot.generation == generation;
+  if (same && outcome != Channel::Outcome::kWaiting) slot.polls = 0;
+  come_out();
+  if (same && outcome == Channel::Outcome::kWaiting) poll_later(chid);
+}
+
+void Fifo::come_out() {
+  const auto [chid, generation] = *inside_;
+  inside_.reset();
+  if (slots_[chid].generation == generation) slots_[chid].scheduled = false;
+  gate_->came_out();
 }
 
 void Fifo::wait_for_turn(Guest& guest, unsigned chid) {
@@ -194,6 +246,7 @@ void Fifo::reset() {
 
 void Fifo::timeline_cleared() {
   for (Guest& guest : guests_) guest.woken = false;
+  if (inside_) come_out();
 }
 
 uint64_t Fifo::ignored_methods() const {

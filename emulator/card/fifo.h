@@ -8,12 +8,14 @@
 #include <bitset>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "emulator/card/channel.h"
 #include "emulator/card/register_file.h"
 #include "emulator/card/timeline.h"
 #include "emulator/card/work_account.h"
+#include "emulator/card/work_gate.h"
 
 namespace gpuvm {
 
@@ -27,6 +29,17 @@ class Fifo {
 
   // Guest i has the channels from i * n on. Without it, one guest has all.
   void share_among_guests(unsigned channels_each);
+
+  // From now on `gate` says who runs and when, one channel at a time, and work takes the time that it costs:
+  // the engines are busy for so long, and what it does is to be seen as it comes to it, at most
+  // kEngineSliceNs early; a host semaphore and an interrupt not before all that was ahead of them. Accounts
+  // are not asked.
+  void set_gate(WorkGate& gate) { gate_ = &gate; }
+  static constexpr uint64_t kEngineSliceNs = 100'000;
+  // The channel's turn. False: it has no work that may run.
+  bool let_in(unsigned chid);
+  // Is work on the engines that was let in?
+  bool busy() const { return inside_.has_value(); }
 
   // A write of IB_PUT to the channel's USERD page.
   void doorbell(unsigned chid, uint32_t ib_put);
@@ -55,6 +68,10 @@ class Fifo {
     std::deque<unsigned> waiting;  // channels that have work which is not paid for, each once
     bool woken = false;            // is the next turn in the timeline?
   };
+  struct Inside {  // of the gate
+    unsigned chid;
+    uint64_t generation;
+  };
   class Charge;
 
   void bind(unsigned chid, uint32_t pointer);
@@ -69,6 +86,10 @@ class Fifo {
   void wait_for_turn(Guest& guest, unsigned chid);
   void wake_when_paid(Guest& guest);
   void take_turns(Guest& guest);
+  void poll_later(unsigned chid);
+  void work_on();
+  void after_slice(Channel::Outcome outcome);
+  void come_out();
 
   RegisterFile& registers_;
   PhysicalMemory& memory_;
@@ -79,6 +100,8 @@ class Fifo {
   std::bitset<kChannels> runlist_;
   std::vector<Guest> guests_;
   unsigned channels_each_ = kChannels;
+  WorkGate* gate_ = nullptr;
+  std::optional<Inside> inside_;
 };
 
 }  // namespace gpuvm

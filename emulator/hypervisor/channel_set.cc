@@ -1,6 +1,7 @@
 #include "emulator/hypervisor/channel_set.h"
 
 #include "emulator/hypervisor/register_effects.h"
+#include "emulator/hypervisor/submission_queue.h"
 
 namespace gpuvm {
 namespace {
@@ -102,8 +103,14 @@ void ChannelSet::commit(SharedSpace& space, uint32_t trigger) {
                .shadow = space.shadow.space(space.guest.limit)});
 }
 
+// Doorbells were meant for the channel that was.
+void ChannelSet::forget_work(unsigned chid) {
+  if (owner_.host.submissions != nullptr) owner_.host.submissions->forget(owner_.vm, chid);
+}
+
 uint32_t ChannelSet::bind(unsigned chid, uint32_t pointer) {
   Slot& slot = channels_[chid];
+  forget_work(chid);
   detach(slot);
   slot.pointer = pointer;
   if (!fermi::instance_valid(pointer) && !owner_.holes().unbinding_binds) return 0;
@@ -120,6 +127,7 @@ uint32_t ChannelSet::bind(unsigned chid, uint32_t pointer) {
 }
 
 void ChannelSet::unbind(unsigned chid) {
+  forget_work(chid);
   detach(channels_[chid]);
 }
 

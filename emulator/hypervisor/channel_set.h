@@ -19,6 +19,10 @@ class ChannelSet {
   // there, as it does for a driver of the bare card.
   uint32_t bind(unsigned chid, uint32_t pointer);
   void unbind(unsigned chid);
+  // Nothing that waits for the card is the guest's any more.
+  void forget_all_work() {
+    for (unsigned chid = 0; chid < channels_.size(); ++chid) forget_work(chid);
+  }
   bool bound(unsigned chid) const { return channels_[chid].shadow != nullptr; }
   // The guest's pointer as it was when the channel was bound: what a fault report has to say.
   uint32_t pointer(unsigned chid) const { return channels_[chid].pointer; }
@@ -56,6 +60,7 @@ class ChannelSet {
   void for_each(F f);
   std::unique_ptr<InstanceShadow> attach(uint64_t guest_instance);
   void detach(Slot& slot);
+  void forget_work(unsigned chid);
   void detach_engine(gf100::Reg reg);
   void take_from_engines(uint64_t block);
   std::optional<unsigned> bound_to(uint64_t guest_instance) const;

@@ -72,7 +72,11 @@ void GuestWindows::write(VirtualBar& bar, uint64_t offset, unsigned width, uint6
 uint64_t GuestWindows::bar1_read(uint64_t offset, unsigned width) {
   const auto poll = bar1_.poll(offset);
   if (!poll || crosses_page(offset, width)) return read(bar1_, offset, width);
-  return owner_.host.card.bar_read(1, poll->card_offset, width);
+  const uint64_t value = owner_.host.card.bar_read(1, poll->card_offset, width);
+  // The guest sees what it wrote, also while the card has not got it yet.
+  if (owner_.host.submissions == nullptr || poll->place != fermi::kUserdIbPut) return value;
+  const auto put = owner_.host.submissions->held_put(owner_.vm, poll->channel);
+  return put ? (value & ~uint64_t{0xffffffff}) | (*put & width_mask(width)) : value;
 }
 
 void GuestWindows::bar1_write(uint64_t offset, unsigned width, uint64_t value) {
@@ -81,10 +85,26 @@ void GuestWindows::bar1_write(uint64_t offset, unsigned width, uint64_t value) {
   if (!poll || crosses_page(offset, width)) return write(bar1_, offset, width, value);
   if (poll->place == fermi::kUserdIbPut) {
     ++owner_.meters.doorbells;
+    const Doorbell doorbell{poll->channel, offset, width, value};
+    if (owner_.host.submissions != nullptr) return owner_.host.submissions->doorbell(owner_.vm, doorbell);
     channels_.use(poll->channel);
   }
+  write_poll_area(*poll, offset, width, value);
+}
+
+bool GuestWindows::ring(const Doorbell& doorbell) {
+  // The guest may have moved the area since.
+  const auto poll = bar1_.poll(doorbell.offset);
+  if (!poll || poll->place != fermi::kUserdIbPut || poll->channel != doorbell.channel) return false;
+  channels_.use(poll->channel);
+  write_poll_area(*poll, doorbell.offset, doorbell.width, doorbell.value);
+  return true;
+}
+
+void GuestWindows::write_poll_area(const VirtualBar1::Poll& poll, uint64_t offset, unsigned width,
+                                   uint64_t value) {
   const VirtualBar::Page page = bar1_.resolve(offset);
-  owner_.host.card.bar_write(1, poll->card_offset, width, value);
+  owner_.host.card.bar_write(1, poll.card_offset, width, value);
   if (page.mapped && !page.read_only) stored(page, offset, width, value);
 }
 

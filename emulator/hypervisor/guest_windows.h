@@ -4,6 +4,7 @@
 #pragma once
 
 #include "emulator/hypervisor/channel_set.h"
+#include "emulator/hypervisor/submission_queue.h"
 #include "emulator/hypervisor/virtual_bar.h"
 
 namespace gpuvm {
@@ -17,6 +18,8 @@ class GuestWindows {
   void write_memory(MemoryPlace place, unsigned width, uint64_t value);
   // Offsets are below the BAR's size.
   uint64_t bar1_read(uint64_t offset, unsigned width);
+  // A doorbell that the submission queue has held. False: it is none any more.
+  bool ring(const Doorbell& doorbell);
   void bar1_write(uint64_t offset, unsigned width, uint64_t value);
   uint64_t bar3_read(uint64_t offset, unsigned width) { return read(bar3_, offset, width); }
   void bar3_write(uint64_t offset, unsigned width, uint64_t value) { write(bar3_, offset, width, value); }
@@ -31,6 +34,7 @@ class GuestWindows {
   void write(VirtualBar& bar, uint64_t offset, unsigned width, uint64_t value);
   // What follows a store through a window.
   void stored(const VirtualBar::Page& page, uint64_t offset, unsigned width, uint64_t value);
+  void write_poll_area(const VirtualBar1::Poll& poll, uint64_t offset, unsigned width, uint64_t value);
   void vram_written(uint64_t host, unsigned width, uint64_t value);
 
   Guest& owner_;

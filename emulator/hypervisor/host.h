@@ -7,6 +7,8 @@
 
 namespace gpuvm {
 
+class SubmissionQueue;
+
 struct Host {
   Card& card;
   const ModePolicy& mode;
@@ -15,6 +17,7 @@ struct Host {
   uint64_t poll_table = 0;       // the card's BAR1 entries, one a channel
   uint64_t bar3_directory = 0;   // the card's BAR3 directory, one entry a slot
   UsePointObserver* observer = nullptr;
+  SubmissionQueue* submissions = nullptr;  // none: doorbells reach the card at once
 
   // Register writes to the card, as a driver of it would make them.
   void write(gf100::Reg reg, unsigned index, uint32_t value) {

@@ -11,8 +11,13 @@ unsigned slots(const HypervisorConfig& config) {
   return config.first_slot + config.vms;
 }
 
+bool scheduled(const HypervisorConfig& config) {
+  return config.scheduler && config.scheduler->kind != SchedulerKind::kDirect;
+}
+
 CardConfig physical_card(const HypervisorConfig& config) {
   CardConfig card = config.guest;
+  if (scheduled(config)) card.delay_ns = 0;  // the queue has it
   card.vram_bytes = slots(config) * config.guest.vram_bytes + config.vms * config.reserve_bytes +
                     kOwnPages * Vram::kPageBytes;
   // One directory entry of BAR3 a slot.
@@ -111,6 +116,18 @@ Hypervisor::Hypervisor(const HypervisorConfig& config, std::span<DmaPort* const>
                                                 Partition(view, config.translation), reserve_of(config, i),
                                                 *guest_memory[i], *guest_interrupts[i]));
   }
+  if (scheduled(config)) set_up_scheduler();
+}
+
+void Hypervisor::set_up_scheduler() {
+  std::vector<SubmissionQueue::Machine> machines;
+  for (const auto& vm : vms_) {
+    const PartitionView& own = vm->partition().view();
+    machines.push_back({own.first_channel, own.channels, &vm->submitter()});
+  }
+  submissions_ = std::make_unique<SubmissionQueue>(card_, *config_.scheduler, std::move(machines),
+                                                   config_.guest.delay_ns);
+  host_.submissions = submissions_.get();
 }
 
 Hypervisor::~Hypervisor() = default;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "emulator/hypervisor/submission_queue.h"
 #include "emulator/hypervisor/virtual_gpu.h"
 
 namespace gpuvm {
@@ -19,6 +21,9 @@ struct HypervisorConfig {
   // A VM: for shadow tables. 120 of the largest, for 15 GiB of addresses; more, and rebuilding them all,
   // which a guest may ask for in one access, would keep others waiting for too long.
   uint64_t reserve_bytes = uint64_t{32} << 20;
+  // Who of them gets the card; checked(). None, or direct: doorbells reach it at once, and work takes no
+  // time.
+  std::optional<SchedulerOptions> scheduler = {};
   uint64_t guest_ram_bytes = uint64_t{1}
                              << kBusSlotShift;  // guest frames end here; the VM's DmaPort refuses, too
 };
@@ -38,6 +43,8 @@ class Hypervisor : private ChannelEvents {
   const PartitionView& partition(unsigned i) const { return vms_[i]->partition().view(); }
   Card& card() { return card_; }
   const ModePolicy& mode() const { return host_.mode; }
+  // nullptr: there is no scheduler.
+  const SubmissionQueue* submissions() const { return submissions_.get(); }
   void set_observer(UsePointObserver* observer) { host_.observer = observer; }
 
   // The VM leaves: nothing of it stays on the card, and its memory is cleared (the reference policy does not,
@@ -59,6 +66,7 @@ class Hypervisor : private ChannelEvents {
   VirtualGpu* owner(unsigned chid, unsigned* guest_chid);
   uint64_t reserve(uint64_t pages);
   void set_up_card();
+  void set_up_scheduler();
 
   HypervisorConfig config_;
   unsigned channels_per_vm_;
@@ -68,6 +76,7 @@ class Hypervisor : private ChannelEvents {
   PageAllocator pages_;  // of the hypervisor itself
   Host host_;
   std::unique_ptr<Runlist> runlist_;
+  std::unique_ptr<SubmissionQueue> submissions_;  // outlives the machines that it serves
   std::vector<std::unique_ptr<VirtualGpu>> vms_;
 };
 

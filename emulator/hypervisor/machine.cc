@@ -40,6 +40,7 @@ class SharedCard : public Machine {
   PciDevice& device(unsigned guest) override { return hypervisor_.vm(guest); }
   const RegisterFile& registers(unsigned guest) const override { return hypervisor_.vm(guest).registers(); }
   Hypervisor* hypervisor() override { return &hypervisor_; }
+  const SubmissionQueue* submissions() const override { return hypervisor_.submissions(); }
   uint64_t ignored_methods() const override { return hypervisor_.card().ignored_methods(); }
   const GpuWork& work(unsigned guest) const override {
     return hypervisor_.card().work(hypervisor_.partition(guest).slot);
@@ -55,12 +56,40 @@ class SharedCard : public Machine {
 
 }  // namespace
 
+std::optional<ScheduleUsage> Machine::schedule_usage(unsigned guest) const {
+  const SubmissionQueue* queue = submissions();
+  if (queue == nullptr) return std::nullopt;
+  const MachineUsage& usage = queue->scheduler().usage(guest);
+  const UsageWindows& windows = queue->scheduler().windows();
+  static_assert(UsageWindows::kWindowNs == ScheduleUsage::kWindowNs);
+  ScheduleUsage out{.scheduler = std::string(traits_of(queue->options().kind).name),
+                    .submissions = usage.submissions,
+                    .finished = usage.finished,
+                    .withdrawn = usage.withdrawn,
+                    .joined = queue->joined(guest),
+                    .gpu_ns = usage.gpu_ns,
+                    .wait_ns = usage.wait_ns,
+                    .longest_wait_ns = usage.longest_wait_ns,
+                    .busy_ns = {}};
+  for (size_t i = 0; i < std::min(windows.count(), ScheduleUsage::kMaxWindows); ++i)
+    out.busy_ns.push_back(windows.busy_ns(guest, i));
+  return out;
+}
+
 Result<std::unique_ptr<Machine>> make_machine(Mode mode, const std::vector<MachineGuest>& guests,
-                                              TranslationPolicy translation) {
+                                              TranslationPolicy translation,
+                                              const std::optional<SchedulerOptions>& scheduler) {
+  if (mode == Mode::kPassthrough && scheduler && scheduler->kind != SchedulerKind::kDirect) {
+    return error(
+        "scheduler {} needs a hypervisor that holds doorbells; take --mode naive, or another, instead of "
+        "passthrough",
+        traits_of(scheduler->kind).name);
+  }
   if (mode == Mode::kPassthrough) return std::unique_ptr<Machine>(std::make_unique<BareCards>(guests));
   HypervisorConfig config;
   config.mode = mode;
   config.translation = translation;
+  config.scheduler = scheduler;
   config.vms = static_cast<unsigned>(guests.size());
   config.guest = guests.at(0).card;
   uint64_t ram_bytes = 0;

@@ -23,6 +23,10 @@ class Machine {
   virtual const RegisterFile& registers(unsigned guest) const = 0;
   // nullptr: every guest has a card of its own, and nothing traps.
   virtual Hypervisor* hypervisor() { return nullptr; }
+  // nullptr: nobody decides who gets the card.
+  virtual const SubmissionQueue* submissions() const { return nullptr; }
+  // What the guest had of the card; nothing if nobody decides about it.
+  std::optional<ScheduleUsage> schedule_usage(unsigned guest) const;
   // Methods that no engine took.
   virtual uint64_t ignored_methods() const = 0;
   // What the guest's channels have done and asked for in vain.
@@ -33,8 +37,10 @@ class Machine {
   virtual const Vram& vram(unsigned guest) const = 0;
 };
 
-// Errors: guests that cannot share a card.
+// `scheduler`: checked(); none, or direct: doorbells reach the card at once. Errors: guests that cannot share
+// a card; bare cards have no scheduler.
 Result<std::unique_ptr<Machine>> make_machine(Mode mode, const std::vector<MachineGuest>& guests,
-                                              TranslationPolicy translation = TranslationPolicy::kStrict);
+                                              TranslationPolicy translation = TranslationPolicy::kStrict,
+                                              const std::optional<SchedulerOptions>& scheduler = {});
 
 }  // namespace gpuvm

@@ -22,6 +22,17 @@ VirtualGpu::VirtualGpu(unsigned vm, Host& host, Runlist& runlist, const CardConf
       effects_(guest_, registers_, {channels_, bar1_, bar3_, runlist, *this}),
       para_virtual_(guest_, ram, pv_effects()) {
   guest_.geometry = front_end_.geometry();
+  show_activity();
+}
+
+// Where work takes time, the guest sees its own on the engines, and nobody else's.
+void VirtualGpu::show_activity() {
+  for (const Reg reg : {Reg::kPgraphStatus, Reg::kPgraphStatusB}) {
+    registers_.on_read(reg, [this](unsigned) {
+      const SubmissionQueue* queue = guest_.host.submissions;
+      return queue != nullptr && queue->runs(guest_.vm) ? gf100::field(Reg::kPgraphStatus, "BUSY").mask() : 0;
+    });
+  }
 }
 
 ParaVirtual::Effects VirtualGpu::pv_effects() {
@@ -106,6 +117,7 @@ void VirtualGpu::mmu_fault(const ChannelFault& fault) {
 // A bus reset, or the guest leaves: nothing of it stays on the card.
 void VirtualGpu::reset() {
   const PartitionView& own = guest_.own();
+  channels_.forget_all_work();
   effects_.stop_channels();
   for (unsigned chid = 0; chid < own.channels; ++chid) {
     guest_.host.write(Reg::kPfifoChanState, own.first_channel + chid, 0);

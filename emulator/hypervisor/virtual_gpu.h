@@ -9,7 +9,7 @@
 
 namespace gpuvm {
 
-class VirtualGpu : public PciDevice, public ChannelEvents {
+class VirtualGpu : public PciDevice, public ChannelEvents, private Submitter {
  public:
   // `shadow_pages`: how many pages its shadows may take. `ram` and `interrupts`: the guest's, and outlive
   // this.
@@ -38,6 +38,7 @@ class VirtualGpu : public PciDevice, public ChannelEvents {
   void runlist_done() override { front_end_.fifo_interrupts().runlist_done(); }
   void mmu_fault(const ChannelFault& fault) override;
 
+  Submitter& submitter() { return *this; }
   const Partition& partition() const { return guest_.partition; }
   const Meters& meters() const { return guest_.meters; }
   const RegisterFile& registers() const { return registers_; }
@@ -49,6 +50,9 @@ class VirtualGpu : public PciDevice, public ChannelEvents {
   void set_counting(bool on) { counting_ = on; }
 
  private:
+  bool ring(const Doorbell& doorbell) override { return windows_.ring(doorbell); }
+  void about_to_run(unsigned channel) override { channels_.use(channel); }
+  void show_activity();
   ParaVirtual::Effects pv_effects();
   void count(unsigned bar, bool write);
 

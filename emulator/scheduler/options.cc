@@ -89,4 +89,31 @@ Result<SchedulerOptions> checked(SchedulerOptions options, unsigned machines) {
   return options;
 }
 
+ScheduleInfo info_of(const SchedulerOptions& options, unsigned machines, unsigned machine) {
+  if (options.kind == SchedulerKind::kDirect) return {};
+  return {.scheduler = std::string(traits_of(options.kind).name),
+          .variant = std::string(name_of(options.variant)),
+          .weights = options.weights,
+          .period_ns = options.period_ns,
+          .wait_ns = options.wait_ns,
+          .slice_ns = options.slice_ns,
+          .balance_ns = options.balance_ns,
+          .stages = options.stages,
+          .machines = machines,
+          .machine = machine};
+}
+
+Result<SchedulerOptions> options_of(const ScheduleInfo& info) {
+  SchedulerOptions options;
+  GPUVM_TRY(options.kind, scheduler_from_name(info.scheduler));
+  GPUVM_TRY(options.variant, variant_from_name(info.variant));
+  if (traits_of(options.kind).weighted) options.weights = info.weights;
+  options.period_ns = info.period_ns;
+  options.wait_ns = info.wait_ns;
+  options.slice_ns = info.slice_ns;
+  options.balance_ns = info.balance_ns;
+  options.stages = info.stages;
+  return checked(options, info.machines);
+}
+
 }  // namespace gpuvm

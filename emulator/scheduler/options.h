@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "traces/core/result.h"
+#include "traces/schedule.h"
 
 namespace gpuvm {
 
@@ -49,5 +50,9 @@ struct SchedulerOptions {
 // Fills in what stands for "usual". Errors: too many machines, a weight of 0, weights that the policy does
 // not take or that are not one for each machine, a period out of range.
 Result<SchedulerOptions> checked(SchedulerOptions options, unsigned machines);
+
+// As a trace of one of `machines` keeps them, and back; direct is none. Errors: as checked().
+ScheduleInfo info_of(const SchedulerOptions& options, unsigned machines, unsigned machine);
+Result<SchedulerOptions> options_of(const ScheduleInfo& info);
 
 }  // namespace gpuvm

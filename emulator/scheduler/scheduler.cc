@@ -34,6 +34,15 @@ void Scheduler::submit(uint64_t now_ns, unsigned vm, uint64_t id) {
   }
 }
 
+void Scheduler::withdraw(uint64_t now_ns, unsigned vm, const std::function<bool(uint64_t id)>& gone) {
+  const size_t n = std::erase_if(state_.machines[vm].queue, [&](const Waiting& w) { return gone(w.id); });
+  if (n == 0) return;
+  tick_to(now_ns);
+  usage_[vm].withdrawn += n;
+  queued_ -= n;
+  if (!running_ && queued_ == 0) idle_since_ns_ = now_ns;
+}
+
 Scheduler::Decision Scheduler::next(uint64_t now_ns) {
   if (running_ || queued_ == 0) return {};
   tick_to(now_ns);

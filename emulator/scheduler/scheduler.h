@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -16,6 +17,7 @@ namespace gpuvm {
 struct MachineUsage {
   uint64_t submissions = 0;  // that came in
   uint64_t finished = 0;
+  uint64_t withdrawn = 0;  // before they had the card
   uint64_t gpu_ns = 0;
   uint64_t wait_ns = 0;  // between a doorbell and its dispatch, summed up
   uint64_t longest_wait_ns = 0;
@@ -28,6 +30,9 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
 
   void submit(uint64_t now_ns, unsigned vm, uint64_t id);
+
+  // Those of the machine's waiting submissions that are gone, by id, are forgotten.
+  void withdraw(uint64_t now_ns, unsigned vm, const std::function<bool(uint64_t id)>& gone);
 
   struct Decision {
     enum class Kind : uint8_t { kRun, kWait, kIdle } kind = Kind::kIdle;

@@ -13,7 +13,8 @@
 namespace gpuvm {
 namespace {
 
-TraceMeta describe(const CaptureOptions& options, const PreparedGuest& prepared, const DeviceInfo& device) {
+TraceMeta describe(const CaptureOptions& options, unsigned guest, const PreparedGuest& prepared,
+                   const DeviceInfo& device) {
   TraceMeta meta;
   meta.device = device;
   meta.driver = "nouveau";
@@ -21,6 +22,7 @@ TraceMeta describe(const CaptureOptions& options, const PreparedGuest& prepared,
   meta.workload = std::string(prepared.workload->name);
   meta.mode = std::string(policy_of(options.mode).name);
   if (options.mode != Mode::kPassthrough) meta.translation = name_of(options.translation);
+  if (options.scheduler) meta.schedule = info_of(*options.scheduler, options.guests, guest);
   meta.command = options.command_line;
   meta.tool = std::string(tool_version());
   meta.source = "capture, QEMU " + prepared.qemu_version;
@@ -97,6 +99,7 @@ Result<std::vector<PreparedGuest>> prepare_guests(const CaptureOptions& options)
   for (unsigned i = 0; i < options.guests; ++i) {
     GuestOptions guest = options.guest;
     if (!options.workloads.empty()) guest.kernel.workload = options.workloads.at(i);
+    if (!options.scales.empty()) guest.kernel.scale = options.scales.at(i);
     if (options.guests > 1 && !guest.run_directory.empty()) guest.run_directory /= std::to_string(i);
     GPUVM_TRY(PreparedGuest one, prepare_guest(guest));
     prepared.push_back(std::move(one));
@@ -148,14 +151,15 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
                       uint64_t{seat.prepared.config.memory_mib} << 20, &seat.session->dma(),
                       &seat.session->interrupts()});
   }
-  GPUVM_TRY(const std::unique_ptr<Machine> machine, make_machine(options.mode, guests, options.translation));
+  GPUVM_TRY(const std::unique_ptr<Machine> machine,
+            make_machine(options.mode, guests, options.translation, options.scheduler));
   // The writers' threads are there already, and stay free to run elsewhere.
   std::optional<OneCpu> together;
   if (options.guests == 1) together.emplace();
   for (unsigned i = 0; i < seats.size(); ++i) {
     PciDevice& device = machine->device(i);
-    GPUVM_TRY_STATUS(seats[i].session->start(device, seats[i].prepared,
-                                             describe(options, seats[i].prepared, device.info()), signals));
+    GPUVM_TRY_STATUS(seats[i].session->start(
+        device, seats[i].prepared, describe(options, i, seats[i].prepared, device.info()), signals));
   }
   std::vector<GuestSession*> sessions;
   for (Seat& seat : seats) sessions.push_back(seat.session.get());
@@ -171,8 +175,8 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
     GuestSession& session = *seats[i].session;
     GuestOutcome outcome;
     outcome.seconds = static_cast<double>(clock->machine_ns()) * 1e-9;
-    const Status closed =
-        session.close(describe(options, seats[i].prepared, machine->device(i).info()), machine->work(i));
+    const Status closed = session.close(describe(options, i, seats[i].prepared, machine->device(i).info()),
+                                        machine->work(i), machine->schedule_usage(i));
     outcome.succeeded = session.succeeded() && closed.ok();
     outcome.message = closed ? session.message() : closed.error().message;
     const auto add = [&outcome](const Result<std::string>& said) {
@@ -187,6 +191,7 @@ Result<std::vector<GuestOutcome>> capture(const CaptureOptions& options) {
     }
     outcome.events = session.events();
     outcome.work = machine->work(i);
+    outcome.schedule = machine->schedule_usage(i);
     if (options.guests > 1) outcome.slowest_answer_ns = loop.slowest_answer_ns(i);
     outcome.call_site_samples = session.call_site_samples();
     outcome.stray_accesses = session.stray_accesses();

@@ -10,6 +10,7 @@
 
 #include "emulator/card/card.h"
 #include "emulator/page_tables/tracker.h"
+#include "emulator/scheduler/options.h"
 #include "tracer/guest/poll_watch.h"
 #include "tracer/guest/prepare.h"
 #include "tracer/guest/stuck_register.h"
@@ -32,9 +33,11 @@ struct CaptureOptions {
   CardConfig card;  // as each guest sees it
   Mode mode = Mode::kPassthrough;
   TranslationPolicy translation = TranslationPolicy::kStrict;
-  unsigned guests = 1;                 // above 1 they share the card
-  std::vector<std::string> workloads;  // one a guest; empty: that of `guest` for all
-  std::vector<std::string> outputs;    // one trace a guest
+  std::optional<SchedulerOptions> scheduler;  // checked(); none, or direct: doorbells reach the card at once
+  unsigned guests = 1;                        // above 1 they share the card
+  std::vector<std::string> workloads;         // one a guest; empty: that of `guest` for all
+  std::vector<unsigned> scales;               // one a guest; empty: that of `guest` for all
+  std::vector<std::string> outputs;           // one trace a guest
   std::vector<std::string>
       program_outputs;  // one a guest: what its client did, by the agent in it; empty: not traced
   WriterOptions writer;
@@ -67,6 +70,7 @@ struct GuestOutcome {
   uint64_t ignored_methods = 0;
   GpuWork work;
   std::optional<EndlessPoll> endless_poll;  // why it was ended
+  std::optional<ScheduleUsage> schedule;    // what it had of the card, under a scheduler
 };
 
 // Runs the guests until all have ended or the time is up. Whatever happens, the traces are closed and hold

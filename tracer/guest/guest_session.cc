@@ -231,13 +231,15 @@ std::string GuestSession::message() const {
   return result_ok_ ? result_ : "the guest gave no result";
 }
 
-Status GuestSession::close(const TraceMeta& meta, const GpuWork& work) {
+Status GuestSession::close(const TraceMeta& meta, const GpuWork& work,
+                           const std::optional<ScheduleUsage>& schedule) {
   for (const GuestRecord& large : large_attachments_) {
     GPUVM_TRY_STATUS(session_.attach(large.name, large.body));
   }
   if (!guest_log_.empty()) GPUVM_TRY_STATUS(session_.attach(kGuestLogAttachment, guest_log_));
   GPUVM_TRY_STATUS(session_.describe(meta));
   if (!work.empty()) GPUVM_TRY_STATUS(session_.attach(kGpuWorkAttachment, to_json(work)));
+  if (schedule) GPUVM_TRY_STATUS(session_.attach(kScheduleAttachment, to_json(*schedule)));
   return session_.close();
 }
 

@@ -61,7 +61,7 @@ class GuestSession {
   // it does.
   void stop(const std::string& why, bool at_once);
   // `work`: of the guest's device, all in all.
-  Status close(const TraceMeta& meta, const GpuWork& work);
+  Status close(const TraceMeta& meta, const GpuWork& work, const std::optional<ScheduleUsage>& schedule);
 
   bool succeeded() const { return result_ok_.value_or(false) && !failure_; }
   std::string message() const;

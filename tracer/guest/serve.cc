@@ -95,6 +95,7 @@ TraceMeta describe(const ServeOptions& options, const DeviceInfo& device) {
   meta.device = device;
   meta.mode = std::string(policy_of(options.mode).name);
   if (options.mode != Mode::kPassthrough) meta.translation = name_of(options.translation);
+  if (options.scheduler) meta.schedule = info_of(*options.scheduler, 1, 0);
   meta.command = options.command_line;
   meta.tool = std::string(tool_version());
   meta.source = "serve";
@@ -119,7 +120,7 @@ class Service {
     GPUVM_TRY(machine_, make_machine(options_.mode,
                                      {{card_behind(peer_.transport, options_.card), kUnknownRam,
                                        &session_.dma(), &session_.interrupts()}},
-                                     options_.translation));
+                                     options_.translation, options_.scheduler));
     session_.connect(machine_->device(0), std::move(peer_.link), peer_.transport);
     Status status = session_.describe(describe(options_, machine_->device(0).info()));
     std::vector<pollfd> entries;
@@ -196,6 +197,8 @@ class Service {
     Status closed = session_.describe(describe(options_, machine_->device(0).info()));
     outcome.work = machine_->work(0);
     if (closed && !outcome.work.empty()) closed = session_.attach(kGpuWorkAttachment, to_json(outcome.work));
+    outcome.schedule = machine_->schedule_usage(0);
+    if (closed && outcome.schedule) closed = session_.attach(kScheduleAttachment, to_json(*outcome.schedule));
     if (closed) closed = session_.close();
     outcome.succeeded = status.ok() && closed.ok() && (qemu.empty() || asked_to_stop);
     outcome.message = !status ? status.error().message : !closed ? closed.error().message : ending_;

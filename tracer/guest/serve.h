@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,8 @@ struct ServeOptions {
   CardConfig card;
   Mode mode = Mode::kPassthrough;
   TranslationPolicy translation = TranslationPolicy::kStrict;
-  std::string output;  // empty: nothing is recorded
+  std::optional<SchedulerOptions> scheduler;  // checked() for one machine
+  std::string output;                         // empty: nothing is recorded
   WriterOptions writer;
   std::string command_line;              // kept in the trace
   PageTableSink* page_tables = nullptr;  // is told of page-table traffic as it happens; may be null

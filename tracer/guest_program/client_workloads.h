@@ -15,6 +15,12 @@ Result<std::string> run_fault(Reporter& reporter);
 Result<std::string> run_stress(Reporter& reporter);
 Result<std::string> run_intruder(Reporter& reporter);
 Result<std::string> run_flooder(Reporter& reporter);
+// Their sizes are multiplied by the environment's kScaleVariable, if it is there.
+Result<std::string> run_nop(Reporter& reporter);
+Result<std::string> run_loop(Reporter& reporter);
+Result<std::string> run_cpy(Reporter& reporter);
+Result<std::string> run_pincpy(Reporter& reporter);
+inline constexpr char kScaleVariable[] = "GPUVM_SCALE";
 
 // Opens a client, makes a channel with a copy engine, copies 64 KiB and checks them. The short form of
 // "copy", for workloads that want to know whether the GPU still works.

@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <memory>
 #include <optional>
 
+#include "tracer/guest_program/client_workloads.h"
 #include "tracer/guest_program/kernel.h"
 #include "tracer/guest_program/mmiotrace.h"
 #include "tracer/guest_program/program_trace.h"
@@ -73,8 +75,12 @@ Result<std::string> run(Reporter& reporter) {
     GPUVM_TRY(std::string port, find_port(kProgramPort));
     GPUVM_TRY(program, ProgramTrace::start(port));
   }
-  Result<std::string> outcome =
-      run_workload(name, driver, reporter, program ? program->environment() : std::vector<std::string>{});
+  std::vector<std::string> environment = program ? program->environment() : std::vector<std::string>{};
+  if (const std::string scale = value_of(arguments, kScaleKey); !scale.empty()) {
+    setenv(kScaleVariable, scale.c_str(), 1);
+    if (program) environment.push_back(fmt::format("{}={}", kScaleVariable, scale));
+  }
+  Result<std::string> outcome = run_workload(name, driver, reporter, environment);
   if (program) {
     const Status stopped = program->stop();
     if (outcome && !stopped) outcome = stopped.error();

@@ -91,6 +91,10 @@ constexpr Workload kTable[] = {
     {"flooder", true, as_client<run_flooder>},
     {"poll", true, run_poll},
     {"rescan", true, run_rescan},
+    {"nop", true, as_client<run_nop>},
+    {"loop", true, as_client<run_loop>},
+    {"cpy", true, as_client<run_cpy>},
+    {"pincpy", true, as_client<run_pincpy>},
 };
 
 constexpr bool tables_agree() {

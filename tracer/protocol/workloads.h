@@ -17,6 +17,7 @@ struct WorkloadInfo {
   unsigned vram_mib;      // at most this much on the card, 0: no wish. "stress" must be able to fill it
   unsigned time_limit_s;  // generous: the machine may be busy, and a trap costs microseconds
   MesaPart mesa = MesaPart::kNone;
+  bool scales = false;  // its sizes can be multiplied
 };
 
 inline constexpr WorkloadInfo kWorkloads[] = {
@@ -53,6 +54,12 @@ inline constexpr WorkloadInfo kWorkloads[] = {
     {"poll", "load without channels, then poll a register without end; for ci, which names it", "noaccel=1",
      1024, 0, 180},
     {"rescan", "load, remove the card from the bus and find it again, then copy", "", 1024, 0, 600},
+    {"nop", "load, then an empty launch", "", 1024, 0, 300, MesaPart::kNone, true},
+    {"loop", "load, then 20 launches without data, each 5 MiB moved within VRAM", "", 1024, 0, 600,
+     MesaPart::kNone, true},
+    {"cpy", "load, then 4 MiB in and out through a buffer of 256 KiB, verified", "", 1024, 0, 600,
+     MesaPart::kNone, true},
+    {"pincpy", "load, then 4 MiB in and out at once, verified", "", 1024, 0, 600, MesaPart::kNone, true},
 };
 
 // Those that are a client of the driver, and so can be a program of its own as well.
@@ -72,6 +79,7 @@ constexpr const WorkloadInfo* find_workload(std::string_view name) {
 
 // Keys on the guest's kernel command line.
 inline constexpr std::string_view kWorkloadKey = "gpuvm.workload";
+inline constexpr std::string_view kScaleKey = "gpuvm.scale";
 inline constexpr std::string_view kMmiotraceKey = "gpuvm.mmiotrace";
 inline constexpr std::string_view kTraceProgramKey = "gpuvm.trace-program";  // =1: trace the client
 inline constexpr std::string_view kSymbolsKey = "gpuvm.symbols";             // =1: attach kallsyms

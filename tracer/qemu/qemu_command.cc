@@ -113,6 +113,7 @@ Result<std::string> guest_kernel_arguments(const GuestKernelOptions& options) {
   if (options.trace_program) arguments += fmt::format(" {}=1", kTraceProgramKey);
   if (options.symbols) arguments += fmt::format(" {}=1", kSymbolsKey);
   arguments += fmt::format(" {}={}", kWorkloadKey, workload->name);
+  if (workload->scales && options.scale != 1) arguments += fmt::format(" {}={}", kScaleKey, options.scale);
 
   std::string config = fmt::format("config=NvMSI={},{}", options.msi ? 1 : 0, kConfigOption);
   std::istringstream module_options(

@@ -63,6 +63,7 @@ std::vector<std::string> qemu_command(const QemuConfig& config, const QemuDescri
 
 struct GuestKernelOptions {
   std::string workload = "copy";
+  unsigned scale = 1;  // of its sizes, where it has one
   bool msi = true;
   bool mmiotrace = false;
   bool trace_program = false;       // the client runs as a program of its own, under the agent of `trace`
