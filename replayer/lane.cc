@@ -77,7 +77,7 @@ void Lane::connect(Machine& machine, uint64_t most_vram_bytes, ModeReplayOptions
   options.within = [this] {
     return vram_->resident_bytes() > most_vram_bytes_ ? Status(too_much_vram()) : Status(Ok{});
   };
-  replay_.emplace(
+  replay_ = std::make_unique<ModeReplay>(
       driver_ ? *driver_ : machine.device(vm_), feed_, peer_, result_,
       [this](const Divergence& d) { report(d); }, std::move(options));
 }

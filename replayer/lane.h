@@ -66,7 +66,7 @@ class Lane {
   std::optional<PvGuest> driver_;
   const Vram* vram_ = nullptr;
   uint64_t most_vram_bytes_ = 0;
-  std::optional<ModeReplay> replay_;
+  std::unique_ptr<ModeReplay> replay_;
 };
 
 }  // namespace gpuvm

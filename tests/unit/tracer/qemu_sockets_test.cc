@@ -85,16 +85,15 @@ TEST(Qtest, BadPeersAreErrors) {
   EXPECT_FALSE(qtest.post_writel(0, 0).ok());
 }
 
+// If it blocked, this would not end.
 TEST(Qtest, APeerThatNeverReadsBlocksNobody) {
   FakePeer peer;
   QtestClient qtest(peer.take_client_end());
   Status status = Ok{};
-  const auto began = std::chrono::steady_clock::now();
   for (int i = 0; i < 1'000'000 && status.ok(); ++i) status = qtest.post_writel(0, 0);
   ASSERT_FALSE(status.ok());
   EXPECT_THAT(status.error().message, HasSubstr("does not take commands"));
   EXPECT_TRUE(qtest.wants_to_write());
-  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
 }
 
 TEST(Qtest, WhatDidNotGoAtOnceGoesLater) {
