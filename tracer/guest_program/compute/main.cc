@@ -23,6 +23,7 @@ constexpr ComputeWorkload kTable[] = {
     {"textures", run_textures},
     {"images", run_images},
     {"clmmul", nullptr, run_clmmul},
+    {"bench", run_bench},
 };
 
 Result<std::string> run(std::string_view name, Session& session) {

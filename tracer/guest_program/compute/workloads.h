@@ -37,6 +37,7 @@ Result<std::string> run_nn(Gl& gl, Session& session);
 Result<std::string> run_clear(Gl& gl, Session& session);
 Result<std::string> run_textures(Gl& gl, Session& session);
 Result<std::string> run_images(Gl& gl, Session& session);
+Result<std::string> run_bench(Gl& gl, Session& session);
 Result<std::string> run_clmmul(Session& session);
 
 // A fixed sequence of numbers: two runs do the same.
