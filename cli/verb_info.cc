@@ -81,6 +81,10 @@ uint64_t duration_ns(const TraceSummary& summary) {
   return summary.last_time_ns - std::min(summary.first_time_ns, summary.last_time_ns);
 }
 
+bool is_timed(const TraceMeta& meta) {
+  return std::ranges::find(meta.not_recorded, "time") == meta.not_recorded.end();
+}
+
 json page_table_json(const PageTableCounters& counters) {
   return {{"pde_writes", counters.pde_writes},
           {"pte_writes", counters.pte_writes},
@@ -106,7 +110,8 @@ json info_json(const std::string& path, const TraceSummary& summary, const Trace
                {"workload", meta.workload},
                {"mode", meta.mode},
                {"translation", meta.translation},
-               {"duration_seconds", static_cast<double>(duration_ns(summary)) / 1e9},
+               {"duration_seconds",
+                is_timed(meta) ? json(static_cast<double>(duration_ns(summary)) / 1e9) : json(nullptr)},
                {"tool", meta.tool},
                {"wall_clock", clock_json(meta.wall_clock_us)},
                {"not_recorded", meta.not_recorded},
@@ -187,7 +192,8 @@ void print_info(const std::string& path, const TraceReader& reader,
   print_line("trace", fmt::format("{}, {}{}", path, bytes_text(summary.file_bytes),
                                   summary.complete ? "" : ", not closed"));
   print_line("events", fmt::format("{} in {}, {:.3f} bytes each", thousands(summary.events),
-                                   duration(duration_ns(summary)), bytes_per_event(summary)));
+                                   is_timed(meta) ? duration(duration_ns(summary)) : "unknown time",
+                                   bytes_per_event(summary)));
   if (summary.lost_events > 0) print_line("lost", thousands(summary.lost_events) + " events");
   print_line("problem", summary.problem);
   const char* heading = "kinds";

@@ -35,6 +35,10 @@ unsigned decimal_digits(uint64_t value) {
   return estimate + (value >= kPowersOfTen[estimate]) + (value == 0);
 }
 
+constexpr bool is_plain_in_json(char c) {
+  return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
 }  // namespace
 
 char* write_hex(uint64_t value, unsigned digits, char* at) {
@@ -100,6 +104,10 @@ void append_hex_number(Bytes bytes, std::string* out) {
 void append_json_string(std::string_view text, std::string* out) {
   out->push_back('"');
   while (!text.empty()) {
+    const auto* const special = std::find_if_not(text.begin(), text.end(), is_plain_in_json);
+    out->append(text.begin(), special);
+    text.remove_prefix(static_cast<size_t>(special - text.begin()));
+    if (text.empty()) break;
     const CodePoint c = first_code_point(text);
     if (c.length == 0) {
       *out += "\xef\xbf\xbd";

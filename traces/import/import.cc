@@ -1,5 +1,6 @@
 #include "traces/import/import.h"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -244,6 +245,10 @@ Result<ImportReport> import_log(ByteSource& source, EventSink& sink, const Impor
     return error("{}: {}, but none of its {} lines is an access or another event (it begins with \"{}\")",
                  options.name, found.row->what, report.lines, begins_with);
   }
+  // Whether stamps were on shows in the log only.
+  std::vector<std::string>& blind = report.meta.not_recorded;
+  if (run.clock.segments().empty() && std::ranges::find(blind, "time") == blind.end())
+    blind.push_back("time");
   describe(loop.take_sessions(), run, &report);
   report.meta.source = "import " + report.format + (report.bars_guessed ? ", BARs guessed" : "");
   GPUVM_TRY_STATUS(sink.attach(kMetaAttachment, as_bytes(to_json(report.meta))));

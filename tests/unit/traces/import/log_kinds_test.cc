@@ -1,5 +1,6 @@
 // Kinds of logs that people bring: who wrote them, what stands around their lines, what they leave out.
 #include <bzlib.h>
+#include <gmock/gmock.h>
 
 #include "tests/unit/traces/import/import_helpers.h"
 #include "traces/context.h"
@@ -371,6 +372,16 @@ TEST_P(OtherLoggers, AreReadAndTold) {
   EXPECT_EQ(events, logger.events);
   EXPECT_EQ(log.report.merged_lines, logger.merged);
   EXPECT_EQ(log.report.meta.not_recorded.empty(), false);
+}
+
+TEST(Untimed, ALogWithoutStampsDoesNotClaimToTakeNoTime) {
+  const auto blind = [](const std::string& log) { return import_text(log).report.meta.not_recorded; };
+  const std::string access = "vfio_region_read  (0000:01:00.0:region0+0x0, 4) = 0xc3680a1\n";
+  EXPECT_THAT(blind(access + access), ::testing::Contains("time"));
+  EXPECT_THAT(blind("77@1700000000.000001:" + access), ::testing::Not(::testing::Contains("time")));
+  EXPECT_THAT(blind("2026-01-02T03:04:08Z " + access), ::testing::Not(::testing::Contains("time")));
+  EXPECT_THAT(blind("R32 0xffffc90000800000 0xc3680a1\n"), ::testing::Contains("time"));
+  EXPECT_THAT(blind("12.000345 R32 0xffffc90000800000 0x7\n"), ::testing::Not(::testing::Contains("time")));
 }
 
 INSTANTIATE_TEST_SUITE_P(
