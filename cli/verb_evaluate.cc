@@ -162,7 +162,11 @@ int run_evaluate(const EvaluateVerbOptions& options) {
   if (const Status other = expect_other_output(options.traces); !other) return fail(other.error());
   if (options.traces.empty() && options.workloads.empty())
     return fail(error("nothing to evaluate: name traces, or workloads to capture by --workloads"));
-  if (auto status = evaluate(options, whole); !status) return fail(status.error());
+  try {
+    if (auto status = evaluate(options, whole); !status) return fail(status.error());
+  } catch (const nlohmann::json::exception&) {  // somebody made it, and its digest, by hand
+    return fail(error("{}/jobs: a result in it is none of this program's; remove that folder", options.output));
+  }
   return whole ? kDone : kDoesNotHold;
 }
 

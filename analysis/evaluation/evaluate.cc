@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include <fmt/format.h>
@@ -16,6 +15,7 @@
 #include "analysis/report/sha256.h"
 #include "replayer/launches.h"
 #include "replayer/replay.h"
+#include "traces/format/file_io.h"
 #include "traces/meta.h"
 
 namespace gpuvm {
@@ -30,17 +30,17 @@ constexpr double kGuestSpeed = 10;
 constexpr uint64_t kContentionNs = 60'000'000'000;
 constexpr int kFormat = 2;  // of jobs' results: another one makes them all anew
 
-// Of a file's bytes, in hexadecimal digits.
+// Of a trace's bytes, in hexadecimal digits.
 Result<std::string> digest_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
+  GPUVM_TRY(const format::InputFile in, format::InputFile::open(path));
   report::Sha256 hash;
-  std::string piece(size_t{64} << 10, '\0');
-  while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())) || in.gcount() > 0)
-    hash.add(std::string_view(piece).substr(0, static_cast<size_t>(in.gcount())));
-  if (!in.eof()) return error("{}: cannot be read; check the path", path);
-  std::string text;
-  for (const uint8_t b : hash.finish()) text += fmt::format("{:02x}", b);
-  return text;
+  std::vector<uint8_t> piece(size_t{64} << 10);
+  for (uint64_t at = 0;;) {
+    GPUVM_TRY(const size_t got, in.read(at, piece.data(), piece.size()));
+    if (got == 0) return report::hex(hash.finish());
+    hash.add({reinterpret_cast<const char*>(piece.data()), got});
+    at += got;
+  }
 }
 
 std::string name_of_path(const std::string& path) {

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/report/sha256.h"
 #include "traces/core/output_file.h"
 #include "traces/core/small_file.h"
 #include "traces/core/small_json.h"
@@ -15,6 +16,15 @@ using nlohmann::json;
 
 constexpr size_t kMaxResult = 64 << 20;
 constexpr unsigned kMaxDepth = 16;
+
+std::string as_text(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// Of a result: one digit that was changed since makes another.
+std::string digest_of(const json& result) {
+  return report::hex(report::sha256(as_text(result)));
+}
 
 }  // namespace
 
@@ -65,14 +75,14 @@ std::optional<json> ResultStore::find(const std::string& job, const std::string&
   if (!text || !is_small_json(text.value(), kMaxResult, kMaxDepth)) return std::nullopt;
   json stored = json::parse(text.value(), nullptr, false);
   if (!stored.is_object() || stored.value("job", json()) != job || stored.value("inputs", json()) != inputs ||
-      !stored.contains("result"))
+      !stored.contains("result") || stored.value("sha256", json()) != digest_of(stored["result"]))
     return std::nullopt;
   return std::move(stored["result"]);
 }
 
 Status ResultStore::put(const std::string& job, const std::string& inputs, const json& result) const {
-  const json stored = {{"job", job}, {"inputs", inputs}, {"result", result}};
-  return write_file(path(job), stored.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+  const json stored = {{"job", job}, {"inputs", inputs}, {"sha256", digest_of(result)}, {"result", result}};
+  return write_file(path(job), as_text(stored) + "\n");
 }
 
 }  // namespace gpuvm

@@ -19,7 +19,8 @@ class ResultStore {
   // else's, whose files an evaluation would write over.
   static Result<ResultStore> open(const std::string& evaluation);
 
-  // The result of a job with these inputs; none if there is none, or it is damaged, or of other inputs.
+  // The result of a job with these inputs; none if there is none, or it is damaged (its SHA-256 is another),
+  // or of other inputs.
   std::optional<nlohmann::json> find(const std::string& job, const std::string& inputs) const;
   Status put(const std::string& job, const std::string& inputs, const nlohmann::json& result) const;
 

@@ -74,6 +74,14 @@ std::array<uint8_t, 32> sha256(std::string_view text) {
   return hash.finish();
 }
 
+std::string hex(const std::array<uint8_t, 32>& digest) {
+  std::string text;
+  for (const uint8_t b : digest) {
+    for (const unsigned shift : {4u, 0u}) text += "0123456789abcdef"[b >> shift & 15];
+  }
+  return text;
+}
+
 std::string csp_hash(std::string_view text) {
   constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   const auto digest = sha256(text);

@@ -22,6 +22,8 @@ class Sha256 {
   uint64_t bytes_ = 0;
 };
 std::array<uint8_t, 32> sha256(std::string_view text);
+// In hexadecimal digits.
+std::string hex(const std::array<uint8_t, 32>& digest);
 // 'sha256-BASE64=', as a policy wants it.
 std::string csp_hash(std::string_view text);
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -74,13 +75,39 @@ Status download(const PackageVersion& package, const fs::path& directory, const 
                package.version, last_line(output.text));
 }
 
-Status unpack(const fs::path& deb, const fs::path& root) {
+Status unpack(const fs::path& deb, const fs::path& root, uint64_t most) {
+  constexpr char kScript[] =
+      "dpkg-deb --fsys-tarfile \"$1\" | head -c \"$3\" |"
+      " tar -x --no-same-owner --no-same-permissions --warning=no-timestamp -f - -C \"$2\"";
   std::error_code code;
-  fs::create_directories(root, code);  // dpkg-deb makes only the last one of a path
-  GPUVM_TRY(CommandOutput output, run_in_c_locale({"dpkg-deb", "-x", deb.string(), root.string()},
-                                                  {.time_limit = std::chrono::seconds(600)}));
+  fs::create_directories(root, code);
+  GPUVM_TRY(CommandOutput output,
+            run_in_c_locale({"bash", "-o", "pipefail", "-c", kScript, "unpack", fs::absolute(deb).string(),
+                             root.string(), std::to_string(most)},
+                            {.time_limit = std::chrono::seconds(600)}));
   if (output.succeeded) return Ok{};
-  return error("cannot unpack {}: {}", deb.string(), last_line(output.text));
+  return error("cannot unpack {}: {} (at most {} MiB are unpacked)", deb.string(),
+               output.text.substr(0, output.text.find('\n')), most >> 20);
+}
+
+Status drop_what_leads_out(const fs::path& root) {
+  std::error_code code;
+  const fs::path inside = fs::canonical(root, code);
+  std::vector<fs::path> dropped;
+  for (fs::recursive_directory_iterator entry(root, code), end; !code && entry != end;
+       entry.increment(code)) {
+    const fs::file_status status = entry->symlink_status(code);
+    if (fs::is_regular_file(status) || fs::is_directory(status)) continue;
+    std::error_code nowhere;
+    const fs::path target = fs::is_symlink(status) ? fs::canonical(entry->path(), nowhere) : fs::path();
+    const auto parts = std::ranges::mismatch(inside, target);
+    if (parts.in1 != inside.end()) dropped.push_back(entry->path());
+  }
+  for (const fs::path& path : dropped) {
+    if (!code) fs::remove(path, code);
+  }
+  if (code) return error("cannot list {}: {}", root.string(), code.message());
+  return Ok{};
 }
 
 // Left behind by runs that were killed; only called while no other run holds the lock.
@@ -138,21 +165,20 @@ std::filesystem::path default_cache_directory() {
 }
 
 Result<std::filesystem::path> cache_directory(const std::filesystem::path& asked) {
-  const std::filesystem::path found = asked.empty() ? default_cache_directory() : asked;
-  // Of a user without a home: anybody can make a folder of that name before us.
+  if (!asked.empty()) return asked;
+  const std::filesystem::path found = default_cache_directory();
   std::error_code code;
-  if (!asked.empty() || found.parent_path() != std::filesystem::temp_directory_path(code)) return found;
-  if (mkdir(found.c_str(), 0700) == 0) return found;
-  if (errno != EEXIST) return error("cannot make {}: {}", found.string(), strerror(errno));
-  constexpr mode_t kOthersWrite = S_IWGRP | S_IWOTH;
+  const bool anybodys = found.parent_path() == std::filesystem::temp_directory_path(code);
+  if (anybodys && mkdir(found.c_str(), 0700) != 0 && errno != EEXIST)
+    return error("cannot make {}: {}", found.string(), strerror(errno));
+  // In a home, a link is the user's own; what it leads to may be not. Root may have made it for a user.
   struct stat info {};
-  if (lstat(found.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid() &&
-      (info.st_mode & kOthersWrite) == 0) {
-    return found;
-  }
-  return error(
-      "{}: is not a folder that only this user can write in; remove it, or set HOME or XDG_CACHE_HOME",
-      found.string());
+  if ((anybodys ? lstat(found.c_str(), &info) : stat(found.c_str(), &info)) != 0) return found;
+  const mode_t others = anybodys ? S_IWGRP | S_IWOTH : S_IWOTH;
+  const bool owned = info.st_uid == geteuid() || (!anybodys && info.st_uid == 0);
+  if (S_ISDIR(info.st_mode) && owned && (info.st_mode & others) == 0) return found;
+  return error("{}: is not a folder that only this user can write in; {}set HOME or XDG_CACHE_HOME",
+               found.string(), anybodys ? "remove it, or " : "");
 }
 
 std::string candidate_version(const std::string& apt_cache_output) {

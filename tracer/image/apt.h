@@ -17,8 +17,9 @@ using ProgressFn = std::function<void(const std::string&)>;
 
 // ${XDG_CACHE_HOME:-~/.cache}/gpuvm
 std::filesystem::path default_cache_directory();
-// `asked`, or the default one if that is empty. Errors: without a home it lies in the folder for temporary
-// files, and somebody else may write there.
+// `asked`, or the default one if that is empty. Errors: that one is another user's (HOME need not be one's
+// own), or everybody may write in it; without a home it lies in the folder for temporary files, where anybody
+// can make it first.
 Result<std::filesystem::path> cache_directory(const std::filesystem::path& asked);
 
 // What `apt-cache policy` says: the version that would be installed, or "".
@@ -75,7 +76,13 @@ Result<UniqueFd> lock(const std::filesystem::path& directory);
 Status check_space(const std::filesystem::path& folder, uint64_t bytes, std::string_view for_what);
 Status download(const PackageVersion& package, const std::filesystem::path& directory,
                 const Lists& lists = {});
-Status unpack(const std::filesystem::path& deb, const std::filesystem::path& root);
+// What one package may unfold to; the largest that is used has a third of it.
+inline constexpr uint64_t kMostUnpacked = uint64_t{2} << 30;
+// Files are the caller's, whoever they belong to in the package. Errors: no package, or more than `most` bytes.
+Status unpack(const std::filesystem::path& deb, const std::filesystem::path& root,
+              uint64_t most = kMostUnpacked);
+// Removes links that lead out of an unpacked package, and what is neither a file nor a folder.
+Status drop_what_leads_out(const std::filesystem::path& root);
 Result<std::filesystem::path> only_entry(const std::filesystem::path& directory, std::string_view prefix);
 Status write_file(const std::filesystem::path& path, std::string_view bytes);
 

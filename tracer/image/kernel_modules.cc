@@ -12,7 +12,10 @@
 namespace gpuvm {
 namespace {
 
-constexpr size_t kMaxModuleBytes = 256 << 20;
+// Of a guest, all together; Debian's for nouveau are 30 of 10 MiB.
+constexpr size_t kMaxModules = 1024, kMaxModuleBytes = 256 << 20;
+constexpr size_t kMaxAvailable = 1 << 16;  // in one kernel; Debian has 4,000
+constexpr uintmax_t kMaxListBytes = 16 << 20;
 
 // How a compressed module's name ends, and what unpacks it to its standard output.
 struct Compression {
@@ -67,6 +70,10 @@ class LoadOrder {
     auto found = available_.find(name);
     if (found == available_.end() || !seen_.insert(name).second) return Ok{};
     GPUVM_TRY(std::string elf, read_module(found->second));
+    bytes_ += elf.size();
+    if (seen_.size() > kMaxModules || bytes_ > kMaxModuleBytes)
+      return error("{}: a guest takes at most {} modules of {} MiB", found->second.string(), kMaxModules,
+                   kMaxModuleBytes >> 20);
     auto depends = module_info(elf, "depends");
     if (!depends) return error("{}: {}", found->second.string(), depends.error().message);
     for (const std::string& list : depends.value()) {
@@ -85,6 +92,7 @@ class LoadOrder {
  private:
   const std::map<std::string, std::filesystem::path>& available_;
   std::set<std::string> seen_;
+  size_t bytes_ = 0;
   std::vector<KernelModule> order_;
 };
 
@@ -109,12 +117,22 @@ Result<ModuleTree> find_modules(const std::filesystem::path& directory) {
       tree.files[module_name(name)] = entry->path();
   }
   if (code) return error("cannot list the kernel modules in {}: {}", directory.string(), code.message());
+  if (tree.files.size() > kMaxAvailable)
+    return error("{} has more than {} kernel modules", directory.string(), kMaxAvailable);
+  const auto listed = std::filesystem::file_size(directory / kBuiltInList, code);
+  if (!code && listed > kMaxListBytes)
+    return error("{} is longer than {} MiB", (directory / kBuiltInList).string(), kMaxListBytes >> 20);
   std::ifstream built_in(directory / kBuiltInList);
   for (std::string line; std::getline(built_in, line);) tree.built_in.insert(module_name(line));
   return tree;
 }
 
 Result<std::string> read_module(const std::filesystem::path& file) {
+  std::error_code code;
+  const auto size = std::filesystem::file_size(file, code);  // of what is no regular file: an error
+  if (code) return error("cannot read the kernel module {}: {}", file.string(), code.message());
+  if (size > kMaxModuleBytes)
+    return error("{} is larger than {} MiB", file.string(), kMaxModuleBytes >> 20);
   if (const Compression* compression = compression_of(file.string())) {
     CommandOptions options;
     options.max_output = kMaxModuleBytes;

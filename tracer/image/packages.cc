@@ -20,6 +20,7 @@ constexpr char kKernelsFolder[] = "kernels-1";
 constexpr char kOtherKernelsFolder[] = "other-kernels-1";
 constexpr uint64_t kBytesToUnpack = uint64_t{700} << 20;  // package 70 MB, unpacked 400 MB, and some room
 constexpr int kMaxDependencyDepth = 4;
+constexpr uint64_t kMaxKernelBytes = uint64_t{256} << 20;
 
 // The packages that a kernel comes in; the first is the image, which names it.
 Result<std::vector<PackageVersion>> resolve(std::string package, const Lists& lists) {
@@ -94,6 +95,8 @@ Result<Unpacked> find_kernel(const fs::path& root) {
 Status keep_what_guests_use(const fs::path& root, const std::string& package, const fs::path& out) {
   std::error_code code;
   GPUVM_TRY(const Unpacked kernel, find_kernel(root));
+  if (fs::file_size(kernel.vmlinuz, code) > kMaxKernelBytes)
+    return error("{} is larger than {} MiB", kernel.vmlinuz.filename().string(), kMaxKernelBytes >> 20);
   GPUVM_TRY(const ModuleTree available, find_modules(kernel.modules));
   std::vector<std::string_view> roots(std::begin(kTransportModules), std::end(kTransportModules));
   roots.push_back(kGpuModule);
@@ -118,6 +121,7 @@ Result<GuestKernel> unpack_kernel(const std::vector<fs::path>& debs, const std::
     if (progress) progress(fmt::format("unpacking {}", deb.filename().string()));
     GPUVM_TRY_STATUS(unpack(deb, temporary.path() / "root"));
   }
+  GPUVM_TRY_STATUS(drop_what_leads_out(temporary.path() / "root"));
   if (Status kept = keep_what_guests_use(temporary.path() / "root", package, temporary.path() / "kept");
       !kept)
     return error("{}: {}", package, kept.error().message);

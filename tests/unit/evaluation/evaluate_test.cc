@@ -1,5 +1,7 @@
 #include "analysis/evaluation/evaluate.h"
 
+#include <sys/stat.h>
+
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -39,9 +41,10 @@ TEST_F(EvaluateTest, WhatWasDoneIsNotDoneAgain) {
   EXPECT_EQ(run({job("x")}).results.at("a/b/1"), 1);
   EXPECT_EQ(run({job("x")}).results.at("a/b/1"), 1);
   EXPECT_EQ(run({job("y")}).results.at("a/b/1"), 2);  // of other inputs
-  // Half written, or not what was written: made anew.
-  for (const char* text :
-       {"", "{\"job\": \"a/b/1\", \"inputs\": \"y\", \"res", "[1]", "{\"job\": \"other\"}"}) {
+  // Half written, or not what was written, be it by a digit: made anew.
+  for (const char* text : {"", "{\"job\": \"a/b/1\", \"inputs\": \"y\", \"res", "[1]", "{\"job\": \"other\"}",
+                           "{\"job\": \"a/b/1\", \"inputs\": \"y\", \"result\": 2}",
+                           "{\"job\": \"a/b/1\", \"inputs\": \"y\", \"result\": 2, \"sha256\": \"\"}"}) {
     std::ofstream(folder_ + "/jobs/a.b.1.json") << text;
     const int before = runs;
     EXPECT_EQ(run({job("y")}).results.at("a/b/1"), before + 1) << text;
@@ -100,7 +103,10 @@ TEST_F(EvaluateTest, SaysWhatCannotBe) {
   EXPECT_NE(check(plan).error().message.find("there is no scheduler 'lottery'"), std::string::npos);
   EXPECT_NE(name_traces({sample("copy.gvt"), sample("copy.gvt")}).error().message.find("rename one"),
             std::string::npos);
-  EXPECT_NE(name_traces({"/nonexistent.gvt"}).error().message.find("cannot be read"), std::string::npos);
+  EXPECT_NE(name_traces({"/nonexistent.gvt"}).error().message.find("No such file"), std::string::npos);
+  const std::string pipe = folder_ + "/pipe.gvt";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_NE(name_traces({pipe}).error().message.find("not a regular file"), std::string::npos);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <random>
 
+#include "tracer/image/apt.h"
 #include "tracer/image/cpio.h"
 #include "tracer/image/graphics_stack.h"
 #include "tracer/image/initramfs.h"
@@ -255,6 +256,65 @@ TEST_F(FakeApt, AKernelFromFiles) {
   program("apt-cache", "exit 100");
   request_.which.clear();
   EXPECT_FALSE(provide_kernel(request_).ok());
+}
+
+// Whatever a package holds, nothing of the machine is read or written, and it takes bounded time and room.
+class HostilePackage : public FakeApt {
+ protected:
+  HostilePackage() { request_.which = (root_ / "kernel.deb").string(); }
+  fs::path in_package(const std::string& name) { return root_ / "deb/lib/modules/9-amd64" / name; }
+  std::string refusal() {
+    make_deb();
+    auto kernel = provide_kernel(request_);
+    return kernel ? "" : kernel.error().message;
+  }
+};
+
+TEST_F(HostilePackage, LinksThatLeadOutAreDropped) {
+  write(root_ / "secret", "of the machine");
+  fs::create_symlink(root_ / "secret", root_ / "deb/boot/vmlinuz-8-amd64");
+  fs::create_symlink("/dev/zero", in_package("modules.builtin"));
+  fs::create_directory_symlink("/", in_package("source"));
+  fs::create_symlink("kernel/unused.ko", in_package("inside.ko"));
+  EXPECT_EQ(refusal(), "");
+  auto kernel = provide_kernel(request_);
+  ASSERT_TRUE(kernel.ok());
+  std::ifstream in(kernel.value().vmlinuz);
+  std::string text;
+  std::getline(in, text);
+  EXPECT_EQ(text, "kernel");
+  const fs::path root = root_ / "deb";
+  ASSERT_TRUE(apt::drop_what_leads_out(root));
+  EXPECT_TRUE(fs::is_symlink(in_package("inside.ko"))) << "stays";
+  EXPECT_FALSE(fs::is_symlink(in_package("source")));
+}
+
+TEST_F(HostilePackage, FilesThatCannotBeAreRefused) {
+  fs::resize_file(root_ / "deb/boot/vmlinuz-9-amd64", 100);
+  std::string chain;
+  for (int i = 0; i < 1100; ++i)
+    write(in_package("m" + std::to_string(i) + ".ko"), module_with("m" + std::to_string(i + 1)));
+  make_deb();
+  write(in_package("kernel/nouveau.ko"), module_with("m0"));
+  const auto built =
+      run_command({"dpkg-deb", "-Znone", "-b", (root_ / "deb").string(), (root_ / "kernel.deb").string()});
+  ASSERT_TRUE(built.value().succeeded);
+  EXPECT_THAT(provide_kernel(request_).error().message, HasSubstr("at most 1024 modules of 256 MiB"));
+  write(root_ / "large.ko", "");
+  fs::resize_file(root_ / "large.ko", uintmax_t{1} << 40);
+  EXPECT_THAT(read_module(root_ / "large.ko").error().message, HasSubstr("larger than 256 MiB"));
+  ASSERT_EQ(mkfifo((root_ / "pipe.ko").c_str(), 0600), 0);
+  EXPECT_THAT(read_module(root_ / "pipe.ko").error().message, HasSubstr("cannot read the kernel module"));
+}
+
+TEST_F(HostilePackage, UnpackingEnds) {
+  write(root_ / "deb/boot/bomb", std::string(8 << 20, '\0'));
+  make_deb();
+  EXPECT_TRUE(apt::unpack(root_ / "kernel.deb", root_ / "all"));
+  const Status cut = apt::unpack(root_ / "kernel.deb", root_ / "cut", 4 << 20);
+  ASSERT_FALSE(cut);
+  EXPECT_THAT(cut.error().message, HasSubstr("(at most 4 MiB are unpacked)"));
+  EXPECT_LE(fs::file_size(root_ / "cut/boot/bomb"), 4u << 20);
 }
 
 TEST_F(GuestImage, AKernelOfTheUsersOwn) {

@@ -295,6 +295,19 @@ TEST_F(TemporaryFolder, ACacheThatOthersMayWriteIsRefused) {
   fs::create_directory(place_.path() / "elsewhere");
   fs::create_directory_symlink(place_.path() / "elsewhere", cache);
   EXPECT_THAT(refusal(), HasSubstr("is not a folder that only this user can write in"));
+  // HOME may be another user's, under sudo say.
+  const Environment others("HOME", place_.path().c_str());
+  const fs::path at_home = default_cache_directory();
+  fs::create_directories(at_home);
+  EXPECT_TRUE(cache_directory("").ok());
+  chmod(at_home.c_str(), 0777);
+  EXPECT_THAT(cache_directory("").error().message, HasSubstr("set HOME or XDG_CACHE_HOME"));
+  chmod(at_home.c_str(), 0700);
+  if (geteuid() == 0) {
+    ASSERT_EQ(chown(at_home.c_str(), 1, 1), 0);
+    EXPECT_THAT(cache_directory("").error().message, HasSubstr("set HOME or XDG_CACHE_HOME"));
+  }
+  EXPECT_EQ(cache_directory(at_home).value(), at_home) << "asked for";
 }
 
 }  // namespace
