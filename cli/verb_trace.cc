@@ -42,6 +42,18 @@ void summarize(const TraceProgramOutcome& o, const std::string& output) {
   }
   if (o.refused > 0) say(fmt::format("{} accesses were refused", thousands(o.refused)));
   if (o.unrecorded > 0) say(fmt::format("{} accesses were not recorded", thousands(o.unrecorded)));
+  const auto& lost = o.counts;
+  if (lost.other_files > 0)
+    say(fmt::format("{} mappings are of other files than can be told apart", thousands(lost.other_files)));
+  if (lost.unknown_maps > 0)
+    say(fmt::format("{} mappings were too many at once: accesses to them name no file",
+                    thousands(lost.unknown_maps)));
+  if (lost.forgotten_sites > 0)
+    say(fmt::format("{} instructions were too many: those met later are shown as addresses",
+                    thousands(lost.forgotten_sites)));
+  if (lost.other_modules > 0)
+    say(fmt::format("{} instructions are in files whose build-ids were too many to keep",
+                    thousands(lost.other_modules)));
   if (o.counts.unknown > 0) say(fmt::format("{} records were not understood", thousands(o.counts.unknown)));
 }
 

@@ -246,6 +246,22 @@ void steps(long count) {
   }
 }
 
+// Over the memory that it is recorded into: it spoils its own record, and goes on.
+void scribble() {
+  volatile uint8_t* bar = map_bar(make_bar());
+  bar[0] = 1;
+  char path[256] = {};
+  std::strncpy(path, std::getenv("GPUVM_TRACE"), sizeof path - 1);
+  path[std::strcspn(path, "+")] = 0;
+  const int fd = open(path, O_RDWR);
+  CHECK(fd >= 0 && ftruncate(fd, 0) != 0);
+  const uint64_t head = ~uint64_t{0};
+  constexpr off_t kHead = 24;  // in Control
+  CHECK(pwrite(fd, &head, sizeof head, kHead) == sizeof head);
+  for (int i = 0; i < 1000; ++i) bar[i] = 2;
+  CHECK(bar[999] == 2);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -255,6 +271,7 @@ int main(int argc, char** argv) {
   if (std::strcmp(part, "calls") == 0) calls();
   if (std::strcmp(part, "processes") == 0) processes(argv[0]);
   if (std::strcmp(part, "steps") == 0 && argc > 2) steps(std::atol(argv[2]));
+  if (std::strcmp(part, "scribble") == 0) scribble();
   if (std::strcmp(part, "status") == 0) return 42;
   if (std::strcmp(part, "killed") == 0) {
     *map_bar(make_bar()) = 1;

@@ -1,12 +1,16 @@
 #include "tracer/code/elf_file.h"
 
 #include <elf.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstring>
-#include <fstream>
 #include <vector>
 
 #include <fmt/format.h>
+
+#include "traces/core/unique_fd.h"
 
 namespace gpuvm {
 namespace {
@@ -33,37 +37,51 @@ std::string id_in_notes(const std::vector<char>& notes) {
   return "";
 }
 
+// A regular file, read at places; a pipe, which would have us wait, or a device is as good as an empty one.
+class ElfFile {
+ public:
+  explicit ElfFile(const std::string& path)
+      : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
+    struct stat info {};
+    if (!fd_.valid() || fstat(fd_.get(), &info) != 0 || !S_ISREG(info.st_mode)) fd_.reset();
+  }
+  bool read(uint64_t offset, void* to, size_t bytes) const {
+    return fd_.valid() &&
+           pread(fd_.get(), to, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
 // The program headers, as many as can be read; none if it is no 64-bit ELF file.
-std::vector<Elf64_Phdr> segments_of(std::ifstream& in) {
+std::vector<Elf64_Phdr> segments_of(const ElfFile& in) {
   Elf64_Ehdr header{};
-  if (!in.read(reinterpret_cast<char*>(&header), sizeof header) ||
+  if (!in.read(0, &header, sizeof header) ||
       std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
       header.e_phentsize != sizeof(Elf64_Phdr)) {
     return {};
   }
   std::vector<Elf64_Phdr> segments(header.e_phnum);
-  in.seekg(static_cast<std::streamoff>(header.e_phoff));
-  const auto bytes = static_cast<std::streamsize>(segments.size() * sizeof(Elf64_Phdr));
-  if (!in.read(reinterpret_cast<char*>(segments.data()), bytes)) return {};
+  if (!in.read(header.e_phoff, segments.data(), segments.size() * sizeof(Elf64_Phdr))) return {};
   return segments;
 }
 
 }  // namespace
 
 std::string build_id_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
+  const ElfFile in(path);
   for (const Elf64_Phdr& segment : segments_of(in)) {
     if (segment.p_type != PT_NOTE || segment.p_filesz > kMostNotes) continue;
     std::vector<char> notes(segment.p_filesz);
-    in.seekg(static_cast<std::streamoff>(segment.p_offset));
-    if (!in.read(notes.data(), static_cast<std::streamsize>(notes.size()))) return "";
+    if (!in.read(segment.p_offset, notes.data(), notes.size())) return "";
     if (std::string id = id_in_notes(notes); !id.empty()) return id;
   }
   return "";
 }
 
 std::optional<uint64_t> address_of_offset(const std::string& path, uint64_t offset) {
-  std::ifstream in(path, std::ios::binary);
+  const ElfFile in(path);
   for (const Elf64_Phdr& segment : segments_of(in)) {
     if (segment.p_type == PT_LOAD && offset >= segment.p_offset &&
         offset - segment.p_offset < segment.p_filesz)

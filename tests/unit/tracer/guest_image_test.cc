@@ -343,7 +343,7 @@ TEST_F(FakeApt, FailuresAreOneLineEach) {
   program("apt-get", "echo garbage >linux-image-9-amd64.deb");
   EXPECT_THAT(provide_kernel(request_).error().message, HasSubstr("cannot unpack"));
   program("apt-get", "cp " + (root_ / "kernel.deb").string() + " linux-image-9-amd64.deb");
-  program("dpkg-deb", "echo 'cannot copy: No space left on device'; exit 2");
+  program("dpkg-deb", "echo 'cannot copy: No space left on device' >&2; exit 2");
   EXPECT_THAT(provide_kernel(request_).error().message, HasSubstr("No space left on device"));
   for (const fs::directory_entry& entry : fs::directory_iterator(root_ / "cache" / "kernels-1"))
     EXPECT_EQ(entry.path().filename(), "lock") << "nothing may be left behind";

@@ -1,5 +1,6 @@
 #include "tracer/process/recorder/channel_reader.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,8 +16,11 @@ using trace_channel::RingReader;
 Result<std::unique_ptr<ChannelReader>> ChannelReader::create(const std::vector<std::string>& patterns,
                                                              const std::string& agent_path) {
   std::unique_ptr<ChannelReader> reader(new ChannelReader);
-  reader->fd_.reset(memfd_create("gpuvm-trace", MFD_CLOEXEC));
-  if (!reader->fd_.valid() || ftruncate(reader->fd_.get(), sizeof(Control)) != 0) {
+  reader->fd_.reset(memfd_create("gpuvm-trace", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  // A program that could make it smaller could kill us.
+  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+  if (!reader->fd_.valid() || ftruncate(reader->fd_.get(), sizeof(Control)) != 0 ||
+      fcntl(reader->fd_.get(), F_ADD_SEALS, kSeals) != 0) {
     return error("cannot make the memory that a traced program records into: {}", std::strerror(errno));
   }
   void* at = mmap(nullptr, sizeof(Control), PROT_READ | PROT_WRITE, MAP_SHARED, reader->fd_.get(), 0);

@@ -24,16 +24,22 @@ using trace_channel::Record;
 using trace_channel::RecordType;
 
 constexpr size_t kMaxContexts = 1 << 20;  // then the oldest id is given to a new context
-constexpr size_t kMaxFiles = 4096;        // of different paths; the rest share one
+constexpr size_t kMaxFiles = 4096;        // of different paths; the rest share the last
+constexpr size_t kMaxMappings = 1 << 16;  // at once
 constexpr size_t kMaxNotes = 1000;        // lines for the user
-constexpr size_t kMaxSites = 1 << 18;     // of one process
+constexpr size_t kMaxSites = 1 << 18, kMaxSiteBytes = 64 << 20;  // of all processes
 constexpr size_t kMaxProcesses = 1 << 16;
 constexpr size_t kMaxModules = 4096;
+constexpr size_t kMaxPath = 1024;  // longer ones are cut: all names together fit into an attachment
+constexpr char kOtherFiles[] = "(other files)";
 constexpr size_t kPage = 4096;
 constexpr size_t kMaxWidth = 255;  // of an event; fnsave has 108 bytes
 
 std::string_view text_of(const Record& record, Bytes data) {
   return as_text(data.first(std::min<size_t>(record.bytes, data.size())));
+}
+std::string path_of(const Record& record, Bytes data) {
+  return std::string(text_of(record, data).substr(0, kMaxPath));
 }
 
 }  // namespace
@@ -142,9 +148,12 @@ Status RecordTranslator::accesses(Event event, const Record& record, Bytes data,
 size_t RecordTranslator::file_of(const std::string& path) {
   const auto known = file_by_path_.find(path);
   if (known != file_by_path_.end()) return known->second;
-  if (files_.size() >= kMaxFiles) return files_.size() - 1;
-  TracedFile file{.path = path};
-  const auto pci = pci_resource_of(path);
+  if (files_.size() >= kMaxFiles) {
+    ++counts_.other_files;
+    return files_.size() - 1;
+  }
+  TracedFile file{.path = files_.size() + 1 < kMaxFiles ? path : kOtherFiles};
+  const auto pci = pci_resource_of(file.path);
   if (pci && (pci_address_.empty() || pci_address_ == pci->address)) {
     if (pci_address_.empty()) {
       pci_address_ = pci->address;
@@ -156,23 +165,29 @@ size_t RecordTranslator::file_of(const std::string& path) {
   }
   files_.push_back(file);
   names_changed_ = true;
+  if (files_.size() == kMaxFiles) return file_of(path);  // is among the others
   return file_by_path_[path] = files_.size() - 1;
 }
 
 Status RecordTranslator::map(const Record& record, Bytes data) {
   const bool maps = record.type == RecordType::kMap;
   if (maps) {
-    const size_t file = file_of(std::string(text_of(record, data)));
-    mappings_[record.map] = {file};
+    const size_t file = file_of(path_of(record, data));
     ++files_[file].mappings;
+    if (mappings_.size() < kMaxMappings || mappings_.contains(record.map)) {
+      mappings_[record.map] = {file};
+    } else {
+      ++counts_.unknown_maps;
+    }
   }
   const MapRecord mapped{.map_id = record.map,
                          .pid = record.pid,
                          .virtual_address = maps ? record.address : 0,
                          .length = maps ? record.value : 0,
                          .pc = record.pc};
-  return sink_.write(event_at(record, maps ? EventKind::kMap : EventKind::kUnmap),
-                     as_bytes(encode_map(mapped)));
+  const Event event = event_at(record, maps ? EventKind::kMap : EventKind::kUnmap);
+  if (!maps) mappings_.erase(record.map);
+  return sink_.write(event, as_bytes(encode_map(mapped)));
 }
 
 // One line: "ioctl PATH NAME BEFORE => AFTER = RESULT by THREAD at PLACE": the argument's fields, of those
@@ -203,8 +218,8 @@ Status RecordTranslator::call(const Record& record, Bytes data) {
 
 Status RecordTranslator::process(const Record& record, Bytes data) {
   ++counts_.processes;
-  if (processes_.size() >= kMaxProcesses) processes_.clear();
-  Process& process = processes_[record.pid];
+  Process& process = process_of(record.pid);
+  sites_ -= process.sites.size();  // their bytes stay counted until all are forgotten
   process.sites.clear();
   process.parent = record.value == 1 ? static_cast<uint32_t>(record.offset) : 0;
   const char* what = record.value == 1 ? "fork" : record.value == 2 ? "exec" : "start";
@@ -215,15 +230,33 @@ Status RecordTranslator::process(const Record& record, Bytes data) {
 }
 
 void RecordTranslator::site(const Record& record, Bytes data) {
-  std::string path(text_of(record, data));
+  std::string path = path_of(record, data);
   if (host_file_ && !path.empty()) path = host_file_(path);
-  Process& process = processes_[record.pid];
-  if (process.sites.size() >= kMaxSites) process.sites.clear();
-  process.sites[record.pc] =
+  const std::string label =
       path.empty() ? fmt::format("0x{:x}", record.pc) : fmt::format("{}+0x{:x}", path, record.offset);
-  if (path.empty() || modules_.size() >= kMaxModules || !modules_.emplace(path, "").second) return;
+  if (sites_ >= kMaxSites || site_bytes_ + label.size() > kMaxSiteBytes) forget_sites();
+  const auto [site, added] = process_of(record.pid).sites.insert_or_assign(record.pc, label);
+  sites_ += added ? 1 : 0;
+  site_bytes_ += label.size();
+  if (path.empty() || modules_.contains(path)) return;
+  if (modules_.size() >= kMaxModules) {
+    ++counts_.other_modules;
+    return;
+  }
   modules_[path] = build_id_of(path);
   names_changed_ = true;
+}
+
+RecordTranslator::Process& RecordTranslator::process_of(uint32_t pid) {
+  if (processes_.size() >= kMaxProcesses && !processes_.contains(pid)) forget_sites();
+  return processes_[pid];
+}
+
+// The agents do not record a site again; that of the instruction in hand is known by its address.
+void RecordTranslator::forget_sites() {
+  counts_.forgotten_sites += sites_;
+  processes_.clear();
+  sites_ = site_bytes_ = 0;
 }
 
 // The child of a fork runs its parent's code, whose sites it does not record again.

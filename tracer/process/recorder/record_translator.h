@@ -31,6 +31,11 @@ struct TranslatorCounts {
   uint64_t unnamed_calls = 0;  // of these, those whose request we do not know
   uint64_t processes = 0;
   uint64_t unknown = 0;  // records of a kind that we do not know
+  // What did not fit: memory is bounded, whatever a program maps and runs.
+  uint64_t other_files = 0;      // mappings of files beyond the greatest number, which share one entry
+  uint64_t unknown_maps = 0;     // mappings beyond the greatest number at once: their accesses name no file
+  uint64_t forgotten_sites = 0;  // then shown as addresses
+  uint64_t other_modules = 0;    // sites in files beyond the greatest number, whose build-ids are not kept
 };
 
 class RecordTranslator {
@@ -85,6 +90,9 @@ class RecordTranslator {
   // The id of the context; writes its event if it is new.
   Result<uint32_t> context_of(const trace_channel::Record& record);
   size_t file_of(const std::string& path);
+  // Of a process that may be new.
+  Process& process_of(uint32_t pid);
+  void forget_sites();
   Event event_at(const trace_channel::Record& record, EventKind kind);
   // Never before that of an earlier record.
   uint64_t time_of(const trace_channel::Record& record);
@@ -101,6 +109,7 @@ class RecordTranslator {
   std::deque<ContextKey> context_order_;
   uint32_t next_context_ = 1;
   std::unordered_map<uint32_t, Process> processes_;
+  size_t sites_ = 0, site_bytes_ = 0;           // of all processes
   std::map<std::string, std::string> modules_;  // path: build-id
   std::vector<std::string> notes_;
   bool names_changed_ = false;

@@ -129,8 +129,8 @@ class Session {
 
   // Takes what is there. True: there was something.
   // Up to so many records that signals and notes do not wait for long. False: there were none.
+  static constexpr unsigned kAtOnce = 16'384;
   bool drain() {
-    constexpr unsigned kAtOnce = 16'384;
     bool any = false;
     for (unsigned n = 0; n < kAtOnce; ++n) {
       const auto record = channel_.next();
@@ -142,7 +142,10 @@ class Session {
           fail(status.error());
       }
     }
-    for (const std::string& note : translator_.take_notes()) say_(note);
+    for (const std::string& note : translator_.take_notes()) {
+      if (++said_ <= kMostSaid) say_(note);
+      if (said_ == kMostSaid) say_("more of these are in the trace only");
+    }
     if (any && !failed_) {
       if (const Status status = translator_.attach_names(); !status) fail(status.error());
     }
@@ -162,6 +165,8 @@ class Session {
   ChannelReader& channel_;
   RecordTranslator translator_;
   void (*say_)(const std::string&);
+  static constexpr unsigned kMostSaid = 100;
+  unsigned said_ = 0;
   bool failed_ = false;
 };
 
@@ -209,7 +214,10 @@ Result<TraceProgramOutcome> trace_program(const TraceProgramOptions& options, Tr
     const timespec pause = {0, static_cast<long>(50'000 * (idle + 1))};
     nanosleep(&pause, nullptr);
   }
-  while (session.drain()) {
+  // What was there when the last process ended; whoever else has the memory adds to it no more.
+  channel->control().stopped = 1;
+  constexpr uint64_t kRounds = trace_channel::kRingBytes / sizeof(trace_channel::Record) / Session::kAtOnce;
+  for (uint64_t i = 0; i <= kRounds && session.drain(); ++i) {
   }
   if (!session.failed()) {
     meta.device = session.translator().device();

@@ -12,7 +12,8 @@ inline constexpr uint32_t kVersion = 1;
 inline constexpr uint64_t kRingBytes = 16u << 20;  // a power of two
 inline constexpr size_t kPatternBytes = 8192;
 inline constexpr size_t kAgentPathBytes = 4096;
-inline constexpr uint32_t kMaxRecordData = 16384;  // bytes behind a record's header
+inline constexpr uint32_t kMaxRecordData = 64
+                                           << 10;  // bytes behind a record's header: two of an ioctl, a path
 inline constexpr uint32_t kMaxBlock = 4096;        // bytes of one repeated string operation in a record
 
 // Where traced mappings are, in every traced program: [kWindow, kWindow + kWindowBytes). The seccomp filter
