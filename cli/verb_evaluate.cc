@@ -165,7 +165,8 @@ int run_evaluate(const EvaluateVerbOptions& options) {
   try {
     if (auto status = evaluate(options, whole); !status) return fail(status.error());
   } catch (const nlohmann::json::exception&) {  // somebody made it, and its digest, by hand
-    return fail(error("{}/jobs: a result in it is none of this program's; remove that folder", options.output));
+    return fail(
+        error("{}/jobs: a result in it is none of this program's; remove that folder", options.output));
   }
   return whole ? kDone : kDoesNotHold;
 }

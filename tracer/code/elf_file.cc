@@ -57,9 +57,8 @@ class ElfFile {
 // The program headers, as many as can be read; none if it is no 64-bit ELF file.
 std::vector<Elf64_Phdr> segments_of(const ElfFile& in) {
   Elf64_Ehdr header{};
-  if (!in.read(0, &header, sizeof header) ||
-      std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
-      header.e_phentsize != sizeof(Elf64_Phdr)) {
+  if (!in.read(0, &header, sizeof header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+      header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_phentsize != sizeof(Elf64_Phdr)) {
     return {};
   }
   std::vector<Elf64_Phdr> segments(header.e_phnum);

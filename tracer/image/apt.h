@@ -78,7 +78,8 @@ Status download(const PackageVersion& package, const std::filesystem::path& dire
                 const Lists& lists = {});
 // What one package may unfold to; the largest that is used has a third of it.
 inline constexpr uint64_t kMostUnpacked = uint64_t{2} << 30;
-// Files are the caller's, whoever they belong to in the package. Errors: no package, or more than `most` bytes.
+// Files are the caller's, whoever they belong to in the package. Errors: no package, or more than `most`
+// bytes.
 Status unpack(const std::filesystem::path& deb, const std::filesystem::path& root,
               uint64_t most = kMostUnpacked);
 // Removes links that lead out of an unpacked package, and what is neither a file nor a folder.

@@ -131,8 +131,7 @@ Result<std::string> read_module(const std::filesystem::path& file) {
   std::error_code code;
   const auto size = std::filesystem::file_size(file, code);  // of what is no regular file: an error
   if (code) return error("cannot read the kernel module {}: {}", file.string(), code.message());
-  if (size > kMaxModuleBytes)
-    return error("{} is larger than {} MiB", file.string(), kMaxModuleBytes >> 20);
+  if (size > kMaxModuleBytes) return error("{} is larger than {} MiB", file.string(), kMaxModuleBytes >> 20);
   if (const Compression* compression = compression_of(file.string())) {
     CommandOptions options;
     options.max_output = kMaxModuleBytes;

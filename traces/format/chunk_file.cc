@@ -28,8 +28,9 @@ Result<std::unique_ptr<ChunkFile>> ChunkFile::create(const std::string& path, Co
 Error ChunkFile::failed(const Error& reason) {
   if (failure_.empty()) {
     const std::string kept =
-        live_ ? fmt::format("the {} events before it are kept and readable", index_.end_seq())
-              : "what was there before is left";
+        live_ && index_.end_seq() > 0
+            ? fmt::format("the {} events before it are kept and readable", index_.end_seq())
+            : "what was there before is left";
     failure_ = fmt::format("{}: cannot write the trace: {}; {}", path_, reason.message, kept);
   }
   return Error{failure_};

@@ -104,9 +104,7 @@ class HostileChannel : public testing::Test {
     const int fd = open(reader_->path().c_str(), O_RDWR | O_CLOEXEC);
     memory_.reset(fd);
   }
-  void put(uint64_t at, uint32_t size) {
-    std::memcpy(reader_->control().ring + at, &size, sizeof size);
-  }
+  void put(uint64_t at, uint32_t size) { std::memcpy(reader_->control().ring + at, &size, sizeof size); }
   bool damaged() { return !reader_->next().ok(); }
 
   std::unique_ptr<ChannelReader> reader_;
