@@ -52,7 +52,8 @@ bool begin_order(size_t data_bytes) {
       return false;
     }
     const uint64_t used = c.head.load(std::memory_order_relaxed) - c.tail.load(std::memory_order_acquire);
-    if (used + need <= kRingBytes) return true;
+    if (used <= kRingBytes && need <= kRingBytes - used)
+      return true;  // `used` may be what the program made it
     unlock_order();
     const timespec pause = {0, 50'000};
     kernel_call(SYS_nanosleep, as_long(&pause));
