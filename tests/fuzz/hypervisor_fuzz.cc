@@ -9,6 +9,7 @@
 #include "tests/fuzz/isolation_check.h"
 #include "tests/support/operation_cost.h"
 #include "tests/support/operation_count.h"
+#include "tests/support/space_user.h"
 
 namespace {
 
