@@ -192,6 +192,7 @@ Oracle::Verified Oracle::state_of(const AddressSpace& shadow) const {
   Verified state;
   const uint32_t entries = shadow.geometry.directory_entries();
   if (!inside(shadow.directory, 8 * uint64_t{entries}, vram_.size())) return state;
+  state.shadow_directory = versions(shadow.directory, 8 * uint64_t{entries});
   for (uint32_t index = 0; index < entries && index * shadow.geometry.span() <= shadow.limit; ++index) {
     const fermi::Pde pde{vram_.read64(shadow.directory + 8 * uint64_t{index})};
     const uint64_t reach = shadow.limit - index * shadow.geometry.span();
@@ -209,7 +210,8 @@ std::optional<OracleViolation> Oracle::check_other_geometry(const Reach& reach, 
   now.epoch = epoch;
   now.limit = guest.limit;
   now.large_shift = guest.geometry.large_shift;
-  const bool uncommitted = known.complete && known.epoch == now.epoch && known.entries == now.entries;
+  const bool uncommitted = known.complete && known.epoch == now.epoch &&
+                           known.shadow_directory == now.shadow_directory && known.entries == now.entries;
   if (violation && uncommitted) return std::nullopt;
   known = violation ? Verified{} : std::move(now);
   return violation;

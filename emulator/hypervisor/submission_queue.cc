@@ -32,25 +32,28 @@ std::optional<uint32_t> SubmissionQueue::held_put(unsigned vm, unsigned channel)
 }
 
 void SubmissionQueue::forget(unsigned vm, unsigned channel) {
-  const auto gone = [&](const Submission& s) { return s.vm == vm && s.channel == channel; };
-  std::deque<uint64_t>& held = by_channel_[on_card(vm, channel)];
-  if (asked_.erase(on_card(vm, channel)) == 0 && held.empty()) return;
-  scheduler_.withdraw(card_.now_ns(), vm, [&](uint64_t id) { return gone(waiting_.at(id)); });
-  std::erase_if(arriving_, [&](const Arrival& a) { return a.vm == vm && gone(waiting_.at(a.id)); });
-  std::erase_if(waiting_, [&](const auto& entry) { return gone(entry.second); });
+  const unsigned chid = on_card(vm, channel);
+  std::deque<uint64_t>& held = by_channel_[chid];
+  std::set<uint64_t> gone(held.begin(), held.end());
+  if (const auto asked = asked_.extract(chid)) gone.insert(asked.mapped());
+  if (gone.empty()) return;
+  scheduler_.withdraw(card_.now_ns(), vm, [&](uint64_t id) { return gone.contains(id); });
+  std::erase_if(arriving_, [&](const Arrival& a) { return gone.contains(a.id); });
+  for (const uint64_t id : gone) waiting_.erase(id);
   held.clear();
 }
 
 // It comes to the scheduler a nanosecond later at the earliest, when all accesses of this moment have been
 // made.
-void SubmissionQueue::enqueue(const Submission& submission, uint64_t delay_ns) {
+std::optional<uint64_t> SubmissionQueue::enqueue(const Submission& submission, uint64_t delay_ns) {
   const uint64_t now = card_.now_ns();
-  if (delay_ns >= kNever - 1 - now) return;  // there is no time left
+  if (delay_ns >= kNever - 1 - now) return std::nullopt;  // there is no time left
   const uint64_t id = next_id_++, due = now + delay_ns + 1;
   waiting_.emplace(id, submission);
   if (submission.doorbell) by_channel_[on_card(submission.vm, submission.channel)].push_back(id);
   arriving_.insert({due, submission.vm, id});
   card_.schedule(due, [this] { arrive(); });
+  return id;
 }
 
 void SubmissionQueue::arrive() {
@@ -76,6 +79,7 @@ void SubmissionQueue::go_on() {
 // False: there is nothing for the engines to do.
 bool SubmissionQueue::start(const Scheduler::Decision& decision) {
   const auto node = waiting_.extract(decision.id);
+  GPUVM_CHECK(!node.empty());
   const Submission& submission = node.mapped();
   const unsigned chid = on_card(submission.vm, submission.channel);
   Submitter& submitter = *machines_[submission.vm].submitter;
@@ -100,8 +104,8 @@ void SubmissionQueue::wants_in(unsigned chid) {
   for (unsigned vm = 0; vm < machines_.size(); ++vm) {
     const Machine& machine = machines_[vm];
     if (chid < machine.first_channel || chid - machine.first_channel >= machine.channels) continue;
-    asked_.insert(chid);
-    return enqueue({vm, chid - machine.first_channel, std::nullopt}, 0);
+    if (const auto id = enqueue({vm, chid - machine.first_channel, std::nullopt}, 0)) asked_[chid] = *id;
+    return;
   }
 }
 

@@ -76,7 +76,8 @@ class SubmissionQueue : public WorkGate {
 
   void wants_in(unsigned chid) override;
   void came_out() override;
-  void enqueue(const Submission& submission, uint64_t delay_ns);
+  // Its id; nothing if there is no time left for it to come.
+  std::optional<uint64_t> enqueue(const Submission& submission, uint64_t delay_ns);
   void arrive();
   void go_on();
   bool start(const Scheduler::Decision& decision);
@@ -91,7 +92,7 @@ class SubmissionQueue : public WorkGate {
   std::map<uint64_t, Submission> waiting_;                        // by id
   std::array<std::deque<uint64_t>, Fifo::kChannels> by_channel_;  // ids of doorbells, by channel of the card
   std::set<Arrival> arriving_;                                    // not with the scheduler yet
-  std::set<unsigned> asked_;  // channels of the card that have asked to be let in, and wait
+  std::map<unsigned, uint64_t> asked_;  // channels of the card that have asked to be let in, and wait: ids
   std::vector<uint64_t> joined_;
   uint64_t next_id_ = 0;
   unsigned running_ = 0;

@@ -114,7 +114,7 @@ class HostileChannel : public testing::Test {
 TEST_F(HostileChannel, CannotBeMadeSmaller) {
   ASSERT_TRUE(memory_.valid());
   EXPECT_NE(ftruncate(memory_.get(), 0), 0);
-  EXPECT_NE(fallocate(memory_.get(), FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, 0), 0);
+  EXPECT_NE(ftruncate(memory_.get(), 1 << 30), 0);
   ASSERT_NE(reader_->next().ok(), false);
 }
 

@@ -165,18 +165,22 @@ TEST(Submissions, BandGivesEqualPartsToLongAndShortWork) {
 }
 
 TEST(Submissions, AChannelThatIsBoundAnewDoesNotInheritDoorbells) {
-  Rig r(config(SchedulerKind::kFifo));
-  r.work(0, 10 * kMs, 1);
-  r.advance(kMs);
-  r.work(1, 0, 5);
-  r.b.bind(1, 0, r.rings[1].space.instance);
-  EXPECT_EQ(r.put(1), 0u) << "what the card has";
-  r.advance(50 * kMs);
-  EXPECT_EQ(r.fence(1), 0u);
-  EXPECT_EQ(r.usage(1).withdrawn + r.usage(1).finished, r.usage(1).submissions);
-  r.work(1, 0, 6);
-  r.advance(kMs);
-  EXPECT_EQ(r.fence(1), 6u) << "the ring from its beginning, with what was in it";
+  for (const uint64_t waited : {uint64_t{0}, kMs}) {  // on their way to the scheduler, and with it
+    Rig r(config(SchedulerKind::kFifo));
+    r.work(0, 10 * kMs, 1);
+    r.advance(kMs);
+    r.work(1, 0, 5);
+    r.advance(waited);
+    r.b.bind(1, 0, r.rings[1].space.instance);
+    EXPECT_EQ(r.put(1), 0u) << "what the card has";
+    r.advance(50 * kMs);
+    EXPECT_EQ(r.fence(1), 0u);
+    EXPECT_EQ(r.usage(1).withdrawn, waited != 0 ? 1u : 0u);
+    EXPECT_EQ(r.usage(1).finished, 0u);
+    r.work(1, 0, 6);
+    r.advance(kMs);
+    EXPECT_EQ(r.fence(1), 6u) << "the ring from its beginning, with what was in it";
+  }
 }
 
 TEST(Submissions, WhoLeavesTakesItsWorkWithIt) {
